@@ -1,0 +1,314 @@
+//! The log-mel spectrogram that AudioLDM 2's VAE was trained on, and how its training cuts music.
+//!
+//! A training item is made in the order of these functions: [`centre_and_normalise`] the track,
+//! take an [`excerpt`], [`fit`] it to `frames * 160` samples, [`normalise_peak`],
+//! [`MelSpectrogram::compute`], [`fit`] to `frames * 64` values.
+//! [`MelSpectrogram::training_item`] does all but the excerpt.
+
+use std::{f64::consts::PI, fmt, sync::Arc};
+
+use realfft::{RealFftPlanner, RealToComplex};
+
+use super::{SAMPLE_RATE, check_finite, fbank::nonzero, peak, transform_failed};
+use crate::{Error, Result};
+
+/// The mel bands.
+pub const MEL_BINS: usize = 64;
+
+/// The samples from a frame to the next: 10 ms.
+pub const HOP: usize = 160;
+
+/// The samples of a frame.
+const FFT: usize = 1024;
+
+/// The magnitude below which there is silence.
+const FLOOR: f64 = 1e-5;
+
+/// The frames of a training item of so many seconds: `trunc(seconds * 102.4)`, 1024 for 10 s.
+pub fn frames(seconds: f64) -> usize {
+    (seconds * 102.4) as usize
+}
+
+/// Subtracts the mean and scales the peak to one half: `0.5 w / (max|w| + 1e-8)`.
+///
+/// The whole track, before an excerpt is taken.
+pub fn centre_and_normalise(samples: &[f32]) -> Vec<f32> {
+    let mean = samples.iter().map(|x| f64::from(*x)).sum::<f64>() / samples.len().max(1) as f64;
+    let centred = samples.iter().map(|x| f64::from(*x) - mean);
+    let peak = centred.clone().fold(0.0, |peak: f64, x| peak.max(x.abs()));
+    let scale = 0.5 / (peak + 1e-8);
+    centred.map(|x| (x * scale) as f32).collect()
+}
+
+/// Scales the peak to one half, `0.5 w / max|w|`; silence stays silence.
+///
+/// The excerpt, after it has its length. (The reference turns the NaN that silence makes into 0,
+/// and clips to ±1, which changes nothing here.)
+pub fn normalise_peak(samples: &[f32]) -> Vec<f32> {
+    let peak = f64::from(peak(samples));
+    if peak == 0.0 {
+        return vec![0.0; samples.len()];
+    }
+    let scaled = samples.iter().map(|x| (0.5 * f64::from(*x) / peak) as f32);
+    scaled.collect()
+}
+
+/// The samples from `start` to `end` in seconds, as far as the sound goes.
+pub fn excerpt(samples: &[f32], sample_rate: u32, start: f64, end: f64) -> &[f32] {
+    let at = |seconds: f64| ((seconds * f64::from(sample_rate)) as usize).min(samples.len());
+    let (start, end) = (at(start), at(end));
+    &samples[start.min(end)..end]
+}
+
+/// The values cut or filled up with 0 to `length`.
+pub fn fit(values: &[f32], length: usize) -> Vec<f32> {
+    let mut values = values[..values.len().min(length)].to_vec();
+    values.resize(length, 0.0);
+    values
+}
+
+/// The log-mel spectrogram: what is the same for every sound, made once.
+///
+/// Frames of 1024 samples every 160 around the sample they stand for (the signal is mirrored at its
+/// ends), periodic Hann window, magnitudes, 64 bands from 0 to 8000 Hz on Slaney's mel scale with
+/// its area normalisation, `ln(max(x, 1e-5))`.
+///
+/// ```
+/// use art2mus::audio::mel::{MEL_BINS, MelSpectrogram};
+///
+/// let mel = MelSpectrogram::new().compute(&[0.0; 16_000])?;
+/// assert_eq!(mel.len(), 101 * MEL_BINS);
+/// # Ok::<(), art2mus::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct MelSpectrogram {
+    fft: Arc<dyn RealToComplex<f64>>,
+    /// The periodic Hann window.
+    window: Vec<f64>,
+    /// For each band the first FFT bin and the weights from there on.
+    bands: Vec<(usize, Vec<f64>)>,
+}
+
+impl fmt::Debug for MelSpectrogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MelSpectrogram")
+    }
+}
+
+impl Default for MelSpectrogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MelSpectrogram {
+    /// Makes the window, the bands and the plan of the Fourier transform.
+    pub fn new() -> Self {
+        let turn = 2.0 * PI / FFT as f64;
+        Self {
+            fft: RealFftPlanner::new().plan_fft_forward(FFT),
+            window: (0..FFT)
+                .map(|n| 0.5 - 0.5 * (turn * n as f64).cos())
+                .collect(),
+            bands: bands(),
+        }
+    }
+
+    /// The spectrogram of a sound at 16 kHz: `[1 + samples / 160, 64]`, natural logarithms.
+    ///
+    /// A sound of 512 samples or less cannot be mirrored at its ends and is refused.
+    pub fn compute(&self, samples: &[f32]) -> Result<Vec<f32>> {
+        check_finite(samples)?;
+        let half = FFT / 2;
+        if samples.len() <= half {
+            return Err(Error::input(
+                format!("the sound has {} samples at 16 kHz", samples.len()),
+                format!("give one of more than {half}"),
+            ));
+        }
+        let mut out = Vec::with_capacity((1 + samples.len() / HOP) * MEL_BINS);
+        let mut input = self.fft.make_input_vec();
+        let mut spectrum = self.fft.make_output_vec();
+        let mut scratch = self.fft.make_scratch_vec();
+        for middle in (0..=samples.len()).step_by(HOP) {
+            for (n, (value, window)) in input.iter_mut().zip(&self.window).enumerate() {
+                let sample = samples[mirrored(middle + n, half, samples.len())];
+                *value = f64::from(sample) * window;
+            }
+            self.fft
+                .process_with_scratch(&mut input, &mut spectrum, &mut scratch)
+                .map_err(transform_failed)?;
+            out.extend(self.bands.iter().map(|(first, weights)| {
+                let bins = spectrum[*first..].iter();
+                let sum: f64 = bins.zip(weights).map(|(x, w)| x.norm() * w).sum();
+                sum.max(FLOOR).ln() as f32
+            }));
+        }
+        Ok(out)
+    }
+
+    /// A training item of `frames` frames, `[frames, 64]`, from an excerpt of a track at 16 kHz
+    /// that [`centre_and_normalise`] has been through.
+    ///
+    /// A short excerpt is followed by silence, one of no samples is silence.
+    pub fn training_item(&self, excerpt: &[f32], frames: usize) -> Result<Vec<f32>> {
+        let samples = normalise_peak(&fit(excerpt, frames.saturating_mul(HOP)));
+        Ok(fit(
+            &self.compute(&samples)?,
+            frames.saturating_mul(MEL_BINS),
+        ))
+    }
+}
+
+/// The sample at `at - before`, mirrored at the first and the last, which are not repeated.
+///
+/// For `at` below `samples + 2 before` and `before` below `samples`.
+fn mirrored(at: usize, before: usize, samples: usize) -> usize {
+    let last = samples - 1;
+    let at = at.abs_diff(before);
+    if at <= last { at } else { 2 * last - at }
+}
+
+/// The triangles, in Hz between edges that are evenly spaced in mel, each with area 1.
+fn bands() -> Vec<(usize, Vec<f64>)> {
+    let top = slaney_mel(f64::from(SAMPLE_RATE) / 2.0);
+    let edge = |n: usize| slaney_hz(top * n as f64 / (MEL_BINS + 1) as f64);
+    let bin = f64::from(SAMPLE_RATE) / FFT as f64;
+    (0..MEL_BINS)
+        .map(|i| {
+            let (left, centre, right) = (edge(i), edge(i + 1), edge(i + 2));
+            let weights = (0..=FFT / 2).map(|k| {
+                let f = bin * k as f64;
+                let rising = (f - left) / (centre - left);
+                let falling = (right - f) / (right - centre);
+                rising.min(falling).max(0.0) * 2.0 / (right - left)
+            });
+            nonzero(weights)
+        })
+        .collect()
+}
+
+/// Slaney's mel scale is linear to 1000 Hz (15 mel) and logarithmic above.
+const LINEAR_STEP: f64 = 200.0 / 3.0;
+const CORNER_HZ: f64 = 1000.0;
+const CORNER_MEL: f64 = 15.0;
+
+/// The width of a mel above the corner, in natural logarithms of Hz.
+fn log_step() -> f64 {
+    6.4_f64.ln() / 27.0
+}
+
+fn slaney_mel(hz: f64) -> f64 {
+    if hz < CORNER_HZ {
+        hz / LINEAR_STEP
+    } else {
+        CORNER_MEL + (hz / CORNER_HZ).ln() / log_step()
+    }
+}
+
+fn slaney_hz(mel: f64) -> f64 {
+    if mel < CORNER_MEL {
+        mel * LINEAR_STEP
+    } else {
+        CORNER_HZ * ((mel - CORNER_MEL) * log_step()).exp()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::fixtures::{distance, trace};
+
+    #[test]
+    fn the_spectrogram_is_that_of_the_reference() {
+        let (_, wave) = trace("mel.wave");
+        let (shape, expected) = trace("mel.raw");
+        assert_eq!(shape, [1, 1, 128, MEL_BINS]);
+        let ours = MelSpectrogram::new().compute(&wave).unwrap();
+        assert_eq!(ours.len(), 129 * MEL_BINS);
+        // Both sides compute in f64 and round to f32 once.
+        let error = distance(&ours[..expected.len()], &expected);
+        assert!(error < 1e-6, "{error}");
+    }
+
+    #[test]
+    fn a_training_item_is_that_of_the_reference() {
+        let (_, wave) = trace("wave");
+        let (shape, expected) = trace("mel.normalised");
+        let count = frames(wave.len() as f64 / 16_000.0);
+        assert_eq!(shape, [1, 1, count, MEL_BINS]);
+        let plan = MelSpectrogram::new();
+        let ours = plan
+            .training_item(&centre_and_normalise(&wave), count)
+            .unwrap();
+        // As above, and f32 between the two normalisations.
+        let error = distance(&ours, &expected);
+        assert!(error < 1e-5, "{error}");
+    }
+
+    #[test]
+    fn a_plan_serves_many_sounds() {
+        let (_, wave) = trace("mel.wave");
+        let plan = MelSpectrogram::new();
+        let first = plan.compute(&wave).unwrap();
+        plan.compute(&wave[..5000]).unwrap();
+        assert_eq!(plan.clone().compute(&wave).unwrap(), first);
+    }
+
+    #[test]
+    fn frames_are_counted_as_in_training() {
+        assert_eq!(frames(10.0), 1024);
+        assert_eq!(frames(2.6), 266);
+        assert_eq!(frames(-1.0), 0);
+        assert_eq!(frames(f64::NAN), 0);
+    }
+
+    #[test]
+    fn silence_is_the_floor() {
+        let plan = MelSpectrogram::new();
+        let ours = plan.training_item(&[], 8).unwrap();
+        assert_eq!(ours.len(), 8 * MEL_BINS);
+        assert!(ours.iter().all(|x| *x == FLOOR.ln() as f32));
+    }
+
+    #[test]
+    fn too_short_and_not_a_number_are_refused() {
+        let plan = MelSpectrogram::new();
+        assert!(plan.compute(&[0.0; 512]).is_err());
+        assert!(plan.compute(&[0.0; 513]).is_ok());
+        assert!(plan.compute(&[f32::NAN; 4000]).is_err());
+        assert!(plan.training_item(&[0.1; 4000], 0).is_err());
+    }
+
+    #[test]
+    fn mirrors_do_not_repeat_the_ends() {
+        let places = |samples| (0..samples + 4).map(move |at| mirrored(at, 2, samples));
+        assert_eq!(places(4).collect::<Vec<_>>(), [2, 1, 0, 1, 2, 3, 2, 1]);
+        assert_eq!(places(3).collect::<Vec<_>>(), [2, 1, 0, 1, 2, 1, 0]);
+    }
+
+    #[test]
+    fn peaks_come_to_one_half() {
+        let ours = centre_and_normalise(&[1.0, 3.0, 2.0]);
+        assert!(
+            ours.iter()
+                .zip([-0.5, 0.5, 0.0])
+                .all(|(a, b)| (a - b).abs() < 1e-6)
+        );
+        assert_eq!(normalise_peak(&[0.2, -0.1]), [0.5, -0.25]);
+        assert_eq!(normalise_peak(&[0.0, 0.0]), [0.0, 0.0]);
+        assert_eq!(centre_and_normalise(&[0.3, 0.3]), [0.0, 0.0]);
+        assert!(centre_and_normalise(&[]).is_empty());
+    }
+
+    #[test]
+    fn excerpts_end_with_the_sound() {
+        let sound = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(excerpt(&sound, 2, 0.5, 1.5), [2.0, 3.0]);
+        assert_eq!(excerpt(&sound, 2, 1.0, 20.0), [3.0, 4.0]);
+        assert!(excerpt(&sound, 2, 10.0, 20.0).is_empty());
+        assert!(excerpt(&sound, 2, 1.5, 0.5).is_empty());
+        assert_eq!(fit(&sound, 2), [1.0, 2.0]);
+        assert_eq!(fit(&sound[..1], 2), [1.0, 0.0]);
+    }
+}

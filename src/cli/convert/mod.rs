@@ -1,0 +1,431 @@
+//! `art2mus convert`: published checkpoints become a bundle.
+//!
+//! Tensors go from the mapped checkpoint to the bundle one at a time. Only the text encoders are
+//! ever held in memory whole, to compute the constants of the fixed prompts.
+
+mod configs;
+
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+use super::{human_bytes, print_json, print_line};
+use crate::{
+    Error, Result,
+    checkpoint::{Checkpoint, names},
+    diffusion::{ScheduleConfig, SchedulerKind},
+    model::{
+        aligner::AlignerConfig,
+        clap::ClapTextConfig,
+        gpt2::Gpt2Config,
+        hifigan::HifiGanConfig,
+        imagebind::{AudioConfig, VisionConfig},
+        params::{FreshInit, Params, TensorSource},
+        projection::ProjectionConfig,
+        t5::T5Config,
+        unet::UnetConfig,
+        vae::VaeConfig,
+    },
+    ops::Cpu,
+    pipeline::{TextConditions, kind, needed_tensors, stage},
+    text::{self, NegativePrefix, TextEncoders},
+    weights::{
+        BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NetworkEntry,
+        Provenance, StageEntry,
+    },
+};
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("encoder").required(true)))]
+pub(super) struct Arguments {
+    /// A folder of AudioLDM 2 as diffusers writes it.
+    #[arg(long)]
+    audioldm2: PathBuf,
+    /// ImageBind's imagebind_huge.pth.
+    #[arg(long, group = "encoder")]
+    imagebind: Option<PathBuf>,
+    /// A folder or file of a CLIP vision tower with projection.
+    #[arg(long, group = "encoder")]
+    clip: Option<PathBuf>,
+    /// The image aligner (.pt or safetensors); freshly initialised when left out.
+    #[arg(long)]
+    aligner: Option<PathBuf>,
+    /// The folder that will be the bundle.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// How weights are stored; vectors and constants always stay f32.
+    #[arg(long, value_enum, default_value = "f16")]
+    dtype: Dtype,
+    /// Also put the text encoders into the bundle, for other prompts (about 0.9 GB at full size).
+    #[arg(long)]
+    text: bool,
+    /// The support prompt.
+    #[arg(long, default_value = text::PROMPT)]
+    prompt: String,
+    /// The negative prompt.
+    #[arg(long, default_value = text::NEGATIVE_PROMPT)]
+    negative: String,
+    /// T5's part of the negative prompt for the language model.
+    #[arg(long, value_enum, default_value = "single")]
+    negative_prefix: NegativePrefix,
+    /// Tokens of a freshly initialised aligner.
+    #[arg(long, default_value_t = 16)]
+    tokens: usize,
+    /// The model's name, as the page shows it.
+    #[arg(long)]
+    name: Option<String>,
+    /// The licence of the weights.
+    #[arg(long, default_value = "CC BY-NC-SA 4.0 (AudioLDM 2 and ImageBind; check your checkpoints)")]
+    licence: String,
+    /// Whom the weights are owed to; may be given several times.
+    #[arg(long)]
+    credit: Vec<String>,
+    /// Mark the model as untrained: what it makes is noise.
+    #[arg(long)]
+    untrained: bool,
+    /// Length in seconds that the bundle suggests.
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Steps that the bundle suggests.
+    #[arg(long, default_value_t = 200)]
+    steps: usize,
+    /// Sampler that the bundle suggests.
+    #[arg(long, value_enum, default_value = "ddim")]
+    scheduler: SchedulerKind,
+    /// Guidance scale that the bundle suggests.
+    #[arg(long, default_value_t = 3.5)]
+    guidance: f64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How weights are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Dtype {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats.
+    F16,
+    /// 8-bit blocks.
+    Q8,
+    /// 4-bit blocks.
+    Q4,
+}
+
+impl Dtype {
+    fn encoding(self) -> Encoding {
+        match self {
+            Self::F32 => Encoding::F32,
+            Self::F16 => Encoding::F16,
+            Self::Q8 => Encoding::Q8,
+            Self::Q4 => Encoding::Q4,
+        }
+    }
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<()> {
+    // Refuse what cannot be written before anything is read.
+    arguments.dtype.encoding().encode(&[])?;
+    let defaults = Defaults {
+        seconds: arguments.seconds,
+        steps: arguments.steps,
+        scheduler: match arguments.scheduler {
+            SchedulerKind::Ddim => "ddim".into(),
+            SchedulerKind::Dpmpp => "dpmpp".into(),
+        },
+        guidance: arguments.guidance,
+    };
+    crate::pipeline::Settings::from_defaults(&defaults, 0)?;
+    let mut conversion = Conversion {
+        writer: BundleWriter::create(&arguments.output)?,
+        encoding: arguments.dtype.encoding(),
+        quiet: arguments.json,
+        sources: vec![file_name(&arguments.audioldm2)],
+    };
+    let sources = Sources::open(&arguments)?;
+    let conditions = sources.conditions(&arguments)?;
+    conversion.encoder(&sources)?;
+    conversion.condition(&sources, &arguments, &conditions)?;
+    conversion.diffusion(&sources)?;
+    if let Some((imagebind, config)) = &sources.ranking {
+        let network = entry(kind::IMAGEBIND_AUDIO, config)?;
+        conversion.stage(stage::RANK, vec![(network, imagebind)])?;
+    }
+    if arguments.text {
+        conversion.text(&sources, &arguments.audioldm2)?;
+    }
+    let model = ModelInfo {
+        name: arguments
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("ArtToMus on {}", file_name(&arguments.audioldm2))),
+        licence: arguments.licence.clone(),
+        credits: arguments.credit.clone(),
+        trained: !arguments.untrained && arguments.aligner.is_some(),
+    };
+    let constants = Constants {
+        prompt: arguments.prompt.clone(),
+        negative_prompt: arguments.negative.clone(),
+    };
+    let provenance = Provenance {
+        converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
+        sources: conversion.sources,
+    };
+    let manifest = conversion
+        .writer
+        .finish(model, constants, defaults, provenance)?;
+    report(&arguments, &manifest)
+}
+
+/// The opened checkpoints and their configurations.
+struct Sources {
+    encoder: (Checkpoint, NetworkEntry),
+    /// ImageBind's audio trunk, when the encoder is ImageBind.
+    ranking: Option<(Checkpoint, AudioConfig)>,
+    aligner: Option<Checkpoint>,
+    aligner_config: AlignerConfig,
+    gpt2: (Checkpoint, Gpt2Config),
+    unet: (Checkpoint, UnetConfig),
+    schedule: ScheduleConfig,
+    vae: (Checkpoint, VaeConfig),
+    vocoder: (Checkpoint, HifiGanConfig),
+    clap: (Checkpoint, ClapTextConfig),
+    t5: (Checkpoint, T5Config),
+    projection: (Checkpoint, ProjectionConfig),
+    tokenizers: [Vec<u8>; 2],
+}
+
+impl Sources {
+    fn open(arguments: &Arguments) -> Result<Self> {
+        let folder = &arguments.audioldm2;
+        if !folder.join("model_index.json").is_file() {
+            return Err(Error::input(
+                format!("{} is no folder of a diffusers pipeline", folder.display()),
+                "give the folder that holds model_index.json, unet, vae and the others",
+            ));
+        }
+        let open = |part: &str| Checkpoint::open(&folder.join(part));
+        let gpt2: Gpt2Config = configs::read(&folder.join("language_model/config.json"))?;
+        let (encoder, embedding, ranking) = match (&arguments.imagebind, &arguments.clip) {
+            (Some(file), _) => {
+                let imagebind = Checkpoint::open(file)?;
+                let config: VisionConfig = configs::imagebind_vision(&imagebind)?;
+                let ranking = match configs::imagebind_audio(&imagebind)? {
+                    Some(config) => Some((Checkpoint::open(file)?, config)),
+                    None => None,
+                };
+                let embedding = config.embedding;
+                let network = entry(kind::IMAGEBIND_VISION, &config)?;
+                ((imagebind, network), embedding, ranking)
+            }
+            (None, Some(place)) => {
+                let clip = Checkpoint::open(place)?.with_names(names::clip);
+                let config = configs::clip(place, &clip)?;
+                let network = entry(kind::CLIP_VISION, &config)?;
+                ((clip, network), config.projection_dim, None)
+            }
+            (None, None) => return Err(Error::internal("no image encoder was given")),
+        };
+        let aligner = match &arguments.aligner {
+            Some(file) => Some(Checkpoint::open(file)?.with_names(names::aligner)),
+            None => None,
+        };
+        let aligner_config = match &aligner {
+            Some(file) => AlignerConfig::infer(|name| file.shape(name), gpt2.n_embd)?,
+            None => configs::fresh_aligner(embedding, arguments.tokens, gpt2.n_embd),
+        };
+        let tokenizer = |part: &str| {
+            let path = folder.join(part).join("tokenizer.json");
+            std::fs::read(&path).map_err(|e| Error::file("read", &path, e))
+        };
+        let config = |part: &str| folder.join(part).join("config.json");
+        Ok(Self {
+            encoder,
+            ranking,
+            aligner,
+            aligner_config,
+            gpt2: (open("language_model")?.with_names(names::gpt2), gpt2),
+            unet: (
+                open("unet")?.with_names(names::plain),
+                configs::read(&config("unet"))?,
+            ),
+            schedule: configs::read(&folder.join("scheduler/scheduler_config.json"))?,
+            vae: (
+                open("vae")?.with_names(names::vae),
+                configs::read(&config("vae"))?,
+            ),
+            vocoder: (
+                open("vocoder")?.with_names(names::plain),
+                configs::read(&config("vocoder"))?,
+            ),
+            clap: (open("text_encoder")?, configs::clap(&config("text_encoder"))?),
+            t5: (
+                open("text_encoder_2")?.with_names(names::t5),
+                configs::read(&config("text_encoder_2"))?,
+            ),
+            projection: (
+                open("projection_model")?,
+                configs::read(&config("projection_model"))?,
+            ),
+            tokenizers: [tokenizer("tokenizer")?, tokenizer("tokenizer_2")?],
+        })
+    }
+
+    /// Computes the constants of the fixed prompts.
+    fn conditions(&self, arguments: &Arguments) -> Result<TextConditions> {
+        let device = Default::default();
+        let encoders = TextEncoders::<Cpu>::load(
+            (Params::new(&self.clap.0, &device), self.clap.1.clone()),
+            (Params::new(&self.t5.0, &device), self.t5.1.clone()),
+            (
+                Params::new(&self.projection.0, &device),
+                self.projection.1.clone(),
+            ),
+            (Params::new(&self.gpt2.0, &device), self.gpt2.1.clone()),
+            [&self.tokenizers[0], &self.tokenizers[1]],
+        )?;
+        let (prompt, negative) = (&arguments.prompt, &arguments.negative);
+        pollster::block_on(encoders.conditions(prompt, negative, arguments.negative_prefix))
+    }
+}
+
+/// A bundle under way.
+struct Conversion {
+    writer: BundleWriter,
+    encoding: Encoding,
+    quiet: bool,
+    sources: Vec<String>,
+}
+
+impl Conversion {
+    fn encoder(&mut self, sources: &Sources) -> Result<()> {
+        let (checkpoint, network) = &sources.encoder;
+        self.sources.push(file_name(checkpoint.place()));
+        self.stage(stage::ENCODE, vec![(network.clone(), checkpoint)])
+    }
+
+    fn condition(
+        &mut self,
+        sources: &Sources,
+        arguments: &Arguments,
+        conditions: &TextConditions,
+    ) -> Result<()> {
+        let fresh = FreshInit::new(0);
+        let aligner: &dyn TensorSource = match &sources.aligner {
+            Some(checkpoint) => {
+                self.sources.push(file_name(checkpoint.place()));
+                checkpoint
+            }
+            None => {
+                eprintln!(
+                    "No --aligner: writing a freshly initialised one with {} tokens, which knows nothing of music yet.",
+                    arguments.tokens
+                );
+                self.sources.push("freshly initialised aligner".into());
+                &fresh
+            }
+        };
+        let networks = vec![
+            (entry(kind::ALIGNER, &sources.aligner_config)?, aligner),
+            (entry(kind::GPT2, &sources.gpt2.1)?, &sources.gpt2.0 as _),
+        ];
+        self.stage(stage::CONDITION, networks)?;
+        for (name, tensor) in conditions.named() {
+            let name = format!("{}.{name}", kind::CONSTANTS);
+            self.writer
+                .tensor(&name, &tensor.shape, &tensor.values, Encoding::F32)?;
+        }
+        Ok(())
+    }
+
+    fn diffusion(&mut self, sources: &Sources) -> Result<()> {
+        let schedule = entry(kind::SCHEDULER, &sources.schedule)?;
+        let unet = entry(kind::UNET, &sources.unet.1)?;
+        let source = &sources.unet.0 as _;
+        self.stage(stage::DENOISE, vec![(unet, source), (schedule, source)])?;
+        let vae = entry(kind::VAE_DECODER, &sources.vae.1)?;
+        self.stage(stage::DECODE, vec![(vae, &sources.vae.0)])?;
+        let vocoder = entry(kind::HIFIGAN, &sources.vocoder.1)?;
+        self.stage(stage::VOCODE, vec![(vocoder, &sources.vocoder.0)])
+    }
+
+    fn text(&mut self, sources: &Sources, folder: &Path) -> Result<()> {
+        let networks = vec![
+            (
+                entry(kind::CLAP_TEXT, &sources.clap.1)?,
+                &sources.clap.0 as &dyn TensorSource,
+            ),
+            (entry(kind::T5, &sources.t5.1)?, &sources.t5.0),
+            (
+                entry(kind::PROJECTION, &sources.projection.1)?,
+                &sources.projection.0,
+            ),
+        ];
+        self.stage(stage::TEXT, networks)?;
+        let roles = [text::CLAP_TOKENIZER, text::T5_TOKENIZER];
+        for (role, bytes) in roles.into_iter().zip(&sources.tokenizers) {
+            self.writer.asset(role, &format!("{role}.json"), bytes)?;
+        }
+        debug_assert!(folder.is_dir());
+        Ok(())
+    }
+
+    /// Writes all tensors of a stage, in the order in which its networks read them.
+    fn stage(&mut self, name: &str, networks: Vec<(NetworkEntry, &dyn TensorSource)>) -> Result<()> {
+        if !self.quiet {
+            eprintln!("Writing the stage {name}");
+        }
+        let entries = networks.iter().map(|(entry, _)| entry.clone()).collect();
+        self.writer.begin_stage(name, entries)?;
+        for (entry, source) in networks {
+            let kind = format!("{}.", entry.kind);
+            let alone = StageEntry {
+                name: name.into(),
+                networks: vec![entry],
+                tensors: Vec::new(),
+            };
+            for needed in needed_tensors(&alone)? {
+                let stored = needed.name.strip_prefix(&kind).unwrap_or(&needed.name);
+                let values = source.read(stored, &needed.shape, needed.init)?;
+                // Norms, biases and scalars are small, and what they do must stay exact.
+                let encoding = if needed.shape.len() > 1 {
+                    self.encoding
+                } else {
+                    Encoding::F32
+                };
+                self.writer
+                    .tensor(&needed.name, &needed.shape, &values, encoding)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entry(kind: &str, config: &impl Serialize) -> Result<NetworkEntry> {
+    let config = serde_json::to_value(config)
+        .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;
+    Ok(NetworkEntry {
+        kind: kind.into(),
+        config,
+    })
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+fn report(arguments: &Arguments, manifest: &Manifest) -> Result<()> {
+    let bytes: u64 = manifest.shards.iter().map(|shard| shard.bytes).sum();
+    let output = arguments.output.display();
+    if arguments.json {
+        return print_json(&serde_json::json!({
+            "type": "result",
+            "bundle": arguments.output,
+            "bytes": bytes,
+            "shards": manifest.shards.len(),
+        }));
+    }
+    let shards = manifest.shards.len();
+    print_line(&format!("{output}: {} in {shards} shards", human_bytes(bytes)))
+}

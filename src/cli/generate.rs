@@ -1,0 +1,331 @@
+//! `art2mus generate`: music from a picture.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use super::{bundle_location, human_bytes, print_json, print_line, write_file};
+use crate::{
+    Error, Result,
+    audio::wav,
+    checkpoint::Checkpoint,
+    device::{self, Device, DeviceChoice},
+    diffusion::SchedulerKind,
+    image,
+    model::params::{Init, TensorSource},
+    ops::{Cpu, Gpu, Kernels},
+    pipeline::{
+        Event, HostTensor, Observer, Output, Pipeline, Request, Settings, TextConditions,
+    },
+    text::{self, NegativePrefix},
+    weights::Bundle,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The picture: PNG, JPEG, WebP, GIF, BMP or TIFF.
+    picture: PathBuf,
+    /// The bundle, a folder or an address; the default model when left out.
+    #[arg(long)]
+    bundle: Option<String>,
+    /// Where the music goes; the picture's name with .wav when left out.
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Length of the music [default: the bundle's].
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Denoising steps [default: the bundle's].
+    #[arg(long)]
+    steps: Option<usize>,
+    /// The sampler [default: the bundle's].
+    #[arg(long, value_enum)]
+    scheduler: Option<SchedulerKind>,
+    /// Guidance scale; 1 is none [default: the bundle's].
+    #[arg(long)]
+    guidance: Option<f64>,
+    /// What the music should not be; needs a bundle converted with --text.
+    #[arg(long)]
+    negative: Option<String>,
+    /// Another support prompt; needs a bundle converted with --text.
+    #[arg(long)]
+    prompt: Option<String>,
+    /// The seed; the same seed gives the same music on one device [default: drawn].
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Make several pieces and put the one that fits the picture best first.
+    #[arg(long, default_value_t = 1)]
+    candidates: usize,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value = "auto")]
+    device: DeviceChoice,
+    /// Start from the tensor `latents` of this safetensors file instead of the seed's noise.
+    #[arg(long)]
+    latents: Option<PathBuf>,
+    /// Write the tensors of every stage to this safetensors file.
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// Print one JSON object a line: progress, then the result.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<()> {
+    let device = device::choose(arguments.device)?;
+    let bytes =
+        std::fs::read(&arguments.picture).map_err(|e| Error::file("read", &arguments.picture, e))?;
+    let picture = image::decode(&bytes)?;
+    let output = match &arguments.output {
+        Some(path) => path.clone(),
+        None => arguments.picture.with_extension("wav"),
+    };
+    let location = bundle_location(arguments.bundle.as_deref())?;
+    let bundle = pollster::block_on(Bundle::open(location))?;
+    let request = request(&arguments, &bundle)?;
+    let mut observer: Box<dyn Observer> = if arguments.json {
+        Box::new(JsonObserver)
+    } else {
+        eprintln!("Making music on {device} from {}", arguments.picture.display());
+        Box::new(BarObserver::new())
+    };
+    let observer = observer.as_mut();
+    let made = match &device {
+        Device::Cpu => generate::<Cpu>(bundle.clone(), &picture, &request, observer),
+        Device::Wgpu { .. } => generate::<Gpu>(bundle.clone(), &picture, &request, observer),
+        #[cfg(feature = "cuda")]
+        Device::Cuda => {
+            generate::<burn::backend::Cuda>(bundle.clone(), &picture, &request, observer)
+        }
+    }?;
+    if let Some(path) = &arguments.trace {
+        write_trace(path, &made.trace)?;
+    }
+    let files = write_pieces(&output, &made, &bundle)?;
+    report(&arguments, &made, &files, &device, &bundle)
+}
+
+fn generate<B: Kernels>(
+    bundle: Bundle,
+    picture: &image::Picture,
+    request: &Request,
+    observer: &mut dyn Observer,
+) -> Result<Output> {
+    let pipeline = Pipeline::<B>::new(bundle, B::Device::default())?;
+    pollster::block_on(pipeline.generate(picture, request, observer))
+}
+
+/// What the command line asks for.
+fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
+    let manifest = bundle.manifest();
+    let seed = arguments.seed.unwrap_or_else(drawn_seed);
+    let mut settings = Settings::from_defaults(&manifest.defaults, seed)?;
+    settings.seconds = arguments.seconds.unwrap_or(settings.seconds);
+    settings.steps = arguments.steps.unwrap_or(settings.steps);
+    settings.scheduler = arguments.scheduler.unwrap_or(settings.scheduler);
+    settings.guidance = arguments.guidance.unwrap_or(settings.guidance);
+    settings.candidates = arguments.candidates;
+    settings.check()?;
+    Ok(Request {
+        settings,
+        latents: arguments.latents.as_deref().map(read_latents).transpose()?,
+        text: text_conditions(arguments, bundle)?,
+        trace: arguments.trace.is_some(),
+    })
+}
+
+/// A seed that differs from run to run. Small enough to be read aloud and typed again.
+fn drawn_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let nanoseconds = now.map_or(0, |since| since.as_nanos() as u64);
+    nanoseconds.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
+}
+
+/// The conditions of `--prompt` and `--negative`, if they are not the bundle's constants.
+fn text_conditions(arguments: &Arguments, bundle: &Bundle) -> Result<Option<TextConditions>> {
+    let constants = &bundle.manifest().constants;
+    let prompt = arguments.prompt.as_ref().unwrap_or(&constants.prompt);
+    let negative = arguments
+        .negative
+        .as_ref()
+        .unwrap_or(&constants.negative_prompt);
+    if *prompt == constants.prompt && *negative == constants.negative_prompt {
+        return Ok(None);
+    }
+    // Texts are short: the CPU is the right device for them, whatever the music is made on.
+    let encoders = pollster::block_on(text::TextEncoders::<Cpu>::from_bundle(
+        bundle,
+        &Default::default(),
+    ))?;
+    let prefix = NegativePrefix::default();
+    pollster::block_on(encoders.conditions(prompt, negative, prefix)).map(Some)
+}
+
+fn read_latents(path: &Path) -> Result<HostTensor> {
+    let file = Checkpoint::open(path)?;
+    let shape = file.shape("latents").ok_or_else(|| {
+        Error::input(
+            format!("{} has no tensor named latents", path.display()),
+            "write the noise under that name",
+        )
+    })?;
+    let values = file.read("latents", &shape, Init::Constant(0.0))?;
+    Ok(HostTensor { shape, values })
+}
+
+fn write_trace(path: &Path, trace: &[(String, HostTensor)]) -> Result<()> {
+    let mut views = HashMap::new();
+    for (name, tensor) in trace {
+        let bytes = bytemuck::cast_slice(&tensor.values);
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, tensor.shape.clone(), bytes)
+                .map_err(|e| Error::internal(format!("{name} cannot be written ({e})")))?;
+        views.insert(name.as_str(), view);
+    }
+    let bytes = safetensors::serialize(views, None)
+        .map_err(|e| Error::internal(format!("the trace cannot be written ({e})")))?;
+    write_file(path, &bytes)
+}
+
+/// The best piece under the name that was asked for, the others numbered behind it.
+fn write_pieces(output: &Path, made: &Output, bundle: &Bundle) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for (i, piece) in made.pieces.iter().enumerate() {
+        let path = if i == 0 {
+            output.to_path_buf()
+        } else {
+            let stem = output.file_stem().unwrap_or_default().to_string_lossy();
+            output.with_file_name(format!("{stem}-{}.wav", i + 1))
+        };
+        let metadata = made.metadata(&bundle.manifest().model.name, piece)?;
+        let bytes = wav::encode(&piece.samples, made.sample_rate as u32, &metadata)?;
+        write_file(&path, &bytes)?;
+        files.push(path);
+    }
+    Ok(files)
+}
+
+fn report(
+    arguments: &Arguments,
+    made: &Output,
+    files: &[PathBuf],
+    device: &Device,
+    bundle: &Bundle,
+) -> Result<()> {
+    let scores: Vec<_> = made.pieces.iter().map(|piece| piece.score).collect();
+    if arguments.json {
+        return print_json(&json!({
+            "type": "result",
+            "files": files,
+            "model": bundle.manifest().model.name,
+            "sampleRate": made.sample_rate,
+            "samples": made.pieces.first().map_or(0, |piece| piece.samples.len()),
+            "scores": scores,
+            "settings": made.settings,
+            "device": device,
+            "timings": made.timings,
+            "peakMemoryBytes": peak_memory(),
+        }));
+    }
+    for timing in &made.timings {
+        eprintln!(
+            "  {:<10} {:>9.1} ms to load, {:>10.1} ms to run",
+            timing.stage, timing.load_ms, timing.run_ms
+        );
+    }
+    if let Some(bytes) = peak_memory() {
+        eprintln!("  at most {} of memory", human_bytes(bytes));
+    }
+    if arguments.candidates > 1 && scores.iter().any(Option::is_none) {
+        eprintln!("  not ranked: the bundle has no audio trunk");
+    }
+    for (path, score) in files.iter().zip(&scores) {
+        let score = score.map_or(String::new(), |score| format!("  score {score:.4}"));
+        print_line(&format!(
+            "{}  seed {}{score}",
+            path.display(),
+            made.settings.seed
+        ))?;
+    }
+    Ok(())
+}
+
+/// The largest amount of memory that this process has had, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// Prints every event as a line of JSON.
+struct JsonObserver;
+
+impl Observer for JsonObserver {
+    fn event(&mut self, event: Event) {
+        // A failure to print ends the program when the result is printed.
+        let _ = print_json(&event);
+    }
+}
+
+/// Shows a bar for bytes and steps.
+struct BarObserver {
+    bar: ProgressBar,
+}
+
+impl BarObserver {
+    fn new() -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{prefix:>10} {wide_bar} {msg}") {
+            bar.set_style(style);
+        }
+        Self { bar }
+    }
+}
+
+impl Observer for BarObserver {
+    fn event(&mut self, event: Event) {
+        let left = |eta: Option<f64>| match eta {
+            Some(ms) => format!("about {:.0} s left", (ms / 1e3).ceil()),
+            None => String::new(),
+        };
+        match event {
+            Event::Load {
+                stage,
+                loaded,
+                total,
+            } => {
+                self.bar.set_prefix(stage);
+                self.bar.set_length(total);
+                self.bar.set_position(loaded);
+                let message = format!("{} of {}", human_bytes(loaded), human_bytes(total));
+                self.bar.set_message(message);
+            }
+            Event::Stage {
+                stage,
+                index,
+                count,
+                eta_ms,
+            } => {
+                self.bar.set_prefix(stage);
+                self.bar.set_length(count as u64);
+                self.bar.set_position(index as u64);
+                self.bar.set_message(left(eta_ms));
+            }
+            Event::Step {
+                stage,
+                step,
+                steps,
+                eta_ms,
+            } => {
+                self.bar.set_prefix(stage);
+                self.bar.set_length(steps as u64);
+                self.bar.set_position(step as u64);
+                let message = format!("step {step} of {steps}, {}", left(eta_ms));
+                self.bar.set_message(message);
+            }
+            Event::Done { .. } => self.bar.finish_and_clear(),
+        }
+    }
+}

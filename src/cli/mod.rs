@@ -1,0 +1,132 @@
+//! The command line.
+
+mod convert;
+mod generate;
+mod inspect;
+mod serve;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use crate::{Error, Result, weights::Location};
+
+/// Turns a painting into music, from the picture itself.
+#[derive(Debug, Parser)]
+#[command(name = "art2mus", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make music from a picture.
+    Generate(generate::Arguments),
+    /// Turn published checkpoints into a bundle.
+    Convert(convert::Arguments),
+    /// Show what is in a bundle.
+    Inspect(inspect::Arguments),
+    /// Check every byte of a bundle.
+    Verify(verify::Arguments),
+    /// Serve the page and its files on this machine.
+    Serve(serve::Arguments),
+}
+
+/// Runs the program: 0 when the job is done, 1 when it failed, 2 when the command line was wrong.
+pub fn run() -> ExitCode {
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(error) => {
+            // Help and version are no faults; clap prints them to standard output.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let result = match command {
+        Command::Generate(arguments) => generate::run(arguments),
+        Command::Convert(arguments) => convert::run(arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("art2mus: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The bundle that `--bundle` names, or the default model.
+fn bundle_location(bundle: Option<&str>) -> Result<Location> {
+    if let Some(bundle) = bundle {
+        return Ok(Location::parse(bundle));
+    }
+    let beneath = "web/models/default";
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(beneath);
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|program| Some(program.parent()?.join("models/default")));
+    let places = [Some(PathBuf::from(beneath)), beside, Some(source)];
+    places
+        .into_iter()
+        .flatten()
+        .find(|place| place.join("manifest.json").is_file())
+        .map(Location::Folder)
+        .ok_or_else(|| {
+            Error::input(
+                "the default model is not here",
+                "run pkg-scripts/build to make it, or name a bundle with --bundle",
+            )
+        })
+}
+
+/// Prints a line of JSON on standard output.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string(value)
+        .map_err(|e| Error::internal(format!("a result cannot be printed ({e})")))?;
+    print_line(&text)
+}
+
+/// Prints a line. A reader that went away is no fault of ours, but there is no point in going on.
+fn print_line(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .map_err(|e| Error::file("write to", Path::new("standard output"), e))
+}
+
+/// Writes a file so that it is there completely or not at all.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let failed = |e| Error::file("write", path, e);
+    let mut file = tempfile::Builder::new()
+        .prefix(".art2mus-unfinished-")
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let readable = std::fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(readable).map_err(failed)?;
+    }
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// A number of bytes as a person reads it.
+fn human_bytes(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}

@@ -1,0 +1,87 @@
+//! Which device to compute on, natively.
+
+use serde::Serialize;
+
+use crate::{Error, Result};
+
+/// What a person can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DeviceChoice {
+    /// A GPU if there is one, else the CPU.
+    Auto,
+    /// A GPU through Vulkan, Metal or DirectX; software Vulkan counts.
+    Wgpu,
+    /// An NVIDIA GPU through CUDA.
+    Cuda,
+    /// The CPU.
+    Cpu,
+}
+
+/// A device that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "device", rename_all = "lowercase")]
+pub enum Device {
+    /// The CPU.
+    Cpu,
+    /// A GPU through wgpu.
+    Wgpu {
+        /// The adapter's name.
+        adapter: String,
+    },
+    /// A GPU through CUDA.
+    #[cfg(feature = "cuda")]
+    Cuda,
+}
+
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("CPU"),
+            Self::Wgpu { adapter } => f.write_str(adapter),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => f.write_str("CUDA"),
+        }
+    }
+}
+
+/// Finds the device for `choice`.
+pub fn choose(choice: DeviceChoice) -> Result<Device> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Auto => {
+            let hardware = adapters().into_iter().find(|(_, software)| !software);
+            Ok(hardware.map_or(Device::Cpu, |(adapter, _)| Device::Wgpu { adapter }))
+        }
+        DeviceChoice::Wgpu => match adapters().into_iter().min_by_key(|(_, software)| *software) {
+            Some((adapter, _)) => Ok(Device::Wgpu { adapter }),
+            None => Err(Error::unsupported(
+                "no GPU answers on this machine",
+                "install a graphics driver (mesa-vulkan-drivers has a software one) or use --device cpu",
+            )),
+        },
+        #[cfg(feature = "cuda")]
+        DeviceChoice::Cuda => Ok(Device::Cuda),
+        #[cfg(not(feature = "cuda"))]
+        DeviceChoice::Cuda => Err(Error::unsupported(
+            "this program was built without CUDA",
+            "build it with --features cuda, or use --device wgpu",
+        )),
+    }
+}
+
+/// Names of the adapters, and whether they are software.
+fn adapters() -> Vec<(String, bool)> {
+    let backends = wgpu::Backends::PRIMARY;
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let found = pollster::block_on(instance.enumerate_adapters(backends));
+    found
+        .iter()
+        .map(|adapter| {
+            let info = adapter.get_info();
+            (info.name, info.device_type == wgpu::DeviceType::Cpu)
+        })
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! The pre-norm transformer block that ImageBind's trunks share.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Tensor, backend::Backend},
+};
+
+use crate::{
+    Result,
+    model::{
+        layers::{LayerNorm, Linear},
+        params::{Init, Params},
+    },
+    ops::{Activation, Kernels, activate, merge_heads, split_heads},
+};
+
+/// Every LayerNorm of ImageBind but the one in the audio stem.
+pub(super) const EPS: f64 = 1e-6;
+
+/// `x += attention(norm_1 x); x += mlp(norm_2 x)`.
+#[derive(Module, Debug)]
+pub(super) struct Block<B: Backend> {
+    norm_1: LayerNorm<B>,
+    in_proj: Linear<B>,
+    out_proj: Linear<B>,
+    /// One more key and value behind the sequence (audio only), each `[1, 1, width]`.
+    extra: Option<ExtraToken<B>>,
+    norm_2: LayerNorm<B>,
+    fc1: Linear<B>,
+    fc2: Linear<B>,
+    heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct ExtraToken<B: Backend> {
+    key: Param<Tensor<B, 3>>,
+    value: Param<Tensor<B, 3>>,
+}
+
+/// The sizes of a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BlockConfig {
+    pub width: usize,
+    pub heads: usize,
+    pub mlp: usize,
+    /// Whether attention has `bias_k` and `bias_v`.
+    pub extra_token: bool,
+}
+
+impl<B: Kernels> Block<B> {
+    pub fn load(p: &Params<B>, config: BlockConfig) -> Result<Self> {
+        let BlockConfig { width, heads, .. } = config;
+        let attention = p.at("attn");
+        let extra = if config.extra_token {
+            let init = Init::fan_in(width);
+            Some(ExtraToken {
+                key: attention.get("bias_k", [1, 1, width], init)?,
+                value: attention.get("bias_v", [1, 1, width], init)?,
+            })
+        } else {
+            None
+        };
+        let (weight, bias) = ("in_proj_weight", Some("in_proj_bias"));
+        Ok(Self {
+            norm_1: LayerNorm::load(&p.at("norm_1"), width, EPS)?,
+            in_proj: Linear::load_named(&attention, width, 3 * width, weight, bias)?,
+            out_proj: Linear::load(&attention.at("out_proj"), width, width)?,
+            extra,
+            norm_2: LayerNorm::load(&p.at("norm_2"), width, EPS)?,
+            fc1: Linear::load(&p.at("mlp.fc1"), width, config.mlp)?,
+            fc2: Linear::load(&p.at("mlp.fc2"), config.mlp, width)?,
+            heads,
+        })
+    }
+
+    /// `x [batch, tokens, width]`; `bias` is added to the attention scores.
+    pub fn forward(&self, x: Tensor<B, 3>, bias: Option<Tensor<B, 4>>) -> Tensor<B, 3> {
+        let x = x.clone() + self.attend(self.norm_1.forward(x), bias);
+        let hidden = activate(
+            self.fc1.forward(self.norm_2.forward(x.clone())),
+            Activation::Gelu,
+        );
+        x + self.fc2.forward(hidden)
+    }
+
+    fn attend(&self, x: Tensor<B, 3>, bias: Option<Tensor<B, 4>>) -> Tensor<B, 3> {
+        let [batch, _, width] = x.dims();
+        let mut packed = self.in_proj.forward(x).chunk(3, 2).into_iter();
+        let (Some(q), Some(mut k), Some(mut v)) = (packed.next(), packed.next(), packed.next())
+        else {
+            unreachable!("chunk(3) gives three parts");
+        };
+        if let Some(extra) = &self.extra {
+            k = Tensor::cat(vec![k, extra.key.val().expand([batch, 1, width])], 1);
+            v = Tensor::cat(vec![v, extra.value.val().expand([batch, 1, width])], 1);
+        }
+        let scale = ((width / self.heads) as f64).powf(-0.5);
+        let [q, k, v] = [q, k, v].map(|x| split_heads(x, self.heads));
+        self.out_proj
+            .forward(merge_heads(B::attend(q, k, v, bias, scale)))
+    }
+}
+
+/// Floating-point operations of one block over `tokens`.
+pub(super) fn flops(tokens: usize, width: usize, mlp: usize) -> u64 {
+    let (n, c, m) = (tokens as u64, width as u64, mlp as u64);
+    2 * n * c * (4 * c + 2 * m) + 4 * n * n * c
+}

@@ -1,0 +1,293 @@
+//! The layers that networks share, with PyTorch's names and shapes for their parameters.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Tensor, backend::Backend},
+};
+
+use super::params::{Init, Params};
+use crate::{
+    Result,
+    ops::{Activation, Conv1dGeometry, Conv2dGeometry, Kernels},
+};
+
+/// `x W^T + b`, with `weight [out, in]` and `bias [out]`.
+#[derive(Module, Debug)]
+pub struct Linear<B: Backend> {
+    weight: Param<Tensor<B, 2>>,
+    bias: Option<Param<Tensor<B, 1>>>,
+}
+
+impl<B: Kernels> Linear<B> {
+    /// Reads `weight` and `bias`.
+    pub fn load(p: &Params<B>, inputs: usize, outputs: usize) -> Result<Self> {
+        Self::load_named(p, inputs, outputs, "weight", Some("bias"))
+    }
+
+    /// Reads `weight`.
+    pub fn load_no_bias(p: &Params<B>, inputs: usize, outputs: usize) -> Result<Self> {
+        Self::load_named(p, inputs, outputs, "weight", None)
+    }
+
+    /// Reads parameters of other names, such as the packed `in_proj_weight` of PyTorch's attention.
+    pub fn load_named(
+        p: &Params<B>,
+        inputs: usize,
+        outputs: usize,
+        weight: &str,
+        bias: Option<&str>,
+    ) -> Result<Self> {
+        let init = Init::fan_in(inputs);
+        Ok(Self {
+            weight: p.get(weight, [outputs, inputs], init)?,
+            bias: bias.map(|bias| p.get(bias, [outputs], init)).transpose()?,
+        })
+    }
+
+    /// Reads a 1x1 convolution `[out, in, 1, 1]`, or a linear layer `[out, in]`, as a linear layer.
+    pub fn load_pointwise(p: &Params<B>, inputs: usize, outputs: usize) -> Result<Self> {
+        let init = Init::fan_in(inputs);
+        let values = p.values("weight", &[outputs, inputs, 1, 1], init)?;
+        Ok(Self {
+            weight: p.make(values, [outputs, inputs])?,
+            bias: Some(p.get("bias", [outputs], init)?),
+        })
+    }
+
+    /// `[.., in]` to `[.., out]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        let bias = self.bias.as_ref().map(Param::val);
+        B::project(x, self.weight.val(), bias)
+    }
+}
+
+/// Normalises the last dimension; `weight` and `bias` of its width.
+#[derive(Module, Debug)]
+pub struct LayerNorm<B: Backend> {
+    weight: Param<Tensor<B, 1>>,
+    bias: Param<Tensor<B, 1>>,
+    eps: f64,
+}
+
+impl<B: Kernels> LayerNorm<B> {
+    /// Reads `weight` and `bias`.
+    pub fn load(p: &Params<B>, width: usize, eps: f64) -> Result<Self> {
+        Ok(Self {
+            weight: p.get("weight", [width], Init::Constant(1.0))?,
+            bias: p.get("bias", [width], Init::Constant(0.0))?,
+            eps,
+        })
+    }
+
+    /// Any shape whose last dimension is the width, to the same shape.
+    pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        B::normalise_rows(x, self.weight.val(), self.bias.val(), self.eps)
+    }
+}
+
+/// Normalises groups of channels of `[batch, channels, rows, columns]`.
+#[derive(Module, Debug)]
+pub struct GroupNorm<B: Backend> {
+    weight: Param<Tensor<B, 1>>,
+    bias: Param<Tensor<B, 1>>,
+    groups: usize,
+    eps: f64,
+}
+
+impl<B: Kernels> GroupNorm<B> {
+    /// Reads `weight` and `bias`.
+    pub fn load(p: &Params<B>, channels: usize, groups: usize, eps: f64) -> Result<Self> {
+        Ok(Self {
+            weight: p.get("weight", [channels], Init::Constant(1.0))?,
+            bias: p.get("bias", [channels], Init::Constant(0.0))?,
+            groups,
+            eps,
+        })
+    }
+
+    /// Same shape out.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.forward_with(x, Activation::None)
+    }
+
+    /// Same shape out, with SiLU behind the normalisation.
+    pub fn forward_silu(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.forward_with(x, Activation::Silu)
+    }
+
+    fn forward_with(&self, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        B::normalise_groups(x, self.groups, weight, bias, self.eps, activation)
+    }
+}
+
+/// A two-dimensional convolution, `weight [out, in, k, k]`.
+#[derive(Module, Debug)]
+pub struct Conv2d<B: Backend> {
+    weight: Param<Tensor<B, 4>>,
+    bias: Option<Param<Tensor<B, 1>>>,
+    #[module(skip)]
+    geometry: Conv2dGeometry,
+}
+
+impl<B: Kernels> Conv2d<B> {
+    /// Square kernel, stride 1, the same size out.
+    pub fn load_same(p: &Params<B>, inputs: usize, outputs: usize, kernel: usize) -> Result<Self> {
+        Self::load(p, [inputs, outputs], kernel, 1, kernel / 2, true)
+    }
+
+    /// `channels` is `[in, out]`; reads `weight` and, with `bias`, `bias`.
+    pub fn load(
+        p: &Params<B>,
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        bias: bool,
+    ) -> Result<Self> {
+        let [inputs, outputs] = channels;
+        let init = Init::fan_in(inputs * kernel * kernel);
+        let weight = p.get("weight", [outputs, inputs, kernel, kernel], init)?;
+        let bias = if bias {
+            Some(p.get("bias", [outputs], init)?)
+        } else {
+            None
+        };
+        Ok(Self::from_parts(weight, bias, stride, padding))
+    }
+
+    /// A convolution with these parameters.
+    pub fn from_parts(
+        weight: Param<Tensor<B, 4>>,
+        bias: Option<Param<Tensor<B, 1>>>,
+        stride: usize,
+        padding: usize,
+    ) -> Self {
+        Self {
+            weight,
+            bias,
+            geometry: Conv2dGeometry {
+                stride: [stride; 2],
+                padding: [padding; 2],
+            },
+        }
+    }
+
+    /// `[batch, in, rows, columns]` to `[batch, out, rows', columns']`.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        B::convolve_2d(x, self.weight.val(), bias, self.geometry)
+    }
+}
+
+/// A one-dimensional convolution that keeps the length, `weight [out, in, k]`.
+#[derive(Module, Debug)]
+pub struct Conv1d<B: Backend> {
+    weight: Param<Tensor<B, 3>>,
+    bias: Param<Tensor<B, 1>>,
+    #[module(skip)]
+    geometry: Conv1dGeometry,
+}
+
+impl<B: Kernels> Conv1d<B> {
+    /// Reads `weight` and `bias`; padding is `dilation (kernel - 1) / 2`.
+    pub fn load(
+        p: &Params<B>,
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        dilation: usize,
+    ) -> Result<Self> {
+        let init = Init::fan_in(inputs * kernel);
+        Ok(Self {
+            weight: p.get("weight", [outputs, inputs, kernel], init)?,
+            bias: p.get("bias", [outputs], init)?,
+            geometry: Conv1dGeometry {
+                stride: 1,
+                padding: dilation * (kernel - 1) / 2,
+                dilation,
+            },
+        })
+    }
+
+    /// `[batch, in, samples]` to `[batch, out, samples]`.
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        B::convolve_1d(x, self.weight.val(), Some(self.bias.val()), self.geometry)
+    }
+}
+
+/// A transposed one-dimensional convolution, `weight [in, out, k]`.
+#[derive(Module, Debug)]
+pub struct ConvTranspose1d<B: Backend> {
+    weight: Param<Tensor<B, 3>>,
+    bias: Param<Tensor<B, 1>>,
+    #[module(skip)]
+    geometry: Conv1dGeometry,
+}
+
+impl<B: Kernels> ConvTranspose1d<B> {
+    /// Reads `weight` and `bias`; padding is `(kernel - stride) / 2`, floored.
+    pub fn load(
+        p: &Params<B>,
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+    ) -> Result<Self> {
+        let init = Init::fan_in(outputs * kernel);
+        Ok(Self {
+            weight: p.get("weight", [inputs, outputs, kernel], init)?,
+            bias: p.get("bias", [outputs], init)?,
+            geometry: Conv1dGeometry {
+                stride,
+                padding: (kernel - stride) / 2,
+                dilation: 1,
+            },
+        })
+    }
+
+    /// `[batch, in, samples]` to `[batch, out, about samples * stride]`.
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        B::convolve_transposed_1d(x, self.weight.val(), Some(self.bias.val()), self.geometry)
+    }
+}
+
+/// A table of vectors, `weight [entries, width]`.
+#[derive(Module, Debug)]
+pub struct Embedding<B: Backend> {
+    weight: Param<Tensor<B, 2>>,
+}
+
+impl<B: Kernels> Embedding<B> {
+    /// Reads `weight`.
+    pub fn load(p: &Params<B>, entries: usize, width: usize) -> Result<Self> {
+        Self::load_named(p, entries, width, "weight")
+    }
+
+    /// Reads the table under another name.
+    pub fn load_named(p: &Params<B>, entries: usize, width: usize, name: &str) -> Result<Self> {
+        Ok(Self {
+            weight: p.get(name, [entries, width], Init::Uniform(0.02))?,
+        })
+    }
+
+    /// The rows `ids`, as `[1, ids, width]`.
+    pub fn forward(&self, ids: &[u32]) -> Tensor<B, 3> {
+        let weight = self.weight.val();
+        let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        let index = burn::tensor::Tensor::<B, 1, burn::tensor::Int>::from_ints(
+            ids.as_slice(),
+            &weight.device(),
+        );
+        weight.select(0, index).unsqueeze()
+    }
+}
+
+/// Divides by the length of the vector in the last dimension (at least `1e-12`).
+pub fn l2_normalise<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    let length = (x.clone() * x.clone())
+        .sum_dim(D - 1)
+        .sqrt()
+        .clamp_min(1e-12);
+    x / length
+}

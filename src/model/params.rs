@@ -1,0 +1,195 @@
+//! Where parameters come from: a checkpoint, a bundle, or a fresh initialisation.
+//!
+//! A network is built by one `load` function, which asks [`Params`] for each tensor by its checkpoint
+//! name and shape. The same function therefore reads published weights and initialises new ones.
+
+use burn::{
+    module::{Param, ParamId},
+    tensor::{Shape, Tensor, TensorData, backend::Backend},
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::cell::RefCell;
+
+use crate::{Error, Result};
+
+/// How a tensor starts when no checkpoint gives it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// Every element the same.
+    Constant(f32),
+    /// Uniform in `-bound..bound`.
+    Uniform(f32),
+}
+
+impl Init {
+    /// PyTorch's default for linear and convolution layers: uniform within `1 / sqrt(fan_in)`.
+    pub fn fan_in(fan_in: usize) -> Self {
+        Self::Uniform(1.0 / (fan_in.max(1) as f32).sqrt())
+    }
+}
+
+/// Gives tensors by name.
+pub trait TensorSource {
+    /// The elements of tensor `name`, which must have `shape`.
+    fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>>;
+
+    /// Whether this source only wants to know what is asked for. Parameters then stay without a
+    /// value (and without memory), and the network must not be run.
+    fn is_plan(&self) -> bool {
+        false
+    }
+
+    /// Tells a plan what is asked for.
+    fn note(&self, _name: &str, _shape: &[usize], _init: Init) {}
+}
+
+/// Notes the name and shape of every tensor that a network asks for, in order of use.
+#[derive(Debug, Default)]
+pub struct Plan(RefCell<Vec<Planned>>);
+
+/// A tensor that a network asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How it starts when no checkpoint gives it.
+    pub init: Init,
+}
+
+impl Plan {
+    /// What was asked for.
+    pub fn into_tensors(self) -> Vec<Planned> {
+        self.0.into_inner()
+    }
+}
+
+impl TensorSource for Plan {
+    fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
+        self.note(name, shape, init);
+        Ok(vec![0.0; shape.iter().product()])
+    }
+
+    fn is_plan(&self) -> bool {
+        true
+    }
+
+    fn note(&self, name: &str, shape: &[usize], init: Init) {
+        self.0.borrow_mut().push(Planned {
+            name: name.to_string(),
+            shape: shape.to_vec(),
+            init,
+        });
+    }
+}
+
+/// Makes every tensor anew, in the order in which it is asked for, from a seed (ChaCha8).
+#[derive(Debug)]
+pub struct FreshInit(RefCell<ChaCha8Rng>);
+
+impl FreshInit {
+    /// The same seed gives the same parameters.
+    pub fn new(seed: u64) -> Self {
+        Self(RefCell::new(ChaCha8Rng::seed_from_u64(seed)))
+    }
+}
+
+impl TensorSource for FreshInit {
+    fn read(&self, _name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
+        let count = shape.iter().product();
+        Ok(match init {
+            Init::Constant(value) => vec![value; count],
+            Init::Uniform(bound) => {
+                let mut rng = self.0.borrow_mut();
+                (0..count)
+                    .map(|_| rng.random_range(-bound..=bound))
+                    .collect()
+            }
+        })
+    }
+}
+
+/// A place in a tree of named tensors, and the device to put them on.
+pub struct Params<'a, B: Backend> {
+    source: &'a dyn TensorSource,
+    device: &'a B::Device,
+    prefix: String,
+}
+
+impl<'a, B: Backend> Params<'a, B> {
+    /// The root of `source`.
+    pub fn new(source: &'a dyn TensorSource, device: &'a B::Device) -> Self {
+        Self {
+            source,
+            device,
+            prefix: String::new(),
+        }
+    }
+
+    /// The subtree `name` (`name` may have several parts, separated by dots).
+    pub fn at(&self, name: impl std::fmt::Display) -> Self {
+        Self {
+            source: self.source,
+            device: self.device,
+            prefix: self.path(name),
+        }
+    }
+
+    /// The device that the parameters go to.
+    pub fn device(&self) -> &B::Device {
+        self.device
+    }
+
+    /// The elements of a tensor, left on the CPU.
+    pub fn values(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
+        let path = self.path(name);
+        let values = self.source.read(&path, shape, init)?;
+        if values.len() != shape.iter().product::<usize>() {
+            return Err(Error::internal(format!(
+                "tensor {path} has {} elements where {shape:?} was asked for",
+                values.len()
+            )));
+        }
+        Ok(values)
+    }
+
+    /// A parameter of `shape`.
+    pub fn get<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        init: Init,
+    ) -> Result<Param<Tensor<B, D>>> {
+        if self.source.is_plan() {
+            self.source.note(&self.path(name), &shape, init);
+            return Ok(Param::uninitialized(
+                ParamId::new(),
+                move |device, _| Tensor::zeros(shape, device),
+                self.device.clone(),
+                false,
+                Shape::new(shape),
+            ));
+        }
+        self.make(self.values(name, &shape, init)?, shape)
+    }
+
+    /// A parameter of `shape` with these elements.
+    pub fn make<const D: usize>(
+        &self,
+        values: Vec<f32>,
+        shape: [usize; D],
+    ) -> Result<Param<Tensor<B, D>>> {
+        let data = TensorData::new(values, Shape::new(shape));
+        Ok(Param::from_tensor(Tensor::from_data(data, self.device)))
+    }
+
+    fn path(&self, name: impl std::fmt::Display) -> String {
+        if self.prefix.is_empty() {
+            name.to_string()
+        } else {
+            format!("{}.{name}", self.prefix)
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The denoiser: AudioLDM 2's UNet with two cross-attention streams.
+//!
+//! Liu et al., "AudioLDM 2", 2023; Rombach et al., "High-Resolution Image Synthesis with Latent
+//! Diffusion Models", CVPR 2022. Parameter names are those of `AudioLDM2UNet2DConditionModel`.
+//!
+//! Behind every resnet of an attending level stand three transformers: a double self-attention, one
+//! that reads the Language-of-Audio tokens, and one that reads the prompt's T5 states.
+
+mod config;
+mod cost;
+mod parts;
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, TensorData, backend::Backend},
+};
+
+pub use config::{Contexts, ContextsOrWidth, PerLevel, UnetConfig};
+
+use super::{
+    layers::{Conv2d, GroupNorm, Linear},
+    mask::{KeyMask, key_bias},
+    params::Params,
+    trace::Trace,
+};
+use crate::{
+    Result,
+    ops::{Activation, Kernels, activate, upsample_nearest},
+};
+use config::Level;
+use parts::{Resnet, ResnetConfig, Transformers};
+
+/// What the UNet is conditioned on.
+#[derive(Debug, Clone)]
+pub struct Context<B: Backend> {
+    /// Language-of-Audio tokens `[batch, tokens, width]`.
+    pub audio: Tensor<B, 3>,
+    /// The prompt's states `[batch, tokens, width]`.
+    pub text: Tensor<B, 3>,
+    /// What padding adds to the scores over `text`, `[batch, 1, 1, tokens]`.
+    text_bias: Option<Tensor<B, 4>>,
+}
+
+impl<B: Backend> Context<B> {
+    /// Conditions for one batch; `text_mask` says which of the prompt's states count.
+    pub fn new(audio: Tensor<B, 3>, text: Tensor<B, 3>, text_mask: &KeyMask) -> Self {
+        let padded = text_mask.iter().flatten().any(|counts| !counts);
+        let text_bias = padded.then(|| key_bias(text_mask, &text.device()));
+        Self {
+            audio,
+            text,
+            text_bias,
+        }
+    }
+}
+
+/// The network.
+#[derive(Module, Debug)]
+pub struct Unet<B: Backend> {
+    time_1: Linear<B>,
+    time_2: Linear<B>,
+    conv_in: Conv2d<B>,
+    down_blocks: Vec<DownBlock<B>>,
+    mid: MidBlock<B>,
+    up_blocks: Vec<UpBlock<B>>,
+    conv_norm_out: GroupNorm<B>,
+    conv_out: Conv2d<B>,
+    #[module(skip)]
+    config: UnetConfig,
+}
+
+impl<B: Kernels> Unet<B> {
+    /// Reads all parameters.
+    pub fn load(p: &Params<B>, config: &UnetConfig) -> Result<Self> {
+        let levels = config.levels()?;
+        let (first, time_width) = (levels[0].channels, config.time_width());
+        let shared = ResnetConfig {
+            time_width,
+            groups: config.norm_num_groups,
+            eps: config.norm_eps,
+        };
+        let time = p.at("time_embedding");
+        let down = p.at("down_blocks");
+        let up = p.at("up_blocks");
+
+        // Channels of every skip connection, in the order in which they are made.
+        let mut skips = vec![first];
+        let mut channels = first;
+        let mut down_blocks = Vec::with_capacity(levels.len());
+        for (i, level) in levels.iter().enumerate() {
+            let last = i + 1 == levels.len();
+            down_blocks.push(DownBlock::load(
+                &down.at(i),
+                channels,
+                level,
+                shared,
+                !last,
+            )?);
+            channels = level.channels;
+            skips.extend(vec![channels; level.resnets + usize::from(!last)]);
+        }
+        let mut deepest = levels[levels.len() - 1].clone();
+        deepest.contexts = config.mid_contexts(&levels);
+        let mid = MidBlock::load(&p.at("mid_block"), &deepest, shared)?;
+        let mut up_blocks = Vec::with_capacity(levels.len());
+        for (i, level) in levels.iter().rev().enumerate() {
+            let last = i + 1 == levels.len();
+            let taken = skips.split_off(skips.len() - level.resnets - 1);
+            up_blocks.push(UpBlock::load(
+                &up.at(i),
+                channels,
+                &taken,
+                level,
+                shared,
+                !last,
+            )?);
+            channels = level.channels;
+        }
+        Ok(Self {
+            time_1: Linear::load(&time.at("linear_1"), first, time_width)?,
+            time_2: Linear::load(&time.at("linear_2"), time_width, time_width)?,
+            conv_in: Conv2d::load_same(&p.at("conv_in"), config.in_channels, first, 3)?,
+            down_blocks,
+            mid,
+            up_blocks,
+            conv_norm_out: GroupNorm::load(
+                &p.at("conv_norm_out"),
+                first,
+                config.norm_num_groups,
+                config.norm_eps,
+            )?,
+            conv_out: Conv2d::load_same(&p.at("conv_out"), first, config.out_channels, 3)?,
+            config: config.clone(),
+        })
+    }
+
+    /// Predicts the noise in `latents [batch, in, rows, columns]` at `timesteps` (one for each item).
+    pub fn forward(
+        &self,
+        latents: Tensor<B, 4>,
+        timesteps: &[f64],
+        context: &Context<B>,
+        trace: &mut Trace<B>,
+    ) -> Tensor<B, 4> {
+        let time = self.embed_time(timesteps, &latents.device());
+        trace.record("unet.time_embedding", &time);
+        // Every resnet begins with the SiLU of the time embedding.
+        let time = activate(time, Activation::Silu);
+        let mut x = self.conv_in.forward(latents);
+        trace.record("unet.conv_in", &x);
+        let mut skips = vec![x.clone()];
+        for (i, block) in self.down_blocks.iter().enumerate() {
+            x = block.forward(x, &time, context, &mut skips);
+            trace.record(format_args!("unet.down_blocks.{i}"), &x);
+        }
+        x = self.mid.forward(x, &time, context);
+        trace.record("unet.mid_block", &x);
+        for (i, block) in self.up_blocks.iter().enumerate() {
+            x = block.forward(x, &time, context, &mut skips);
+            trace.record(format_args!("unet.up_blocks.{i}"), &x);
+        }
+        self.conv_out.forward(self.conv_norm_out.forward_silu(x))
+    }
+
+    /// `[cos(t f_k).., sin(t f_k)..]` with `f_k = exp(-ln(10000) k / (half - shift))` through two
+    /// linear layers; computed in f64 up to the first one.
+    fn embed_time(&self, timesteps: &[f64], device: &B::Device) -> Tensor<B, 2> {
+        let width = self.config.block_out_channels[0];
+        let half = width / 2;
+        let mut values = Vec::with_capacity(timesteps.len() * width);
+        for t in timesteps {
+            let step = 10_000f64.ln() / (half as f64 - self.config.freq_shift);
+            let angles = (0..half).map(|k| t * (-step * k as f64).exp());
+            let cosines: Vec<f32> = angles.clone().map(|a| a.cos() as f32).collect();
+            let sines: Vec<f32> = angles.map(|a| a.sin() as f32).collect();
+            let [first, second] = if self.config.flip_sin_to_cos {
+                [cosines, sines]
+            } else {
+                [sines, cosines]
+            };
+            values.extend(first);
+            values.extend(second);
+        }
+        let data = TensorData::new(values, [timesteps.len(), 2 * half]);
+        let hidden = self.time_1.forward(Tensor::from_data(data, device));
+        self.time_2.forward(activate(hidden, Activation::Silu))
+    }
+}
+
+/// One level on the way down.
+#[derive(Module, Debug)]
+struct DownBlock<B: Backend> {
+    resnets: Vec<Resnet<B>>,
+    attentions: Vec<Transformers<B>>,
+    downsampler: Option<Conv2d<B>>,
+}
+
+impl<B: Kernels> DownBlock<B> {
+    fn load(
+        p: &Params<B>,
+        inputs: usize,
+        level: &Level,
+        shared: ResnetConfig,
+        downsample: bool,
+    ) -> Result<Self> {
+        let channels = level.channels;
+        let mut block = Self {
+            resnets: Vec::new(),
+            attentions: Vec::new(),
+            downsampler: None,
+        };
+        for j in 0..level.resnets {
+            let inputs = if j == 0 { inputs } else { channels };
+            let first = j * level.contexts.len();
+            block
+                .resnets
+                .push(Resnet::load(&p.at("resnets").at(j), inputs, channels, shared)?);
+            block.attentions.push(Transformers::load(
+                &p.at("attentions"),
+                first,
+                level,
+                shared.groups,
+            )?);
+        }
+        if downsample {
+            let p = p.at("downsamplers.0.conv");
+            block.downsampler = Some(Conv2d::load(&p, [channels, channels], 3, 2, 1, true)?);
+        }
+        Ok(block)
+    }
+
+    fn forward(
+        &self,
+        mut x: Tensor<B, 4>,
+        time: &Tensor<B, 2>,
+        context: &Context<B>,
+        skips: &mut Vec<Tensor<B, 4>>,
+    ) -> Tensor<B, 4> {
+        for (resnet, attentions) in self.resnets.iter().zip(&self.attentions) {
+            x = attentions.forward(resnet.forward(x, time.clone()), context);
+            skips.push(x.clone());
+        }
+        if let Some(downsampler) = &self.downsampler {
+            x = downsampler.forward(x);
+            skips.push(x.clone());
+        }
+        x
+    }
+}
+
+/// The middle: resnet, transformers, resnet.
+#[derive(Module, Debug)]
+struct MidBlock<B: Backend> {
+    first: Resnet<B>,
+    attentions: Transformers<B>,
+    second: Resnet<B>,
+}
+
+impl<B: Kernels> MidBlock<B> {
+    fn load(p: &Params<B>, level: &Level, shared: ResnetConfig) -> Result<Self> {
+        let channels = level.channels;
+        let resnet = |i: usize| Resnet::load(&p.at("resnets").at(i), channels, channels, shared);
+        Ok(Self {
+            first: resnet(0)?,
+            attentions: Transformers::load(&p.at("attentions"), 0, level, shared.groups)?,
+            second: resnet(1)?,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        time: &Tensor<B, 2>,
+        context: &Context<B>,
+    ) -> Tensor<B, 4> {
+        let x = self.first.forward(x, time.clone());
+        let x = self.attentions.forward(x, context);
+        self.second.forward(x, time.clone())
+    }
+}
+
+/// One level on the way up.
+#[derive(Module, Debug)]
+struct UpBlock<B: Backend> {
+    resnets: Vec<Resnet<B>>,
+    attentions: Vec<Transformers<B>>,
+    upsampler: Option<Conv2d<B>>,
+}
+
+impl<B: Kernels> UpBlock<B> {
+    /// `skips` are the channels of the skip connections that this level takes, oldest first.
+    fn load(
+        p: &Params<B>,
+        inputs: usize,
+        skips: &[usize],
+        level: &Level,
+        shared: ResnetConfig,
+        upsample: bool,
+    ) -> Result<Self> {
+        let channels = level.channels;
+        let mut block = Self {
+            resnets: Vec::new(),
+            attentions: Vec::new(),
+            upsampler: None,
+        };
+        for (j, skip) in skips.iter().rev().enumerate() {
+            let inputs = skip + if j == 0 { inputs } else { channels };
+            let first = j * level.contexts.len();
+            block
+                .resnets
+                .push(Resnet::load(&p.at("resnets").at(j), inputs, channels, shared)?);
+            block.attentions.push(Transformers::load(
+                &p.at("attentions"),
+                first,
+                level,
+                shared.groups,
+            )?);
+        }
+        if upsample {
+            let p = p.at("upsamplers.0.conv");
+            block.upsampler = Some(Conv2d::load_same(&p, channels, channels, 3)?);
+        }
+        Ok(block)
+    }
+
+    fn forward(
+        &self,
+        mut x: Tensor<B, 4>,
+        time: &Tensor<B, 2>,
+        context: &Context<B>,
+        skips: &mut Vec<Tensor<B, 4>>,
+    ) -> Tensor<B, 4> {
+        for (resnet, attentions) in self.resnets.iter().zip(&self.attentions) {
+            if let Some(skip) = skips.pop() {
+                x = Tensor::cat(vec![x, skip], 1);
+            }
+            x = attentions.forward(resnet.forward(x, time.clone()), context);
+        }
+        if let Some(upsampler) = &self.upsampler {
+            // A latent whose rows are no multiple of eight: meet the size of the next skip.
+            let [_, _, rows, columns] = x.dims();
+            let size = skips.last().map_or([2 * rows, 2 * columns], |skip| {
+                let [_, _, rows, columns] = skip.dims();
+                [rows, columns]
+            });
+            x = upsampler.forward(upsample_nearest(x, size));
+        }
+        x
+    }
+}

@@ -1,0 +1,142 @@
+//! The operations that networks are made of.
+//!
+//! [`Kernels`] is the one backend trait that model code is generic over: burn's `Backend` plus our
+//! operations. The default body of every operation is its plain-tensor form in [`plain`]: it runs on
+//! any device, can be differentiated, and is the oracle that a WGSL kernel is tested against.
+
+pub mod plain;
+
+use burn::tensor::{Tensor, backend::Backend};
+
+pub use plain::{Activation, activate, gelu_tanh, merge_heads, split_heads, upsample_nearest};
+
+/// How a two-dimensional convolution walks over its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conv2dGeometry {
+    /// Step between outputs, `[rows, columns]`.
+    pub stride: [usize; 2],
+    /// Zeros added on both sides, `[rows, columns]`.
+    pub padding: [usize; 2],
+}
+
+/// How a one-dimensional convolution walks over its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conv1dGeometry {
+    /// Step between outputs (between inputs, for a transposed convolution).
+    pub stride: usize,
+    /// Zeros added on both sides.
+    pub padding: usize,
+    /// Distance between taps.
+    pub dilation: usize,
+}
+
+/// A burn backend with the operations of this crate.
+pub trait Kernels: Backend {
+    /// `x weight^T + bias`: `x [.., in]`, `weight [out, in]` as PyTorch stores it, `bias [out]`.
+    fn project<const D: usize>(
+        x: Tensor<Self, D>,
+        weight: Tensor<Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, D> {
+        plain::linear(x, weight, bias)
+    }
+
+    /// `softmax(scale q k^T + bias) v`: `q [batch, heads, queries, dim]`, `k` and `v`
+    /// `[batch, heads, keys, dim]`, `bias` broadcastable to `[batch, heads, queries, keys]`.
+    fn attend(
+        q: Tensor<Self, 4>,
+        k: Tensor<Self, 4>,
+        v: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 4>>,
+        scale: f64,
+    ) -> Tensor<Self, 4> {
+        plain::attention(q, k, v, bias, scale)
+    }
+
+    /// `x [batch, in, rows, columns]`, `weight [out, in, kernel rows, kernel columns]`.
+    fn convolve_2d(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 1>>,
+        geometry: Conv2dGeometry,
+    ) -> Tensor<Self, 4> {
+        plain::conv2d(x, weight, bias, geometry)
+    }
+
+    /// `x [batch, in, samples]`, `weight [out, in, kernel]`.
+    fn convolve_1d(
+        x: Tensor<Self, 3>,
+        weight: Tensor<Self, 3>,
+        bias: Option<Tensor<Self, 1>>,
+        geometry: Conv1dGeometry,
+    ) -> Tensor<Self, 3> {
+        plain::conv1d(x, weight, bias, geometry)
+    }
+
+    /// `x [batch, in, samples]`, `weight [in, out, kernel]`; gives
+    /// `(samples - 1) stride - 2 padding + kernel` samples.
+    fn convolve_transposed_1d(
+        x: Tensor<Self, 3>,
+        weight: Tensor<Self, 3>,
+        bias: Option<Tensor<Self, 1>>,
+        geometry: Conv1dGeometry,
+    ) -> Tensor<Self, 3> {
+        plain::conv_transpose1d(x, weight, bias, geometry)
+    }
+
+    /// Normalises each of `groups` groups of channels of `x [batch, channels, rows, columns]`, then
+    /// scales and shifts by channel, then applies `activation`.
+    fn normalise_groups(
+        x: Tensor<Self, 4>,
+        groups: usize,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        eps: f64,
+        activation: Activation,
+    ) -> Tensor<Self, 4> {
+        plain::group_norm(x, groups, scale, shift, eps, activation)
+    }
+
+    /// Normalises the last dimension of `x`, then scales and shifts.
+    fn normalise_rows<const D: usize>(
+        x: Tensor<Self, D>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        eps: f64,
+    ) -> Tensor<Self, D> {
+        plain::layer_norm(x, scale, shift, eps)
+    }
+}
+
+/// The CPU device: tests, native generation, and browsers without a GPU.
+pub type Cpu = burn::backend::Flex;
+
+/// The GPU device: WebGPU in a browser, Vulkan, Metal or DirectX natively.
+#[cfg(feature = "wgpu")]
+pub type Gpu = burn::backend::Wgpu;
+
+impl Kernels for Cpu {
+    /// The CPU device has a fused attention that keeps no score matrix for long sequences.
+    fn attend(
+        q: Tensor<Self, 4>,
+        k: Tensor<Self, 4>,
+        v: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 4>>,
+        scale: f64,
+    ) -> Tensor<Self, 4> {
+        use burn::tensor::{module::attention, ops::AttentionModuleOptions};
+        let ([batch, heads, queries, _], [_, _, keys, _]) = (q.dims(), k.dims());
+        let bias = bias.map(|bias| bias.expand([batch, heads, queries, keys]));
+        let options = AttentionModuleOptions {
+            scale: Some(scale),
+            ..Default::default()
+        };
+        attention(q, k, v, None, bias, options)
+    }
+}
+
+#[cfg(feature = "wgpu")]
+impl Kernels for Gpu {}
+
+#[cfg(feature = "train")]
+impl<B: Kernels> Kernels for burn::backend::Autodiff<B> {}

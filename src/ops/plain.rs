@@ -1,0 +1,190 @@
+//! Every operation in plain burn tensors: for any device, differentiable, the oracle of the kernels.
+
+use burn::tensor::{
+    Tensor, activation,
+    backend::Backend,
+    module,
+    ops::{ConvOptions, ConvTransposeOptions},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Conv1dGeometry, Conv2dGeometry};
+
+/// The pointwise functions that the networks use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Activation {
+    /// `x`.
+    #[serde(rename = "none")]
+    None,
+    /// `x sigmoid(x)`.
+    #[serde(rename = "silu", alias = "swish")]
+    Silu,
+    /// `x Phi(x)` with the exact error function.
+    #[serde(rename = "gelu")]
+    Gelu,
+    /// The tanh approximation of GELU.
+    #[serde(rename = "gelu_new", alias = "gelu_pytorch_tanh")]
+    GeluTanh,
+    /// `x sigmoid(1.702 x)`, as OpenAI's CLIP was trained.
+    #[serde(rename = "quick_gelu")]
+    QuickGelu,
+    /// `max(x, 0)`.
+    #[serde(rename = "relu")]
+    Relu,
+    /// `tanh(x)`.
+    #[serde(rename = "tanh")]
+    Tanh,
+}
+
+/// Applies `function` to every element.
+pub fn activate<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    function: Activation,
+) -> Tensor<B, D> {
+    match function {
+        Activation::None => x,
+        Activation::Silu => activation::silu(x),
+        Activation::Gelu => activation::gelu(x),
+        Activation::GeluTanh => gelu_tanh(x),
+        Activation::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
+        Activation::Relu => activation::relu(x),
+        Activation::Tanh => x.tanh(),
+    }
+}
+
+/// `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
+pub fn gelu_tanh<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    let cubic = x.clone() * x.clone() * x.clone() * 0.044715;
+    let inner = (x.clone() + cubic) * std::f64::consts::FRAC_2_PI.sqrt();
+    x * (inner.tanh() + 1.0) * 0.5
+}
+
+/// See [`super::Kernels::project`].
+pub fn linear<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    weight: Tensor<B, 2>,
+    bias: Option<Tensor<B, 1>>,
+) -> Tensor<B, D> {
+    module::linear(x, weight.transpose(), bias)
+}
+
+/// See [`super::Kernels::attend`].
+pub fn attention<B: Backend>(
+    q: Tensor<B, 4>,
+    k: Tensor<B, 4>,
+    v: Tensor<B, 4>,
+    bias: Option<Tensor<B, 4>>,
+    scale: f64,
+) -> Tensor<B, 4> {
+    let mut scores = (q * scale).matmul(k.swap_dims(2, 3));
+    if let Some(bias) = bias {
+        scores = scores + bias;
+    }
+    activation::softmax(scores, 3).matmul(v)
+}
+
+/// See [`super::Kernels::convolve_2d`].
+pub fn conv2d<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+    geometry: Conv2dGeometry,
+) -> Tensor<B, 4> {
+    let options = ConvOptions::new(geometry.stride, geometry.padding, [1, 1], 1);
+    module::conv2d(x, weight, bias, options)
+}
+
+/// See [`super::Kernels::convolve_1d`].
+pub fn conv1d<B: Backend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 3>,
+    bias: Option<Tensor<B, 1>>,
+    geometry: Conv1dGeometry,
+) -> Tensor<B, 3> {
+    let options = ConvOptions::new(
+        [geometry.stride],
+        [geometry.padding],
+        [geometry.dilation],
+        1,
+    );
+    module::conv1d(x, weight, bias, options)
+}
+
+/// See [`super::Kernels::convolve_transposed_1d`].
+pub fn conv_transpose1d<B: Backend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 3>,
+    bias: Option<Tensor<B, 1>>,
+    geometry: Conv1dGeometry,
+) -> Tensor<B, 3> {
+    let options = ConvTransposeOptions::new(
+        [geometry.stride],
+        [geometry.padding],
+        [0],
+        [geometry.dilation],
+        1,
+    );
+    module::conv_transpose1d(x, weight, bias, options)
+}
+
+/// See [`super::Kernels::normalise_groups`].
+pub fn group_norm<B: Backend>(
+    x: Tensor<B, 4>,
+    groups: usize,
+    scale: Tensor<B, 1>,
+    shift: Tensor<B, 1>,
+    eps: f64,
+    function: Activation,
+) -> Tensor<B, 4> {
+    let [batch, channels, rows, columns] = x.dims();
+    let grouped = x.reshape([batch, groups, channels / groups * rows * columns]);
+    let normal = normalise(grouped, eps).reshape([batch, channels, rows, columns]);
+    let scale = scale.reshape([1, channels, 1, 1]);
+    let shift = shift.reshape([1, channels, 1, 1]);
+    activate(normal * scale + shift, function)
+}
+
+/// See [`super::Kernels::normalise_rows`].
+pub fn layer_norm<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    scale: Tensor<B, 1>,
+    shift: Tensor<B, 1>,
+    eps: f64,
+) -> Tensor<B, D> {
+    normalise(x, eps) * scale.unsqueeze() + shift.unsqueeze()
+}
+
+/// Brings the last dimension to mean 0 and (biased) variance 1.
+fn normalise<B: Backend, const D: usize>(x: Tensor<B, D>, eps: f64) -> Tensor<B, D> {
+    let centred = x.clone() - x.mean_dim(D - 1);
+    let variance = (centred.clone() * centred.clone()).mean_dim(D - 1);
+    centred / (variance + eps).sqrt()
+}
+
+/// `[batch, tokens, heads * dim]` to `[batch, heads, tokens, dim]`.
+pub fn split_heads<B: Backend>(x: Tensor<B, 3>, heads: usize) -> Tensor<B, 4> {
+    let [batch, tokens, width] = x.dims();
+    x.reshape([batch, tokens, heads, width / heads])
+        .swap_dims(1, 2)
+}
+
+/// `[batch, heads, tokens, dim]` to `[batch, tokens, heads * dim]`.
+pub fn merge_heads<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
+    let [batch, heads, tokens, dim] = x.dims();
+    x.swap_dims(1, 2).reshape([batch, tokens, heads * dim])
+}
+
+/// Doubles rows and columns by repetition, then cuts to `size` (at most the double).
+///
+/// For sizes of `2n` and `2n - 1` this equals nearest sampling `floor(dst * in / out)`.
+pub fn upsample_nearest<B: Backend>(x: Tensor<B, 4>, size: [usize; 2]) -> Tensor<B, 4> {
+    let [batch, channels, rows, columns] = x.dims();
+    let doubled = x
+        .reshape([batch, channels, rows, 1, columns, 1])
+        .expand([batch, channels, rows, 2, columns, 2])
+        .reshape([batch, channels, 2 * rows, 2 * columns]);
+    if size == [2 * rows, 2 * columns] {
+        return doubled;
+    }
+    doubled.slice([0..batch, 0..channels, 0..size[0], 0..size[1]])
+}

@@ -1,0 +1,302 @@
+//! Which networks a bundle must have, what they are configured to, and how much work they are.
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    Error, Result,
+    audio::fbank,
+    diffusion::{NoiseSchedule, ScheduleConfig},
+    model::{
+        aligner::{Aligner, AlignerConfig},
+        clap::ClapText,
+        clip::{ClipConfig, ClipVision},
+        gpt2::{Gpt2, Gpt2Config},
+        hifigan::{HifiGan, HifiGanConfig},
+        imagebind::{AudioConfig, AudioTrunk, VisionConfig, VisionTrunk},
+        params::{Params, Plan, Planned},
+        projection::ProjectionModel,
+        t5::T5Encoder,
+        unet::{Unet, UnetConfig},
+        vae::{VaeConfig, VaeDecoder},
+    },
+    ops::Cpu,
+    weights::{Manifest, NetworkEntry, StageEntry},
+};
+
+/// The stages of a bundle, by name.
+pub mod stage {
+    /// Picture to embedding.
+    pub const ENCODE: &str = "encode";
+    /// Embedding to Language-of-Audio tokens.
+    pub const CONDITION: &str = "condition";
+    /// Noise to latent.
+    pub const DENOISE: &str = "denoise";
+    /// Latent to log-mel.
+    pub const DECODE: &str = "decode";
+    /// Log-mel to sound.
+    pub const VOCODE: &str = "vocode";
+    /// Sound to embedding, to rank candidates (optional).
+    pub const RANK: &str = "rank";
+    /// Prompts to states, for prompts that are no constants of the bundle (optional).
+    pub const TEXT: &str = "text";
+}
+
+/// The networks of a bundle, by kind. A tensor's name begins with the kind of its network.
+pub mod kind {
+    /// ImageBind's vision trunk.
+    pub const IMAGEBIND_VISION: &str = "imagebind-vision";
+    /// CLIP's vision tower.
+    pub const CLIP_VISION: &str = "clip-vision";
+    /// The image aligner.
+    pub const ALIGNER: &str = "aligner";
+    /// GPT-2.
+    pub const GPT2: &str = "gpt2";
+    /// The UNet.
+    pub const UNET: &str = "unet";
+    /// The noise schedule (no tensors).
+    pub const SCHEDULER: &str = "scheduler";
+    /// The VAE's decoder.
+    pub const VAE_DECODER: &str = "vae-decoder";
+    /// The vocoder.
+    pub const HIFIGAN: &str = "hifigan";
+    /// ImageBind's audio trunk.
+    pub const IMAGEBIND_AUDIO: &str = "imagebind-audio";
+    /// CLAP's text branch.
+    pub const CLAP_TEXT: &str = "clap-text";
+    /// T5's encoder.
+    pub const T5: &str = "t5";
+    /// The projection model.
+    pub const PROJECTION: &str = "projection";
+    /// The prefix of the constants in the stage `condition`.
+    pub const CONSTANTS: &str = "constants";
+}
+
+/// What turns a picture into an embedding.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EncoderConfig {
+    /// ImageBind.
+    ImageBind(VisionConfig),
+    /// CLIP.
+    Clip(ClipConfig),
+}
+
+impl EncoderConfig {
+    /// Side of the square picture in pixels.
+    pub fn image_size(&self) -> usize {
+        match self {
+            Self::ImageBind(config) => config.image_size,
+            Self::Clip(config) => config.image_size,
+        }
+    }
+
+    fn flops(&self) -> u64 {
+        match self {
+            Self::ImageBind(config) => config.flops(),
+            Self::Clip(config) => config.flops(),
+        }
+    }
+}
+
+/// The configurations of all networks of a bundle.
+#[derive(Debug, Clone)]
+pub struct Networks {
+    /// Picture to embedding.
+    pub encoder: EncoderConfig,
+    /// Embedding to tokens.
+    pub aligner: AlignerConfig,
+    /// Tokens to the Language of Audio.
+    pub gpt2: Gpt2Config,
+    /// The denoiser.
+    pub unet: UnetConfig,
+    /// The noise schedule.
+    pub schedule: NoiseSchedule,
+    /// Latent to log-mel.
+    pub vae: VaeConfig,
+    /// Log-mel to sound.
+    pub vocoder: HifiGanConfig,
+    /// Sound to embedding.
+    pub ranking: Option<AudioConfig>,
+    prompt_tokens: usize,
+}
+
+impl Networks {
+    /// Reads the configurations from a manifest.
+    pub fn from_manifest(manifest: &Manifest) -> Result<Self> {
+        let encode = manifest.stage(stage::ENCODE)?;
+        let encoder = match find(encode, kind::IMAGEBIND_VISION) {
+            Some(entry) => EncoderConfig::ImageBind(parse(entry)?),
+            None => EncoderConfig::Clip(config(encode, kind::CLIP_VISION)?),
+        };
+        let condition = manifest.stage(stage::CONDITION)?;
+        let denoise = manifest.stage(stage::DENOISE)?;
+        let schedule: ScheduleConfig = config(denoise, kind::SCHEDULER)?;
+        let ranking = match manifest.find_stage(stage::RANK) {
+            Some(rank) => Some(config(rank, kind::IMAGEBIND_AUDIO)?),
+            None => None,
+        };
+        let states = format!("{}.prompt_states", kind::CONSTANTS);
+        let states = condition.tensors.iter().find(|t| t.name == states);
+        let networks = Self {
+            encoder,
+            aligner: config(condition, kind::ALIGNER)?,
+            gpt2: config(condition, kind::GPT2)?,
+            unet: config(denoise, kind::UNET)?,
+            schedule: NoiseSchedule::new(&schedule)?,
+            vae: config(manifest.stage(stage::DECODE)?, kind::VAE_DECODER)?,
+            vocoder: config(manifest.stage(stage::VOCODE)?, kind::HIFIGAN)?,
+            ranking,
+            prompt_tokens: states.and_then(|t| t.shape.get(1).copied()).unwrap_or(0),
+        };
+        networks.check()?;
+        Ok(networks)
+    }
+
+    /// The lengths that belong to `seconds` of music.
+    pub fn lengths(&self, seconds: f64) -> Lengths {
+        let rate = self.vocoder.sampling_rate as f64;
+        let frame = self.vocoder.hop() as f64 / rate;
+        let factor = self.vae.factor();
+        let frames = ((seconds / frame) as usize).next_multiple_of(factor);
+        Lengths {
+            samples: (seconds * rate) as usize,
+            frames,
+            rows: frames / factor,
+            columns: self.vocoder.model_in_dim / factor,
+        }
+    }
+
+    /// Floating-point operations of each stage of a generation, in order of use.
+    pub fn flops(&self, work: &Work) -> Result<Vec<(&'static str, u64)>> {
+        let lengths = self.lengths(work.seconds);
+        let batch = if work.guided { 2 } else { 1 };
+        let (rows, columns) = (lengths.rows, lengths.columns);
+        let audio = self.gpt2.max_new_tokens;
+        let call = self
+            .unet
+            .flops(rows, columns, audio, self.prompt_tokens.max(1))?;
+        let candidates = work.candidates as u64;
+        let mut stages = vec![
+            (stage::ENCODE, self.encoder.flops()),
+            (stage::CONDITION, self.gpt2.flops(self.aligner.tokens)),
+            (
+                stage::DENOISE,
+                candidates * batch * work.steps as u64 * call,
+            ),
+            (
+                stage::DECODE,
+                candidates * self.vae.decoder_flops(rows, columns),
+            ),
+            (
+                stage::VOCODE,
+                candidates * self.vocoder.flops(lengths.frames),
+            ),
+        ];
+        if let Some(ranking) = self.ranking.as_ref().filter(|_| work.candidates > 1) {
+            stages.push((stage::RANK, candidates * ranking.flops(fbank::CLIPS)));
+        }
+        Ok(stages)
+    }
+
+    /// Networks must fit each other.
+    fn check(&self) -> Result<()> {
+        let embedding = match &self.encoder {
+            EncoderConfig::ImageBind(config) => config.embedding,
+            EncoderConfig::Clip(config) => config.projection_dim,
+        };
+        let factor = self.vae.factor();
+        let mismatch = if self.aligner.embedding != embedding {
+            Some(format!(
+                "the aligner takes {} numbers and the image encoder gives {embedding}",
+                self.aligner.embedding
+            ))
+        } else if self.aligner.width != self.gpt2.n_embd {
+            Some("the aligner's tokens do not have the width of the language model".into())
+        } else if self.unet.in_channels != self.vae.latent_channels {
+            Some("the UNet and the VAE have different latents".into())
+        } else if !self.vocoder.model_in_dim.is_multiple_of(factor) {
+            Some("the vocoder's mel bins do not fit the VAE".into())
+        } else {
+            None
+        };
+        match mismatch {
+            None => Ok(()),
+            Some(what) => Err(Error::format(what, "convert parts that belong together")),
+        }
+    }
+}
+
+/// The tensors that the networks of `stage` need, by the names that the bundle gives them.
+/// Networks of a kind that this program does not know are left out.
+pub fn needed_tensors(stage: &StageEntry) -> Result<Vec<Planned>> {
+    let plan = Plan::default();
+    let device = Default::default();
+    let params = Params::<Cpu>::new(&plan, &device);
+    for network in &stage.networks {
+        let p = params.at(&network.kind);
+        match network.kind.as_str() {
+            kind::IMAGEBIND_VISION => drop(VisionTrunk::load(&p, &parse(network)?)?),
+            kind::CLIP_VISION => drop(ClipVision::load(&p, &parse(network)?)?),
+            kind::ALIGNER => drop(Aligner::load(&p, &parse(network)?)?),
+            kind::GPT2 => drop(Gpt2::load(&p, &parse(network)?)?),
+            kind::UNET => drop(Unet::load(&p, &parse(network)?)?),
+            kind::VAE_DECODER => drop(VaeDecoder::load(&p, &parse(network)?)?),
+            kind::HIFIGAN => drop(HifiGan::load(&p, &parse(network)?)?),
+            kind::IMAGEBIND_AUDIO => drop(AudioTrunk::load(&p, &parse(network)?)?),
+            kind::CLAP_TEXT => drop(ClapText::load(&p, &parse(network)?)?),
+            kind::T5 => drop(T5Encoder::load(&p, &parse(network)?)?),
+            kind::PROJECTION => drop(ProjectionModel::load(&p, &parse(network)?)?),
+            _ => {}
+        }
+    }
+    Ok(plan.into_tensors())
+}
+
+/// What a generation asks for, as far as its cost depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// Length of the music.
+    pub seconds: f64,
+    /// Denoising steps.
+    pub steps: usize,
+    /// Whether the UNet runs on a batch of two.
+    pub guided: bool,
+    /// Pieces to make.
+    pub candidates: usize,
+}
+
+/// Lengths at every stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lengths {
+    /// Samples of the result.
+    pub samples: usize,
+    /// Frames of the log-mel spectrogram.
+    pub frames: usize,
+    /// Rows of the latent (time).
+    pub rows: usize,
+    /// Columns of the latent (mel).
+    pub columns: usize,
+}
+
+fn find<'a>(stage: &'a StageEntry, kind: &str) -> Option<&'a NetworkEntry> {
+    stage.networks.iter().find(|network| network.kind == kind)
+}
+
+/// The configuration of the network `kind` of `stage`.
+pub fn config<T: DeserializeOwned>(stage: &StageEntry, kind: &str) -> Result<T> {
+    let entry = find(stage, kind).ok_or_else(|| {
+        Error::format(
+            format!("the stage {} of the bundle has no {kind}", stage.name),
+            "convert the checkpoint again",
+        )
+    })?;
+    parse(entry)
+}
+
+fn parse<T: DeserializeOwned>(entry: &NetworkEntry) -> Result<T> {
+    T::deserialize(&entry.config).map_err(|e| {
+        Error::format(
+            format!("the configuration of {} cannot be used ({e})", entry.kind),
+            "convert the checkpoint again",
+        )
+    })
+}

@@ -1,0 +1,233 @@
+//! What a caller can ask for, and what comes back.
+
+use serde::{Deserialize, Serialize};
+
+use super::networks::Work;
+use crate::{Error, Result, diffusion::SchedulerKind, weights::Defaults};
+
+/// Shortest and longest piece in seconds.
+pub const SECONDS: std::ops::RangeInclusive<f64> = 0.1..=60.0;
+/// Largest guidance scale.
+pub const MAX_GUIDANCE: f64 = 20.0;
+/// Most pieces of one request.
+pub const MAX_CANDIDATES: usize = 16;
+
+/// The settings of a generation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Length of the music in seconds.
+    pub seconds: f64,
+    /// Denoising steps.
+    pub steps: usize,
+    /// The sampler.
+    pub scheduler: SchedulerKind,
+    /// Guidance scale; 1 or less is no guidance.
+    pub guidance: f64,
+    /// The seed of the noise.
+    pub seed: u64,
+    /// Pieces to make; the best one comes first.
+    pub candidates: usize,
+}
+
+impl Settings {
+    /// The settings that a bundle suggests.
+    pub fn from_defaults(defaults: &Defaults, seed: u64) -> Result<Self> {
+        let settings = Self {
+            seconds: defaults.seconds,
+            steps: defaults.steps,
+            scheduler: match defaults.scheduler.as_str() {
+                "ddim" => SchedulerKind::Ddim,
+                "dpmpp" => SchedulerKind::Dpmpp,
+                other => {
+                    return Err(Error::format(
+                        format!("the bundle suggests a scheduler {other:?}"),
+                        "convert the checkpoint again",
+                    ));
+                }
+            },
+            guidance: defaults.guidance,
+            seed,
+            candidates: 1,
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Every number must be in its range.
+    pub fn check(&self) -> Result<()> {
+        let outside = |what: String, hint: String| Err(Error::input(what, hint));
+        if !SECONDS.contains(&self.seconds) {
+            return outside(
+                format!("{} seconds of music cannot be made", self.seconds),
+                format!(
+                    "ask for between {} and {} seconds",
+                    SECONDS.start(),
+                    SECONDS.end()
+                ),
+            );
+        }
+        if !(1..1000).contains(&self.steps) {
+            return outside(
+                format!("{} steps cannot be made", self.steps),
+                "ask for between 1 and 999 steps".into(),
+            );
+        }
+        if !(0.0..=MAX_GUIDANCE).contains(&self.guidance) {
+            return outside(
+                format!("a guidance of {} cannot be used", self.guidance),
+                format!("choose a guidance between 0 and {MAX_GUIDANCE}"),
+            );
+        }
+        if !(1..=MAX_CANDIDATES).contains(&self.candidates) {
+            return outside(
+                format!("{} candidates cannot be made", self.candidates),
+                format!("ask for between 1 and {MAX_CANDIDATES} candidates"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the UNet runs guided.
+    pub fn guided(&self) -> bool {
+        self.guidance > 1.0
+    }
+
+    /// The cost that these settings cause.
+    pub fn work(&self) -> Work {
+        Work {
+            seconds: self.seconds,
+            steps: self.steps,
+            guided: self.guided(),
+            candidates: self.candidates,
+        }
+    }
+}
+
+/// A tensor in the program's own memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostTensor {
+    /// The shape.
+    pub shape: Vec<usize>,
+    /// The elements.
+    pub values: Vec<f32>,
+}
+
+/// The conditions that come from texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextConditions {
+    /// T5's states of the prompt, `[1, tokens, width]`.
+    pub prompt_states: HostTensor,
+    /// Which of them count, `[1, tokens]`, 1 or 0.
+    pub prompt_mask: HostTensor,
+    /// T5's states of the negative prompt, at the prompt's length.
+    pub negative_states: HostTensor,
+    /// Which of them count.
+    pub negative_mask: HostTensor,
+    /// The negative prompt in the Language of Audio, `[1, 8, width]`.
+    pub negative_tokens: HostTensor,
+}
+
+impl TextConditions {
+    /// The names under which a bundle holds them, with the tensors.
+    pub fn named(&self) -> [(&'static str, &HostTensor); 5] {
+        [
+            ("prompt_states", &self.prompt_states),
+            ("prompt_mask", &self.prompt_mask),
+            ("negative_states", &self.negative_states),
+            ("negative_mask", &self.negative_mask),
+            ("negative_tokens", &self.negative_tokens),
+        ]
+    }
+
+    /// Reads them by those names.
+    pub fn read(mut get: impl FnMut(&str) -> Result<HostTensor>) -> Result<Self> {
+        let conditions = Self {
+            prompt_states: get("prompt_states")?,
+            prompt_mask: get("prompt_mask")?,
+            negative_states: get("negative_states")?,
+            negative_mask: get("negative_mask")?,
+            negative_tokens: get("negative_tokens")?,
+        };
+        let (states, mask) = (&conditions.prompt_states, &conditions.prompt_mask);
+        let fits = states.shape.len() == 3
+            && states.shape == conditions.negative_states.shape
+            && mask.shape == states.shape[..2]
+            && mask.shape == conditions.negative_mask.shape
+            && conditions.negative_tokens.shape.len() == 3;
+        if fits {
+            return Ok(conditions);
+        }
+        Err(Error::format(
+            "the constants of the bundle do not fit each other",
+            "convert the checkpoint again",
+        ))
+    }
+}
+
+/// Everything that one generation starts from, besides the picture.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The settings.
+    pub settings: Settings,
+    /// Noise to use instead of the seed's, `[candidates, channels, rows, columns]`.
+    pub latents: Option<HostTensor>,
+    /// Conditions to use instead of the bundle's constants.
+    pub text: Option<TextConditions>,
+    /// Whether to record the tensors of every stage.
+    pub trace: bool,
+}
+
+/// One piece of music.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Piece {
+    /// Samples in -1..1.
+    pub samples: Vec<f32>,
+    /// Which of the candidates this was.
+    pub candidate: usize,
+    /// Cosine similarity of picture and music in ImageBind's space, when it was computed.
+    pub score: Option<f32>,
+}
+
+/// Time that one stage took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Timing {
+    /// The stage.
+    pub stage: &'static str,
+    /// Milliseconds for loading its weights.
+    pub load_ms: f64,
+    /// Milliseconds for running it.
+    pub run_ms: f64,
+}
+
+/// What a generation gives.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The pieces, best first.
+    pub pieces: Vec<Piece>,
+    /// Samples per second.
+    pub sample_rate: usize,
+    /// The settings that were used.
+    pub settings: Settings,
+    /// Time per stage.
+    pub timings: Vec<Timing>,
+    /// The recorded tensors, by name.
+    pub trace: Vec<(String, HostTensor)>,
+}
+
+impl Output {
+    /// What a WAV file should say about `piece`: RIFF INFO fields.
+    pub fn metadata(&self, model: &str, piece: &Piece) -> Result<Vec<(&'static str, String)>> {
+        let mut comment = serde_json::to_value(&self.settings)
+            .map_err(|e| Error::internal(format!("the settings cannot be written ({e})")))?;
+        comment["model"] = model.into();
+        comment["candidate"] = piece.candidate.into();
+        if let Some(score) = piece.score {
+            comment["score"] = score.into();
+        }
+        Ok(vec![
+            ("INAM", format!("{model}, seed {}", self.settings.seed)),
+            ("ISFT", concat!("art2mus ", env!("CARGO_PKG_VERSION")).into()),
+            ("ICMT", comment.to_string()),
+        ])
+    }
+}

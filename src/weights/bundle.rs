@@ -1,0 +1,200 @@
+//! An opened bundle: its manifest, and the weights of one stage at a time.
+
+use sha2::{Digest, Sha256};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
+
+use super::{
+    Location,
+    manifest::{MAX_MANIFEST_BYTES, Manifest, StageEntry, TensorEntry},
+};
+use crate::{
+    Error, Result,
+    model::params::{Init, TensorSource},
+};
+
+/// A bundle whose manifest has been read and checked.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    location: Location,
+    manifest: Manifest,
+}
+
+impl Bundle {
+    /// Reads and checks the manifest.
+    pub async fn open(location: Location) -> Result<Self> {
+        let bytes = location
+            .read("manifest.json", MAX_MANIFEST_BYTES, &mut |_| {})
+            .await?;
+        Ok(Self {
+            manifest: Manifest::parse(&bytes)?,
+            location,
+        })
+    }
+
+    /// What the bundle holds.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Reads the shards of stage `name` and checks their hashes. `progress` hears how many bytes of
+    /// the stage have arrived.
+    pub async fn load(&self, name: &str, progress: &mut dyn FnMut(u64)) -> Result<StageWeights> {
+        let stage = self.manifest.stage(name)?;
+        let (range, begin) = self.manifest.stage_shards(stage);
+        let mut shards = Vec::new();
+        let mut done = 0;
+        for shard in &self.manifest.shards[range] {
+            let mut report = |bytes: u64| progress(done + bytes.min(shard.bytes));
+            let bytes = self
+                .location
+                .read(&shard.file, shard.bytes, &mut report)
+                .await?;
+            check_bytes(&shard.file, &bytes, shard.bytes, &shard.sha256)?;
+            done += shard.bytes;
+            progress(done);
+            shards.push(bytes);
+        }
+        Ok(StageWeights::new(stage, shards, begin))
+    }
+
+    /// Reads the asset of this role and checks its hash.
+    pub async fn asset(&self, role: &str) -> Result<Vec<u8>> {
+        let found = self.manifest.assets.iter().find(|a| a.role == role);
+        let asset = found.ok_or_else(|| {
+            Error::unsupported(
+                format!("the bundle has no {role}"),
+                "convert the checkpoint again with --text",
+            )
+        })?;
+        let file = &asset.file;
+        let bytes = self
+            .location
+            .read(&file.file, file.bytes, &mut |_| {})
+            .await?;
+        check_bytes(&file.file, &bytes, file.bytes, &file.sha256)?;
+        Ok(bytes)
+    }
+}
+
+/// Lower-case hexadecimal SHA-256.
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn check_bytes(file: &str, bytes: &[u8], length: u64, sha256: &str) -> Result<()> {
+    let again = "fetch or convert the bundle again";
+    if bytes.len() as u64 != length {
+        let message = format!("{file} has {} bytes instead of {length}", bytes.len());
+        return Err(Error::integrity(message, again));
+    }
+    if sha256_hex(bytes) != sha256 {
+        let message = format!("{file} does not have the SHA-256 that the manifest gives");
+        return Err(Error::integrity(message, again));
+    }
+    Ok(())
+}
+
+/// The packed weights of one stage. A shard is dropped as soon as all of its tensors were read.
+#[derive(Debug)]
+pub struct StageWeights {
+    entries: HashMap<String, TensorEntry>,
+    shards: RefCell<Vec<Shard>>,
+    stage: String,
+    begin: u64,
+}
+
+#[derive(Debug)]
+struct Shard {
+    bytes: Vec<u8>,
+    length: u64,
+    /// Tensors that have not been read yet.
+    waiting: Cell<usize>,
+}
+
+impl StageWeights {
+    fn new(stage: &StageEntry, shards: Vec<Vec<u8>>, begin: u64) -> Self {
+        let shards: Vec<Shard> = shards
+            .into_iter()
+            .map(|bytes| Shard {
+                length: bytes.len() as u64,
+                bytes,
+                waiting: Cell::new(0),
+            })
+            .collect();
+        let weights = Self {
+            entries: stage
+                .tensors
+                .iter()
+                .map(|tensor| (tensor.name.clone(), tensor.clone()))
+                .collect(),
+            shards: RefCell::new(shards),
+            stage: stage.name.clone(),
+            begin,
+        };
+        for tensor in &stage.tensors {
+            weights.visit(tensor, |shard, _| {
+                shard.waiting.set(shard.waiting.get() + 1);
+            });
+        }
+        weights
+    }
+
+    /// The tensor `name`, with its shape.
+    pub fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+        let entry = self.entries.get(name).ok_or_else(|| {
+            Error::format(
+                format!("the stage {} has no tensor {name}", self.stage),
+                "convert the checkpoint again",
+            )
+        })?;
+        let count = entry.shape.iter().product();
+        let mut packed = Vec::new();
+        self.visit(entry, |shard, range| {
+            packed.extend_from_slice(shard.bytes.get(range).unwrap_or(&[]));
+            shard.waiting.set(shard.waiting.get().saturating_sub(1));
+        });
+        for shard in self.shards.borrow_mut().iter_mut() {
+            if shard.waiting.get() == 0 {
+                shard.bytes = Vec::new();
+            }
+        }
+        let values = entry.encoding.decode(&packed, count)?;
+        if values.len() != count {
+            return Err(Error::internal(format!(
+                "tensor {name} was read a second time"
+            )));
+        }
+        Ok((entry.shape.clone(), values))
+    }
+
+    /// Calls `f` with every shard that `entry` lies in, and the range of its bytes there.
+    fn visit(&self, entry: &TensorEntry, mut f: impl FnMut(&Shard, std::ops::Range<usize>)) {
+        let bytes = entry.encoding.bytes(&entry.shape).unwrap_or(0);
+        let (start, end) = (entry.offset, entry.offset + bytes);
+        let mut offset = self.begin;
+        for shard in self.shards.borrow().iter() {
+            let (low, high) = (start.max(offset), end.min(offset + shard.length));
+            if low < high {
+                f(shard, (low - offset) as usize..(high - offset) as usize);
+            }
+            offset += shard.length;
+        }
+    }
+}
+
+impl TensorSource for StageWeights {
+    fn read(&self, name: &str, shape: &[usize], _init: Init) -> Result<Vec<f32>> {
+        let (found, values) = self.tensor(name)?;
+        if found != shape {
+            return Err(Error::format(
+                format!("tensor {name} has shape {found:?} where {shape:?} is needed"),
+                "convert the checkpoint again with the config.json that belongs to it",
+            ));
+        }
+        Ok(values)
+    }
+}

@@ -1,0 +1,115 @@
+//! Where a bundle's files are.
+
+use std::collections::HashMap;
+
+use crate::{Error, ErrorKind, Result};
+
+/// A place that holds the files of a bundle.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// Files in memory, by name.
+    Memory(HashMap<String, Vec<u8>>),
+    /// A folder.
+    #[cfg(not(target_family = "wasm"))]
+    Folder(std::path::PathBuf),
+    /// An address; files lie beneath it.
+    #[cfg(any(feature = "cli", feature = "web"))]
+    Url(String),
+}
+
+impl Location {
+    /// A folder, or an address when `text` begins with `http://` or `https://`.
+    #[cfg(feature = "cli")]
+    pub fn parse(text: &str) -> Self {
+        if text.starts_with("http://") || text.starts_with("https://") {
+            Self::Url(text.trim_end_matches('/').to_string())
+        } else {
+            Self::Folder(text.into())
+        }
+    }
+
+    /// The file `name`, of at most `limit` bytes. `progress` hears how many bytes have arrived.
+    pub async fn read(
+        &self,
+        name: &str,
+        limit: u64,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<u8>> {
+        let bytes = match self {
+            Self::Memory(files) => files.get(name).cloned().ok_or_else(|| {
+                Error::new(
+                    ErrorKind::File,
+                    format!("the bundle has no file {name}"),
+                    "fetch or convert the bundle again",
+                )
+            })?,
+            #[cfg(not(target_family = "wasm"))]
+            Self::Folder(folder) => read_file(&folder.join(name), limit)?,
+            #[cfg(any(feature = "cli", feature = "web"))]
+            Self::Url(base) => {
+                return http::get(&format!("{base}/{name}"), limit, progress).await;
+            }
+        };
+        if bytes.len() as u64 > limit {
+            return Err(too_long(name, limit));
+        }
+        progress(bytes.len() as u64);
+        Ok(bytes)
+    }
+}
+
+fn too_long(name: &str, limit: u64) -> Error {
+    Error::integrity(
+        format!("{name} is longer than the {limit} bytes that it should have"),
+        "fetch or convert the bundle again",
+    )
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn read_file(path: &std::path::Path, limit: u64) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let file = std::fs::File::open(path).map_err(|e| Error::file("open", path, e))?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::file("read", path, e))?;
+    Ok(bytes)
+}
+
+#[cfg(feature = "cli")]
+mod http {
+    use super::too_long;
+    use crate::{Error, ErrorKind, Result};
+    use std::io::Read;
+
+    /// Reads `url` with a blocking client.
+    pub async fn get(url: &str, limit: u64, progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>> {
+        let failed = |e: String| {
+            Error::new(
+                ErrorKind::Network,
+                format!("cannot fetch {url} ({e})"),
+                "check the address and the connection, and try again",
+            )
+        };
+        let response = ureq::get(url).call().map_err(|e| failed(e.to_string()))?;
+        let mut reader = response.into_body().into_reader();
+        let mut bytes = Vec::new();
+        let mut part = vec![0; 1 << 16];
+        loop {
+            let n = reader.read(&mut part).map_err(|e| failed(e.to_string()))?;
+            if n == 0 {
+                return Ok(bytes);
+            }
+            bytes.extend_from_slice(&part[..n]);
+            if bytes.len() as u64 > limit {
+                return Err(too_long(url, limit));
+            }
+            progress(bytes.len() as u64);
+        }
+    }
+}
+
+#[cfg(all(feature = "web", not(feature = "cli")))]
+mod http {
+    pub use crate::web::http_get as get;
+}

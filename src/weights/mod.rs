@@ -1,0 +1,20 @@
+//! Bundles: a manifest and raw shards of packed tensors, read from memory, a folder or a URL.
+//!
+//! Nothing here knows which networks there are: a bundle is stages, a stage is named tensors.
+
+mod bundle;
+mod encoding;
+mod location;
+mod manifest;
+#[cfg(feature = "cli")]
+mod writer;
+
+pub use bundle::{Bundle, StageWeights};
+pub use encoding::Encoding;
+pub use location::Location;
+pub use manifest::{
+    AssetEntry, Constants, Defaults, FORMAT, MAX_MANIFEST_BYTES, Manifest, ModelInfo, NetworkEntry,
+    Provenance, ShardEntry, StageEntry, TensorEntry, VERSION,
+};
+#[cfg(feature = "cli")]
+pub use writer::BundleWriter;

@@ -1,0 +1,217 @@
+//! Writes a bundle tensor by tensor, so that memory stays at one shard.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    bundle::sha256_hex,
+    encoding::{Encoding, align},
+    manifest::{
+        AssetEntry, AssetFile, Constants, Defaults, FORMAT, MAX_ASSET_BYTES, MAX_MANIFEST_BYTES,
+        MAX_SHARD_BYTES, Manifest, ModelInfo, NetworkEntry, Provenance, ShardEntry, StageEntry,
+        TensorEntry, VERSION,
+    },
+};
+use crate::{Error, ErrorKind, Result};
+
+/// The largest relative error that packing a tensor may cost.
+const MAX_ERROR: f64 = 0.02;
+
+/// A bundle that is being written. It appears under its name only when [`BundleWriter::finish`]
+/// succeeds; until then, and after a failure, there is nothing at that place.
+#[derive(Debug)]
+pub struct BundleWriter {
+    target: PathBuf,
+    /// Removed when dropped.
+    folder: tempfile::TempDir,
+    stages: Vec<StageEntry>,
+    shards: Vec<ShardEntry>,
+    assets: Vec<AssetEntry>,
+    buffer: Vec<u8>,
+    offset: u64,
+}
+
+impl BundleWriter {
+    /// Begins a bundle that will be the folder `target`, which must not exist yet (or be empty).
+    pub fn create(target: &Path) -> Result<Self> {
+        let occupied = match fs::read_dir(target) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(_) => target.exists(),
+        };
+        if occupied {
+            return Err(Error::input(
+                format!("{} is already there", target.display()),
+                "choose another place with -o, or remove it",
+            ));
+        }
+        let parent = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(|e| Error::file("create", parent, e))?;
+        let folder = tempfile::Builder::new()
+            .prefix(".art2mus-unfinished-")
+            .tempdir_in(parent)
+            .map_err(|e| Error::file("create a folder in", parent, e))?;
+        Ok(Self {
+            target: target.to_path_buf(),
+            folder,
+            stages: Vec::new(),
+            shards: Vec::new(),
+            assets: Vec::new(),
+            buffer: Vec::new(),
+            offset: 0,
+        })
+    }
+
+    /// Begins the stage `name`; the tensors that follow belong to it.
+    pub fn begin_stage(&mut self, name: &str, networks: Vec<NetworkEntry>) -> Result<()> {
+        self.flush()?;
+        self.stages.push(StageEntry {
+            name: name.to_string(),
+            networks,
+            tensors: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Adds a tensor to the stage begun last. Numbers that f16 cannot hold are kept as f32.
+    pub fn tensor(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: &[f32],
+        encoding: Encoding,
+    ) -> Result<()> {
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(Error::format(
+                format!("tensor {name} holds {value}"),
+                "use a checkpoint without such numbers",
+            ));
+        }
+        let (packed, encoding, error) = match encoding.encode(values)? {
+            (_, error) if encoding == Encoding::F16 && !(error < MAX_ERROR) => {
+                (Encoding::F32.encode(values)?.0, Encoding::F32, 0.0)
+            }
+            (packed, error) => (packed, encoding, error),
+        };
+        let Some(stage) = self.stages.last_mut() else {
+            return Err(Error::internal("a tensor was written before any stage"));
+        };
+        stage.tensors.push(TensorEntry {
+            name: name.to_string(),
+            shape: shape.to_vec(),
+            encoding,
+            offset: self.offset,
+            error,
+        });
+        let end = align(self.offset + packed.len() as u64)
+            .ok_or_else(|| Error::internal("the bundle is too large"))?;
+        self.buffer.extend_from_slice(&packed);
+        let padding = (end - self.offset) as usize - packed.len();
+        self.buffer.extend(std::iter::repeat_n(0, padding));
+        self.offset = end;
+        let full = MAX_SHARD_BYTES as usize;
+        while self.buffer.len() > full {
+            let rest = self.buffer.split_off(full);
+            let shard = std::mem::replace(&mut self.buffer, rest);
+            self.write_shard(&shard)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a file that is no shard.
+    pub fn asset(&mut self, role: &str, file: &str, bytes: &[u8]) -> Result<()> {
+        if bytes.len() as u64 > MAX_ASSET_BYTES {
+            return Err(Error::new(
+                ErrorKind::Limits,
+                format!("{file} has {} bytes, more than {MAX_ASSET_BYTES}", bytes.len()),
+                "use a smaller file",
+            ));
+        }
+        self.write(file, bytes)?;
+        self.assets.push(AssetEntry {
+            role: role.to_string(),
+            file: AssetFile {
+                file: file.to_string(),
+                bytes: bytes.len() as u64,
+                sha256: sha256_hex(bytes),
+            },
+        });
+        Ok(())
+    }
+
+    /// Writes the manifest and moves the bundle to its place.
+    pub fn finish(
+        mut self,
+        model: ModelInfo,
+        constants: Constants,
+        defaults: Defaults,
+        provenance: Provenance,
+    ) -> Result<Manifest> {
+        self.flush()?;
+        let manifest = Manifest {
+            format: FORMAT.into(),
+            version: VERSION,
+            model,
+            stages: std::mem::take(&mut self.stages),
+            shards: std::mem::take(&mut self.shards),
+            assets: std::mem::take(&mut self.assets),
+            constants,
+            defaults,
+            provenance,
+        };
+        let text = serde_json::to_vec(&manifest)
+            .map_err(|e| Error::internal(format!("the manifest cannot be written ({e})")))?;
+        debug_assert!(text.len() as u64 <= MAX_MANIFEST_BYTES);
+        let manifest = Manifest::parse(&text)?;
+        self.write("manifest.json", &text)?;
+        if self.target.exists() {
+            fs::remove_dir(&self.target).map_err(|e| Error::file("replace", &self.target, e))?;
+        }
+        // Temporary folders are private; a bundle is served to others.
+        make_readable(self.folder.path())?;
+        fs::rename(self.folder.path(), &self.target)
+            .map_err(|e| Error::file("create", &self.target, e))?;
+        let _moved_away = self.folder.keep();
+        Ok(manifest)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let shard = std::mem::take(&mut self.buffer);
+        self.write_shard(&shard)
+    }
+
+    fn write_shard(&mut self, bytes: &[u8]) -> Result<()> {
+        let file = format!("{:03}.bin", self.shards.len());
+        self.write(&file, bytes)?;
+        self.shards.push(ShardEntry {
+            file,
+            bytes: bytes.len() as u64,
+            sha256: sha256_hex(bytes),
+        });
+        Ok(())
+    }
+
+    fn write(&self, file: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.folder.path().join(file);
+        fs::write(&path, bytes).map_err(|e| Error::file("write", &path, e))
+    }
+}
+
+#[cfg(unix)]
+fn make_readable(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+        .map_err(|e| Error::file("set the permissions of", folder, e))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_folder: &Path) -> Result<()> {
+    Ok(())
+}

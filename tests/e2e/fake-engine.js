@@ -1,0 +1,123 @@
+// A stand-in for the WebAssembly module, for what the real one must never do: trap, hang, lose its
+// device. The last folder of the bundle's address names the behaviour; anything else behaves well.
+// Served in place of web/dist/{wasm,webgpu}/art2mus.js by the tests that need it.
+
+const SAMPLE_RATE = 16000;
+const STAGES = ["encode", "condition", "denoise", "decode", "vocode"];
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export default async function init() {}
+
+function fail(name, message, hint) {
+  throw { name, message, cause: undefined, hint };
+}
+
+/** What a panic in the real module looks like: the same kind of error, thrown for real. */
+function trap() {
+  // The body of the only function is `unreachable`.
+  const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0, 0, 11];
+  const module = new WebAssembly.Module(new Uint8Array(bytes));
+  new WebAssembly.Instance(module).exports.f();
+}
+
+function random(seed) {
+  let state = seed >>> 0 || 1;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+export class Engine {
+  static async load(bundle, device, options, onEvent) {
+    const behaviour = new URL(bundle).pathname.split("/").at(-2);
+    if (behaviour === "too-large" && !options.allowSlow) {
+      fail("Limits", "One generation would take about 3 hours on this device.", "Use a browser with WebGPU, or a smaller model.");
+    }
+    if (behaviour === "gpu-refused" && device === "webgpu") fail("Unsupported", "The GPU refused.");
+    onEvent({ type: "load", stage: "manifest", loaded: 0, total: 5200 });
+    onEvent({ type: "load", stage: "manifest", loaded: 5200, total: 5200 });
+    return new Engine(behaviour, device);
+  }
+
+  constructor(behaviour, device) {
+    this.behaviour = behaviour;
+    this.device = device;
+  }
+
+  info() {
+    return {
+      model: "Stand-in", licence: "MIT", credits: ["nobody"], trained: this.behaviour === "trained",
+      device: this.device, adapter: this.device === "webgpu" ? "an adapter" : undefined,
+      bytes: 3_400_000, parameters: 1_700_000, seconds: { min: 1, max: 30, default: 4 },
+      steps: { default: 10 }, scheduler: "ddim", guidance: 3.5, estimateMs: 2000, gflop: 3, hasRanking: false,
+    };
+  }
+
+  estimate({ steps = 10 }) {
+    return { gflop: 0.3 * steps, ms: 200 * steps, bytes: 3_400_000 };
+  }
+
+  generateRgba(rgba, width, height, settings, onEvent, isCancelled) {
+    if (rgba.length !== width * height * 4) fail("Input", "The pixels do not fill the picture.");
+    return this.#run(settings, onEvent, isCancelled);
+  }
+
+  async generate(picture, settings, onEvent, isCancelled) {
+    if (picture[0] !== 0x89 && picture[0] !== 0xff) {
+      fail("Input", "This file is not a picture that can be read.", "Choose a PNG, JPEG, WebP, GIF, BMP or TIFF file.");
+    }
+    return this.#run(settings, onEvent, isCancelled);
+  }
+
+  async #run({ seconds = 4, steps = 10, seed = 7 }, onEvent, isCancelled) {
+    if (!(steps >= 1)) fail("Input", "There must be at least one step.");
+    const rest = (done) => Math.max(0, (steps + 8 - done) * 60);
+    for (const [index, stage] of STAGES.entries()) {
+      onEvent({ type: "stage", stage, index, count: STAGES.length, etaMs: rest(index + (index > 2 ? steps : 0)) });
+      for (let part = 0; part <= 2; part += 1) {
+        onEvent({ type: "load", stage, loaded: Math.round((3_400_000 * (index * 2 + part)) / 10), total: 3_400_000 });
+        await sleep(20);
+      }
+      for (let step = 1; stage === "denoise" && step <= steps; step += 1) {
+        await sleep(60);
+        if (isCancelled()) fail("Cancelled", "The generation was cancelled.");
+        if (this.behaviour === "trap") trap();
+        if (this.behaviour === "late-trap") setTimeout(trap);
+        if (this.behaviour === "late-trap") await new Promise(() => {});
+        if (this.behaviour === "lost") fail("DeviceLost", "The GPU was lost.");
+        while (this.behaviour === "hang");
+        onEvent({ type: "step", stage, step, steps, etaMs: rest(index + step) });
+      }
+    }
+    onEvent({ type: "done", seed });
+    const samples = tune(Math.round(seconds * SAMPLE_RATE), random(Number(seed)));
+    return { samples, sampleRate: SAMPLE_RATE, seed, scores: [], wav: toWav(samples), settings: { seconds, steps, seed }, timings: [] };
+  }
+
+  free() {}
+}
+
+function tune(length, next) {
+  const chord = Array.from({ length: 5 }, () => 110 * 2 ** (Math.floor(next() * 30) / 12));
+  return Float32Array.from({ length }, (_, n) => {
+    const t = n / SAMPLE_RATE;
+    const note = Math.floor(t * 2.5);
+    const envelope = Math.exp(-3 * (t * 2.5 - note)) * 0.6;
+    const hz = chord[(note * 3) % chord.length];
+    return envelope * (Math.sin(2 * Math.PI * hz * t) + 0.4 * Math.sin(4 * Math.PI * hz * t) + 0.1 * next()) * 0.6;
+  });
+}
+
+function toWav(samples) {
+  const bytes = new Uint8Array(44 + samples.length * 2);
+  const view = new DataView(bytes.buffer);
+  const tag = (at, letters) => [...letters].forEach((letter, n) => view.setUint8(at + n, letter.charCodeAt(0)));
+  tag(0, "RIFF"); view.setUint32(4, bytes.length - 8, true); tag(8, "WAVEfmt ");
+  view.setUint32(16, 16, true); view.setUint16(20, 1, true); view.setUint16(22, 1, true);
+  view.setUint32(24, SAMPLE_RATE, true); view.setUint32(28, SAMPLE_RATE * 2, true);
+  view.setUint16(32, 2, true); view.setUint16(34, 16, true);
+  tag(36, "data"); view.setUint32(40, samples.length * 2, true);
+  samples.forEach((sample, n) => view.setInt16(44 + n * 2, Math.round(sample * 32767), true));
+  return bytes;
+}

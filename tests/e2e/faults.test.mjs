@@ -1,0 +1,264 @@
+// What the client and the page do when the engine misbehaves, with a stand-in for the engine that
+// can trap, hang and lose its device on demand; and what does not depend on an engine: keyboard,
+// accessibility, the custom element, the tiers.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import {
+  PICTURE, engineReady, finished, launch, open, parseWav, requireWeb, saved, screenshot, serveFake,
+} from "./harness.mjs";
+
+let browser;
+let server;
+before(async () => {
+  server = await serveFake();
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** Runs `body` in a page with an opened model of this behaviour. */
+async function withClient(behaviour, body, device = "wasm") {
+  const { page, close } = await open(browser, server.url);
+  const outcome = await page.evaluate(
+    async ({ behaviour, device, body }) => {
+      const { create } = await import("/web/dist/client.js");
+      const art2mus = await create({ bundle: `${behaviour}/`, device });
+      const url = new URL("/tests/fixtures/picture.png", location.href);
+      const settle = (promise) => promise.then(() => "ok", ({ name, message, hint }) => ({ name, message, hint }));
+      // The body arrives as a module: the page's policy forbids evaluating text.
+      return body === "crash"
+        ? { first: await settle(art2mus.generate(url).result), second: await settle(art2mus.generate(url).result) }
+        : cancelling();
+
+      async function cancelling() {
+        const controller = new AbortController();
+        const run = art2mus.generate(url, { signal: controller.signal });
+        const queued = art2mus.generate(url, { signal: AbortSignal.timeout(100) });
+        for await (const event of run) if (event.type === "stage" && event.stage === "denoise") break;
+        await new Promise((done) => setTimeout(done, 150));
+        const start = performance.now();
+        controller.abort();
+        const first = await settle(run.result);
+        const ms = performance.now() - start;
+        const events = [];
+        const next = art2mus.generate(url, { signal: AbortSignal.timeout(4000) });
+        const collecting = (async () => { for await (const { type } of next) events.push(type); })().catch(() => {});
+        const second = await settle(next.result);
+        await collecting;
+        return { first, ms, queued: await settle(queued.result), second, events };
+      }
+    },
+    { behaviour, device, body },
+  );
+  await close();
+  return outcome;
+}
+
+describe("the client", { timeout: 120_000 }, () => {
+  for (const behaviour of ["trap", "late-trap"]) {
+    test(`a ${behaviour} is an Internal error, and the next run gets a new worker`, async () => {
+      const { first, second } = await withClient(behaviour, "crash");
+      assert.equal(first.name, "Internal");
+      assert.ok(first.hint.length > 0);
+      assert.equal(second.name, "Internal", "the second run must reach the new worker and trap there");
+    });
+  }
+
+  test("a lost device is told by name", async () => {
+    const { first, second } = await withClient("lost", "crash");
+    assert.equal(first.name, "DeviceLost");
+    assert.equal(second.name, "DeviceLost");
+  });
+
+  test("cancels at once, and the same worker goes on", async () => {
+    const { first, ms, queued, second, events } = await withClient("good", "cancel");
+    assert.equal(first.name, "Cancelled");
+    assert.ok(ms < 300, `${ms} ms`);
+    assert.equal(queued.name, "Cancelled", "a run that waits its turn can be cancelled too");
+    assert.equal(second, "ok");
+    assert.equal(events.at(0), "stage", "the bundle must not be loaded again");
+  });
+
+  test("cancels at once even when the engine hangs, and loads the bundle again", async () => {
+    const { first, ms, second, events } = await withClient("hang", "cancel");
+    assert.equal(first.name, "Cancelled");
+    assert.ok(ms < 300, `${ms} ms`);
+    assert.equal(second.name, "Cancelled", "it hangs again and is cancelled again");
+    assert.equal(events.at(0), "load");
+  });
+});
+
+describe("the page", { timeout: 120_000 }, () => {
+  test("can be used with the keyboard alone", async () => {
+    const { page, faults, close } = await open(browser, server.url);
+    await engineReady(page);
+    const [chooser] = await Promise.all([
+      page.waitForEvent("filechooser"),
+      page.keyboard.press("Tab").then(() => page.keyboard.press("Enter")),
+    ]);
+    await chooser.setFiles(PICTURE);
+    const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.tagName);
+    await page.keyboard.press("Tab");
+    assert.equal(await focused(), "make");
+    await page.waitForFunction(() => document.getElementById("make").ariaDisabled === "false");
+    await page.keyboard.press("Enter");
+    await page.locator("#cancel").waitFor();
+    await page.keyboard.press("Tab");
+    assert.equal(await focused(), "cancel");
+    await page.keyboard.press("Enter");
+    await page.locator("#cancel").waitFor({ state: "hidden" });
+    assert.equal(await focused(), "make", "the focus must not be lost with the button");
+    assert.equal(await page.locator("#status").innerText(), "Cancelled.");
+    await page.keyboard.press("Enter");
+    await finished(page);
+    await page.keyboard.press("Tab");
+    assert.equal(await focused(), "audio");
+    for (let press = 0; press < 8 && (await focused()) !== "save"; press += 1) await page.keyboard.press("Tab");
+    assert.equal(await focused(), "save");
+    const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
+    assert.equal(parseWav(readFileSync(await download.path())).samples.length, 4 * 16000);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  for (const colorScheme of ["light", "dark"]) {
+    test(`has no accessibility fault that axe knows, in ${colorScheme}`, async () => {
+      const { page, close } = await open(browser, server.url, { colorScheme, viewport: { width: 360, height: 740 } });
+      await engineReady(page);
+      await page.click("#settings summary");
+      const check = async (moment) => {
+        await screenshot(page, `${colorScheme}-narrow-${moment}`);
+        await page.evaluate(readFileSync(requireWeb.resolve("axe-core/axe.min.js"), "utf8"));
+        const { violations } = await page.evaluate(() => globalThis.axe.run());
+        assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], moment);
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(overflow <= 0, `${moment}: the page is ${overflow} pixels too wide`);
+      };
+      await check("idle");
+      await page.setInputFiles("#file", PICTURE);
+      await page.click("#make");
+      await page.waitForFunction(() => globalThis.seen.some(({ type }) => type === "step"));
+      await check("progress");
+      await finished(page);
+      await check("result");
+      await close();
+    });
+  }
+
+  test("takes a picture by drop and by paste", async () => {
+    const { page, close } = await open(browser, server.url);
+    await engineReady(page);
+    for (const [kind, name] of [["drop", "dropped.png"], ["paste", "pasted.png"]]) {
+      await page.evaluate(async ({ kind, name }) => {
+        const response = await fetch("/tests/fixtures/picture.png");
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([await response.blob()], name, { type: "image/png" }));
+        const init = { bubbles: true, cancelable: true };
+        document.body.dispatchEvent(
+          kind === "drop"
+            ? new DragEvent("drop", { ...init, dataTransfer: transfer })
+            : new ClipboardEvent("paste", { ...init, clipboardData: transfer }),
+        );
+      }, { kind, name });
+      await page.getByAltText(`The chosen picture: ${name}`).waitFor();
+    }
+    await page.click("#make");
+    await finished(page);
+    assert.match((await saved(page)).name, /^pasted-seed-7\.wav$/);
+    await close();
+  });
+
+  test("says why the CPU is used when only a software adapter answers", async () => {
+    const { page, close } = await open(browser, server.url);
+    await engineReady(page);
+    const about = await page.locator("#about").innerText();
+    assert.match(about, /CPU \(WebAssembly\)/);
+    assert.match(about, /software adapter/);
+    const probe = await page.evaluate(async () => (await import("/web/dist/client.js")).probe());
+    assert.equal(probe.tier, "wasm");
+    assert.ok(probe.limits.maxBufferSize > 0);
+    await close();
+  });
+
+  test("refuses a model that is too large here, and runs it when told to", async () => {
+    const { page, close } = await open(browser, `${server.url}?bundle=too-large/`);
+    await page.locator("#problem").waitFor();
+    await screenshot(page, "too-large");
+    assert.match(await page.locator("#problem").innerText(), /3 hours/);
+    await page.click("#anyway");
+    await engineReady(page);
+    assert.ok(!(await page.locator("#problem").isVisible()));
+    await close();
+  });
+
+  test("shows a failure of the engine and recovers", async () => {
+    const { page, close } = await open(browser, `${server.url}?bundle=trap/`);
+    await engineReady(page);
+    await page.setInputFiles("#file", PICTURE);
+    await page.click("#make");
+    await page.locator("#problem").waitFor();
+    assert.match(await page.locator("#problem").innerText(), /Try again/);
+    assert.equal(await page.locator("#make").getAttribute("aria-disabled"), "false");
+    await close();
+  });
+
+  test("a link repeats the settings and the seed", async () => {
+    const { page, close } = await open(browser, `${server.url}?seconds=2&steps=3&guidance=5&scheduler=dpmpp`);
+    await engineReady(page);
+    await page.setInputFiles("#file", PICTURE);
+    await page.click("#make");
+    await finished(page);
+    const link = new URL(await page.locator("#permalink").getAttribute("href"));
+    assert.equal(link.search, "?seed=7&seconds=2&steps=3&guidance=5&scheduler=dpmpp");
+    await page.goto(link.href);
+    await engineReady(page);
+    assert.equal(await page.locator("[name=scheduler]").inputValue(), "dpmpp");
+    assert.equal(await page.locator("[name=guidance]").inputValue(), "5");
+    await close();
+  });
+});
+
+test("<art-to-mus> mirrors attributes, makes music, and tells about it", { timeout: 60_000 }, async () => {
+  const { page, faults, close } = await open(browser, server.url);
+  const outcome = await page.evaluate(async () => {
+    await import("/web/dist/element.js");
+    const holder = document.createElement("div");
+    const shadow = holder.attachShadow({ mode: "open" });
+    document.body.append(holder);
+    const element = document.createElement("art-to-mus");
+    element.src = "/tests/fixtures/picture.png";
+    element.bundle = "good/";
+    element.seconds = "1";
+    element.seed = "9";
+    element.controls = true;
+    shadow.append(element);
+    const told = [];
+    for (const what of ["progress", "done", "error"]) {
+      document.addEventListener(`art2mus-${what}`, (event) => told.push([what, event.detail.type]));
+    }
+    const attributes = element.getAttributeNames().sort();
+    const parts = [...element.shadowRoot.querySelectorAll("[part]")].map((part) => part.part.value).sort();
+    element.shadowRoot.querySelector("button").click();
+    await new Promise((done) => element.addEventListener("art2mus-done", done, { once: true }));
+    const seconds = await new Promise((done) => {
+      const audio = element.shadowRoot.querySelector("audio");
+      if (audio.duration) done(audio.duration);
+      audio.onloadedmetadata = () => done(audio.duration);
+    });
+    element.src = "";
+    const noSource = await element.generate().catch(({ name }) => name);
+    element.remove();
+    return { attributes, parts, seconds, noSource, kinds: [...new Set(told.map(([what]) => what))] };
+  });
+  assert.deepEqual(outcome.attributes, ["bundle", "controls", "seconds", "seed", "src"]);
+  assert.deepEqual(outcome.parts, ["audio", "button", "controls", "picture", "progress", "status"]);
+  assert.ok(Math.abs(outcome.seconds - 1) < 0.05);
+  assert.equal(outcome.noSource, "Input");
+  assert.deepEqual(outcome.kinds, ["progress", "done", "error"]);
+  assert.deepEqual(faults, []);
+  await close();
+});

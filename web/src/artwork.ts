@@ -1,0 +1,44 @@
+/** Turns what a caller may call an artwork into what the worker can take. */
+
+import { Art2MusError, toError } from "./errors.js";
+import type { Picture } from "./protocol.js";
+import { text } from "./texts.js";
+
+/** An encoded picture file, decoded pixels, or the address of a file. */
+export type Artwork = Blob | ImageBitmap | ImageData | URL;
+
+export async function readArtwork(artwork: Artwork, signal?: AbortSignal): Promise<Picture> {
+  if (artwork instanceof ImageData) {
+    const { data, width, height } = artwork;
+    return { kind: "pixels", rgba: new Uint8ClampedArray(data), width, height };
+  }
+  if (artwork instanceof ImageBitmap) return { kind: "bitmap", bitmap: artwork };
+  if (artwork instanceof Blob) return { kind: "file", bytes: await bytesOf(artwork) };
+  if (artwork instanceof URL) return { kind: "file", bytes: await download(artwork, signal) };
+  throw new Art2MusError({ name: "Input", message: text("error.notAnArtwork") });
+}
+
+async function bytesOf(source: Blob | Response): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await source.arrayBuffer());
+  } catch (thrown) {
+    throw toError(thrown, source instanceof Response ? "Network" : "Input");
+  }
+}
+
+async function download(url: URL, signal?: AbortSignal): Promise<Uint8Array> {
+  let response: Response;
+  try {
+    response = await fetch(url, signal ? { signal } : {});
+  } catch (thrown) {
+    throw toError(thrown, "Network");
+  }
+  if (!response.ok) {
+    throw new Art2MusError({
+      name: "Network",
+      message: text("error.pictureStatus", { status: response.status, url: url.href }),
+      hint: text("hint.pictureStatus"),
+    });
+  }
+  return bytesOf(response);
+}

@@ -1,0 +1,113 @@
+/** One worker as the page sees it: calls with an answer each, and an end that answers them all. */
+
+import { Art2MusError, toError, type PlainError } from "./errors.js";
+import type { Call, FromWorker, GenerationEvent, Replies, ToWorker } from "./protocol.js";
+import { text } from "./texts.js";
+
+interface Pending {
+  resolve(value: never): void;
+  reject(error: Art2MusError): void;
+  onEvent(event: GenerationEvent): void;
+}
+
+/** A call under way. */
+export interface Running<T> {
+  readonly id: number;
+  readonly reply: Promise<T>;
+}
+
+export class WorkerHost {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #alive = true;
+
+  constructor() {
+    this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
+      type: "module",
+      name: "art2mus",
+    });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    this.#worker.onmessageerror = () => this.close(lost("messageerror"));
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.close(lost(event.message));
+    };
+  }
+
+  /** False once the worker has crashed or was closed. */
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  call<C extends Call>(
+    call: C,
+    onEvent: (event: GenerationEvent) => void = () => {},
+    transfer: Transferable[] = [],
+  ): Running<Replies[C["kind"]]> {
+    const id = this.#nextId++;
+    const reply = new Promise<Replies[C["kind"]]>((resolve, reject) => {
+      if (!this.#alive) {
+        reject(lost());
+        return;
+      }
+      this.#pending.set(id, { resolve, reject, onEvent });
+      this.#post({ id, call }, transfer);
+    });
+    return { id, reply };
+  }
+
+  /** Asks the worker to stop a call; its reply then rejects with `Cancelled`. */
+  cancel(id: number): void {
+    if (this.#pending.has(id)) this.#post({ cancel: id });
+  }
+
+  /** Ends the worker at once; everything under way rejects with `reason`. */
+  close(reason: Art2MusError): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    this.#worker.terminate();
+    for (const { reject } of this.#pending.values()) reject(reason);
+    this.#pending.clear();
+  }
+
+  #post(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.kind === "lost") {
+      this.close(lost(message.error.message));
+      return;
+    }
+    const pending = this.#pending.get(message.id);
+    if (message.kind === "event") {
+      pending?.onEvent(message.event);
+      return;
+    }
+    this.#pending.delete(message.id);
+    if (message.kind === "reply") {
+      pending?.resolve(message.value as never);
+      return;
+    }
+    const error = toError(withHint(message.error));
+    pending?.reject(error);
+    if (message.fatal) this.close(error);
+  }
+}
+
+/** The worker's own failures name no next step; give them one in the reader's language. */
+function withHint(error: PlainError): PlainError {
+  if (error.hint !== undefined) return error;
+  if (error.name === "Internal") return { ...error, hint: text("hint.internal") };
+  return error.name === "Network" ? { ...error, hint: text("hint.network") } : error;
+}
+
+function lost(cause?: string): Art2MusError {
+  const error: PlainError = {
+    name: "Internal",
+    message: text("error.workerLost"),
+    hint: text("hint.internal"),
+  };
+  return new Art2MusError(cause ? { ...error, cause } : error);
+}

@@ -1,0 +1,214 @@
+/** The page: one picture, one button, one piece of music. */
+
+import { create, type Art2Mus, type GenerationEvent, type LoadEvent } from "./client.js";
+import { byId, show } from "./dom.js";
+import { toError } from "./errors.js";
+import { PictureInput } from "./picture-input.js";
+import { ProgressView } from "./progress-view.js";
+import { ResultView } from "./result-view.js";
+import { fromForm, fromQuery, intoForm, toQuery, type PageSettings } from "./settings.js";
+import { fillTexts, formatBytes, formatDuration, loadTexts, text } from "./texts.js";
+
+class Page {
+  readonly #make = byId("make", HTMLButtonElement);
+  readonly #cancel = byId("cancel", HTMLButtonElement);
+  readonly #form = byId("form", HTMLFormElement);
+  readonly #cost = byId("cost", HTMLElement);
+  readonly #status = byId("status", HTMLElement);
+  readonly #state = byId("engine-state", HTMLElement);
+  readonly #picture = new PictureInput((name) => {
+    this.#announce(text("picture.chosen", { name }));
+    this.#hideProblem();
+    this.#refresh();
+  });
+  readonly #progress = new ProgressView((sentence) => this.#announce(sentence));
+  readonly #result = new ResultView();
+  #settings = fromQuery(location.search);
+  #engine: Art2Mus | undefined;
+  #opening: AbortController | undefined;
+  #run: AbortController | undefined;
+  #allowSlow = false;
+
+  constructor() {
+    intoForm(this.#form, this.#settings);
+    this.#make.addEventListener("click", () => void this.#generate());
+    this.#cancel.addEventListener("click", () => this.#run?.abort());
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#run?.abort();
+    });
+    this.#form.addEventListener("submit", (event) => event.preventDefault());
+    this.#form.addEventListener("change", () => this.#applyForm());
+    byId("anyway", HTMLButtonElement).addEventListener("click", () => {
+      this.#allowSlow = true;
+      void this.open();
+    });
+    this.#refresh();
+  }
+
+  /** Opens the bundle on the chosen device, in place of what was open before. */
+  async open(): Promise<void> {
+    this.#opening?.abort();
+    this.#run?.abort();
+    this.#engine?.dispose();
+    this.#engine = undefined;
+    this.#hideProblem();
+    byId("about", HTMLElement).replaceChildren();
+    this.#state.textContent = text("engine.starting");
+    this.#refresh();
+    const opening = (this.#opening = new AbortController());
+    try {
+      const { bundle, device } = this.#settings;
+      const { signal } = opening;
+      const onProgress = ({ loaded, total }: LoadEvent) => {
+        const bytes = { loaded: formatBytes(loaded), total: formatBytes(total) };
+        this.#state.textContent = `${text("engine.starting")} ${text("progress.bytes", bytes)}`;
+      };
+      this.#engine = await create({ bundle, device, signal, onProgress, allowSlow: this.#allowSlow });
+      this.#describe(this.#engine);
+    } catch (thrown) {
+      if (!opening.signal.aborted) this.#showProblem(thrown);
+    }
+    if (this.#opening === opening) {
+      if (!this.#engine) this.#state.textContent = "";
+      this.#refresh();
+    }
+  }
+
+  async #generate(): Promise<void> {
+    const engine = this.#engine;
+    const artwork = await this.#picture.artwork();
+    if (engine === undefined || artwork === undefined || this.#run !== undefined) return;
+    const settings = this.#settings;
+    const run = (this.#run = new AbortController());
+    const start = performance.now();
+    this.#hideProblem();
+    this.#result.hide();
+    this.#refresh();
+    this.#progress.begin((settings.generation.candidates ?? 1) > 1);
+    this.#announce(text("run.started"));
+    try {
+      const generation = engine.generate(artwork, { ...settings.generation, signal: run.signal });
+      for await (const event of generation) this.#onEvent(event);
+      const result = await generation.result;
+      const elapsedMs = performance.now() - start;
+      const seeded = { ...settings, generation: { ...settings.generation, seed: result.seed } };
+      const link = new URL(toQuery(seeded), location.href.replace(/[?#].*/, "")).href;
+      this.#result.show(result, { pictureName: this.#picture.name ?? "", elapsedMs, link });
+      this.#announce(text("run.done"));
+    } catch (thrown) {
+      if (run.signal.aborted) this.#announce(text("run.cancelled"));
+      else this.#showProblem(thrown);
+    }
+    this.#run = undefined;
+    this.#progress.end();
+    if (document.activeElement === this.#cancel) this.#make.focus();
+    this.#refresh();
+  }
+
+  #onEvent(event: GenerationEvent): void {
+    this.#progress.show(event);
+    // For whoever drives the page from outside: the same events, on the page's own window.
+    dispatchEvent(new CustomEvent("art2mus", { detail: event }));
+  }
+
+  /** Shows which buttons do something now, and what a run would cost. */
+  #refresh(): void {
+    const ready = this.#engine !== undefined && this.#picture.name !== undefined;
+    const running = this.#run !== undefined;
+    this.#make.ariaDisabled = String(!ready || running);
+    show(this.#cancel, running);
+    if (this.#picture.name === undefined) this.#cost.textContent = text("run.noPicture");
+    else if (this.#engine === undefined) this.#cost.textContent = this.#state.textContent;
+    else if (!running) void this.#showCost(this.#engine);
+  }
+
+  async #showCost(engine: Art2Mus): Promise<void> {
+    try {
+      const { ms, bytes } = await engine.estimate(this.#settings.generation);
+      if (engine !== this.#engine) return;
+      this.#cost.textContent = text("run.cost", { time: formatDuration(ms), bytes: formatBytes(bytes) });
+    } catch {
+      this.#cost.textContent = ""; // Settings out of range: the run itself says so.
+    }
+  }
+
+  /** Fills the list of facts about model and device. */
+  #describe({ info, device, reasons }: Art2Mus): void {
+    this.#state.textContent = "";
+    this.#announce(text("engine.ready"));
+    show(byId("untrained", HTMLElement), !info.trained);
+    const adapter = info.adapter ? `: ${info.adapter}` : "";
+    const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+    const size = { bytes: formatBytes(info.bytes), parameters: compact.format(info.parameters) };
+    const facts: [string, string][] = [
+      ["engine.device", text(`device.${device}`) + adapter],
+      ["engine.reason", reasons.join(" ")],
+      ["engine.model", info.model],
+      ["engine.size", text("engine.sizeValue", size)],
+      ["engine.licence", info.licence],
+      ["engine.credits", info.credits.join(" · ")],
+      ["engine.bundle", new URL(this.#settings.bundle, document.baseURI).href],
+    ];
+    const list = byId("about", HTMLElement);
+    list.replaceChildren();
+    for (const [key, value] of facts) {
+      if (value === "") continue;
+      const term = document.createElement("dt");
+      term.textContent = text(key);
+      const description = document.createElement("dd");
+      description.textContent = value;
+      list.append(term, description);
+    }
+    this.#showDefaults(info);
+  }
+
+  /** What an empty field stands for, and which lengths the model can make. */
+  #showDefaults(info: Art2Mus["info"]): void {
+    const input = (name: string) => this.#form.elements.namedItem(name) as HTMLInputElement;
+    input("seconds").placeholder = String(info.seconds.default);
+    input("seconds").min = String(info.seconds.min);
+    input("seconds").max = String(info.seconds.max);
+    input("steps").placeholder = String(info.steps.default);
+    input("guidance").placeholder = String(info.guidance);
+    input("seed").placeholder = text("settings.seed.random");
+    if (!this.#settings.generation.scheduler) input("scheduler").value = info.scheduler;
+  }
+
+  #applyForm(): void {
+    const before = this.#settings;
+    this.#settings = fromForm(this.#form, before.bundle);
+    this.#dropDefaults(this.#settings);
+    history.replaceState(null, "", toQuery(this.#settings) || location.pathname);
+    if (before.device !== this.#settings.device) void this.open();
+    else this.#refresh();
+  }
+
+  /** A scheduler always has a value; it only counts as a setting when it differs from the model's. */
+  #dropDefaults({ generation }: PageSettings): void {
+    if (generation.scheduler === this.#engine?.info.scheduler) delete generation.scheduler;
+  }
+
+  #showProblem(thrown: unknown): void {
+    const error = toError(thrown);
+    console.error(error);
+    byId("problem-title", HTMLElement).textContent = text(`error.${error.name}`);
+    byId("problem-message", HTMLElement).textContent = error.message;
+    byId("problem-hint", HTMLElement).textContent = error.hint;
+    const tooSlow = error.name === "Limits" && this.#engine === undefined && !this.#allowSlow;
+    show(byId("anyway", HTMLElement), tooSlow);
+    show(byId("problem", HTMLElement), true);
+  }
+
+  #hideProblem(): void {
+    show(byId("problem", HTMLElement), false);
+  }
+
+  #announce(sentence: string): void {
+    this.#status.textContent = sentence;
+  }
+}
+
+await loadTexts();
+document.title = text("page.title");
+fillTexts(document);
+await new Page().open();

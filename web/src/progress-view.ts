@@ -1,0 +1,87 @@
+/** Shows where a run stands: its stages, its steps, the bytes that arrive and the time left. */
+
+import { byId, show } from "./dom.js";
+import type { GenerationEvent, LoadEvent, StageEvent, StageName, StepEvent } from "./protocol.js";
+import { formatBytes, formatDuration, text } from "./texts.js";
+
+const STAGES: readonly StageName[] = ["encode", "condition", "denoise", "decode", "vocode", "rank"];
+
+export class ProgressView {
+  readonly #overall = byId("overall", HTMLProgressElement);
+  readonly #doing = byId("doing", HTMLElement);
+  readonly #left = byId("left", HTMLElement);
+  readonly #list = byId("stages", HTMLOListElement);
+  #start = 0;
+  #fraction = 0;
+
+  /** `announce` says a sentence to screen readers. */
+  constructor(readonly announce: (sentence: string) => void) {}
+
+  /** Shows the empty progress of a run with or without ranking. */
+  begin(ranked: boolean): void {
+    this.#start = performance.now();
+    this.#fraction = 0;
+    this.#overall.removeAttribute("value");
+    this.#doing.textContent = text("run.started");
+    this.#left.textContent = "";
+    const stages = ranked ? STAGES : STAGES.slice(0, -1);
+    this.#list.replaceChildren(
+      ...stages.map((stage) => {
+        const item = document.createElement("li");
+        item.textContent = text(`stage.short.${stage}`);
+        item.dataset["stage"] = stage;
+        return item;
+      }),
+    );
+    show(byId("bytes-row", HTMLElement), false);
+    show(byId("progress", HTMLElement), true);
+  }
+
+  end(): void {
+    show(byId("progress", HTMLElement), false);
+  }
+
+  show(event: GenerationEvent): void {
+    if (event.type === "load") this.#load(event);
+    else if (event.type === "stage") this.#stage(event);
+    else if (event.type === "step") this.#step(event);
+  }
+
+  #load({ loaded, total }: LoadEvent): void {
+    show(byId("bytes-row", HTMLElement), true);
+    byId("bytes-bar", HTMLProgressElement).value = total > 0 ? loaded / total : 1;
+    byId("bytes", HTMLElement).textContent = text("progress.bytes", {
+      loaded: formatBytes(loaded),
+      total: formatBytes(total),
+    });
+  }
+
+  #stage({ stage, etaMs }: StageEvent): void {
+    const sentence = text(`stage.${stage}`);
+    this.#doing.textContent = sentence;
+    this.announce(sentence);
+    let reached = false;
+    for (const item of this.#list.children as HTMLCollectionOf<HTMLElement>) {
+      const active = item.dataset["stage"] === stage;
+      reached ||= active;
+      item.className = active ? "active" : reached ? "" : "done";
+      if (active) item.setAttribute("aria-current", "step");
+      else item.removeAttribute("aria-current");
+    }
+    this.#time(etaMs);
+  }
+
+  #step({ stage, step, steps, etaMs }: StepEvent): void {
+    this.#doing.textContent = text("progress.step", { stage: text(`stage.${stage}`), step, steps });
+    this.#time(etaMs);
+  }
+
+  /** The bar shows time, as that is what a person waits for; it never goes backwards. */
+  #time(etaMs: number | null | undefined): void {
+    if (etaMs == null || !Number.isFinite(etaMs)) return;
+    const elapsed = performance.now() - this.#start;
+    this.#fraction = Math.max(this.#fraction, elapsed / (elapsed + etaMs + 1));
+    this.#overall.value = this.#fraction;
+    this.#left.textContent = text("progress.left", { time: formatDuration(etaMs) });
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The dedicated worker: owns the WebAssembly module and its engine, so that the page's thread
+ * never waits. It answers one call at a time; the engine lets messages through between its steps,
+ * which is how a cancellation reaches it.
+ */
+
+import type { Engine, EngineModule } from "./engine.js";
+import { toPlain, type PlainError } from "./errors.js";
+import type { Call, FromWorker, GenerationEvent, Picture, RawResult, ToWorker } from "./protocol.js";
+
+/** The part of the worker's global scope that is used here. */
+interface Scope {
+  postMessage(message: FromWorker, transfer?: Transferable[]): void;
+  addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
+  addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+}
+
+const scope = self as unknown as Scope;
+const cancelled = new Set<number>();
+let engine: Engine | undefined;
+
+scope.addEventListener("message", ({ data }) => {
+  if ("cancel" in data) cancelled.add(data.cancel);
+  else void answer(data.id, data.call);
+});
+
+// A panic inside the engine surfaces here, after which its promise never settles.
+scope.addEventListener("error", (event) => {
+  event.preventDefault();
+  scope.postMessage({ kind: "lost", error: internal(event.error ?? event.message) });
+});
+scope.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  scope.postMessage({ kind: "lost", error: internal(event.reason) });
+});
+
+async function answer(id: number, call: Call): Promise<void> {
+  const onEvent = (event: GenerationEvent) => scope.postMessage({ kind: "event", id, event });
+  try {
+    if (call.kind === "load") {
+      engine = await load(call, onEvent);
+      scope.postMessage({ kind: "reply", id, value: engine.info() });
+    } else if (engine === undefined) {
+      throw new Error("no model is loaded");
+    } else if (call.kind === "estimate") {
+      scope.postMessage({ kind: "reply", id, value: engine.estimate(call.settings) });
+    } else {
+      const isCancelled = () => cancelled.has(id);
+      const value = await generate(engine, call, onEvent, isCancelled);
+      value.samples = owned(value.samples);
+      value.wav = owned(value.wav);
+      scope.postMessage({ kind: "reply", id, value }, [value.samples.buffer, value.wav.buffer]);
+    }
+  } catch (thrown) {
+    const trap = thrown instanceof WebAssembly.RuntimeError;
+    const error = trap ? internal(thrown) : toPlain(thrown);
+    scope.postMessage({ kind: "failure", id, error, fatal: trap || error.name === "DeviceLost" });
+  } finally {
+    cancelled.delete(id);
+  }
+}
+
+async function load(
+  call: Extract<Call, { kind: "load" }>,
+  onEvent: (event: GenerationEvent) => void,
+): Promise<Engine> {
+  const url = new URL(`./${call.device}/art2mus.js`, import.meta.url);
+  let module: EngineModule;
+  try {
+    module = (await import(url.href)) as EngineModule;
+    await module.default();
+  } catch (thrown) {
+    throw toPlain(thrown, thrown instanceof WebAssembly.CompileError ? "Unsupported" : "Network");
+  }
+  return module.Engine.load(call.bundle, call.device, { allowSlow: call.allowSlow }, onEvent);
+}
+
+function generate(
+  engine: Engine,
+  { picture, settings }: Extract<Call, { kind: "generate" }>,
+  onEvent: (event: GenerationEvent) => void,
+  isCancelled: () => boolean,
+): Promise<RawResult> {
+  if (picture.kind === "file") return engine.generate(picture.bytes, settings, onEvent, isCancelled);
+  const { rgba, width, height } = picture.kind === "bitmap" ? pixelsOf(picture) : picture;
+  return engine.generateRgba(rgba, width, height, settings, onEvent, isCancelled);
+}
+
+/** Reads the pixels of a bitmap; the page cannot do that without holding up its own thread. */
+function pixelsOf({ bitmap }: Extract<Picture, { kind: "bitmap" }>) {
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  if (context === null) throw new Error("no canvas for reading the picture");
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return { rgba: context.getImageData(0, 0, width, height).data, width, height };
+}
+
+/** A typed array whose buffer holds nothing else, so that it can be transferred. */
+function owned<T extends Float32Array | Uint8Array>(array: T): T {
+  return array.byteLength === array.buffer.byteLength ? array : (array.slice() as T);
+}
+
+function internal(thrown: unknown): PlainError {
+  return { ...toPlain(thrown), name: "Internal" };
+}

@@ -1,0 +1,40 @@
+// Types only: `tsc` fails when the public surface stops being what design and readers rely on.
+
+import {
+  create,
+  probe,
+  type Art2Mus,
+  type Art2MusError,
+  type Generation,
+  type GenerationEvent,
+  type Result,
+} from "../src/client.js";
+import "../src/element.js";
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <A, B>(_: Same<A, B>): void => {};
+
+same<Awaited<ReturnType<typeof probe>>["tier"], "webgpu" | "wasm" | "none">(true);
+same<Awaited<ReturnType<typeof create>>, Art2Mus>(true);
+same<GenerationEvent["type"], "load" | "stage" | "step" | "done">(true);
+same<Generation["result"], Promise<Result>>(true);
+same<ReturnType<Result["wav"]>, Blob>(true);
+same<Result["samples"], Float32Array>(true);
+same<Art2MusError["hint"], string>(true);
+same<HTMLElementTagNameMap["art-to-mus"]["src"], string>(true);
+
+export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
+  const art2mus = await create({ bundle: "models/", device: "auto", signal, onProgress: ({ loaded }) => loaded });
+  const generation = art2mus.generate(picture, { seconds: 10, seed: 1n, scheduler: "dpmpp", signal });
+  for await (const event of generation) {
+    if (event.type === "step") same<typeof event.stage, "denoise">(true);
+    if (event.type === "load") same<typeof event.total, number>(true);
+  }
+  art2mus.generate(new ImageData(1, 1));
+  art2mus.generate(new URL("https://example.org/a.png"), { region: { x: 0, y: 0, width: 0.5, height: 1 } });
+  // @ts-expect-error an address must be a URL: a bare string says nothing of what it is relative to
+  art2mus.generate("a.png");
+  // @ts-expect-error no such scheduler
+  art2mus.generate(picture, { scheduler: "euler" });
+  art2mus.dispose();
+}

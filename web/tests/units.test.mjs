@@ -1,0 +1,85 @@
+// The parts that need no browser. Run after the TypeScript was compiled.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { toError, toPlain } from "../dist/errors.js";
+import { Spectrum } from "../dist/fft.js";
+import { Generation } from "../dist/generation.js";
+import { fromQuery, toQuery } from "../dist/settings.js";
+import { formatBytes } from "../dist/texts.js";
+
+const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
+
+test("every text that is used exists, and every text is used", () => {
+  const texts = JSON.parse(read("../texts/en.json"));
+  const sources = readdirSync(new URL("../src/", import.meta.url)).map((name) => read(`../src/${name}`));
+  const source = [...sources, read("../../index.html")].join("\n");
+  const literal = /(?:text\(\s*|data-(?:text|label)=|cancelled\(|\["|[?:] )"([a-z]+\.[A-Za-z.]+)"/g;
+  const used = new Set([...source.matchAll(literal)].map((match) => match[1]));
+  const built = [...source.matchAll(/text\(`([\w.]+)\$\{/g)].map((match) => match[1]);
+  for (const key of used) assert.ok(key in texts, `no text for ${key}`);
+  for (const key of Object.keys(texts)) {
+    assert.ok(source.includes(`"${key}"`) || built.some((start) => key.startsWith(start)), `${key} is not used`);
+  }
+});
+
+test("a sine gives its own frequency at full scale", () => {
+  const spectrum = new Spectrum(256);
+  const samples = Float32Array.from({ length: 512 }, (_, n) => Math.sin((2 * Math.PI * 20 * n) / 256));
+  const power = new Float32Array(128);
+  spectrum.power(samples, 256, power);
+  assert.ok(Math.abs(power[20] - 1) < 1e-4, `${power[20]}`);
+  assert.ok(power[40] < 1e-8);
+  spectrum.power(samples, 100_000, power);
+  assert.ok(power.every((value) => value === 0), "silence beyond the end");
+  assert.throws(() => new Spectrum(100), RangeError);
+});
+
+test("settings survive the way through an address", () => {
+  const query = "?seed=7&seconds=2.5&steps=20&guidance=4&scheduler=dpmpp&bundle=x%2F&device=wasm";
+  assert.equal(toQuery(fromQuery(query)), query);
+  assert.equal(toQuery(fromQuery("")), "");
+  const odd = fromQuery("?seed=&seconds=abc&scheduler=euler&device=abacus");
+  assert.deepEqual(odd, fromQuery(""));
+});
+
+test("errors keep their name, and strangers become the fallback", () => {
+  const ours = toPlain({ name: "Limits", message: "too large", hint: "smaller", cause: null });
+  assert.deepEqual(ours, { name: "Limits", message: "too large", hint: "smaller" });
+  assert.deepEqual(toPlain(new TypeError("x"), "Network"), { name: "Network", message: "x", cause: "TypeError" });
+  assert.equal(toPlain("boom").message, "boom");
+  const error = toError({ name: "Input", message: "no" });
+  assert.ok(error instanceof Error && toError(error) === error);
+  assert.equal(error.hint, "");
+});
+
+test("bytes are written for people", () => {
+  assert.deepEqual([0, 999, 1500, 99_400, 640_000_000, 1.2e9].map(formatBytes), [
+    "0 B", "999 B", "1.5 kB", "99 kB", "640 MB", "1.2 GB",
+  ]);
+});
+
+test("each iteration over a generation sees every event, and its failure", async () => {
+  const raw = { samples: new Float32Array(1), wav: new Uint8Array(3) };
+  const good = new Generation(async (emit) => {
+    emit({ type: "done", n: 1 });
+    await new Promise((done) => setTimeout(done, 5));
+    emit({ type: "done", n: 2 });
+    return raw;
+  });
+  const collect = async (generation) => {
+    const events = [];
+    for await (const event of generation) events.push(event.n);
+    return events;
+  };
+  assert.deepEqual(await Promise.all([collect(good), collect(good)]), [[1, 2], [1, 2]]);
+  assert.deepEqual(await collect(good), [1, 2]);
+  assert.equal((await good.result).wav().size, 3);
+
+  const bad = new Generation(async () => {
+    throw { name: "Limits", message: "no" };
+  });
+  await assert.rejects(collect(bad), { name: "Limits" });
+  await assert.rejects(bad.result, { name: "Limits" });
+});
