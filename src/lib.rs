@@ -1,5 +1,42 @@
-//! art2mus
+//! Turns a painting into music: ArtToMus on AudioLDM 2, natively and in a browser.
+//!
+//! An image encoder (ImageBind or CLIP) gives an embedding; the *image aligner* turns it into tokens;
+//! GPT-2 translates them into the Language of Audio; a guided latent-diffusion UNet, a VAE and a
+//! HiFi-GAN vocoder turn that into sound. No caption stands in between.
+//!
+//! ```no_run
+//! # #[cfg(feature = "cli")]
+//! # fn main() -> art2mus::Result<()> {
+//! use art2mus::{image, ops::Cpu, pipeline::{Pipeline, Request, Settings}, weights::{Bundle, Location}};
+//!
+//! let bytes = std::fs::read("painting.jpg").expect("a picture");
+//! let picture = image::decode(&bytes)?;
+//! let bundle = pollster::block_on(Bundle::open(Location::Folder("bundle".into())))?;
+//! let settings = Settings::from_defaults(&bundle.manifest().defaults, 1)?;
+//! let request = Request { settings, latents: None, text: None, trace: false };
+//! let pipeline = Pipeline::<Cpu>::new(bundle, Default::default())?;
+//! let music = pollster::block_on(pipeline.generate(&picture, &request, &mut ()))?;
+//! println!("{} samples", music.pieces[0].samples.len());
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "cli"))]
+//! # fn main() {}
+//! ```
+//!
+//! # Features
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `cli` (default) | the program, checkpoint readers, tokenizers, bundles over HTTP, the GPU natively |
+//! | `wgpu` | the GPU device ([`ops::Gpu`]) |
+//! | `web` | the JavaScript surface; with `wgpu` for WebGPU, without it a small module for the CPU |
+//! | `train` | differentiation |
+//! | `cuda` | NVIDIA GPUs through CUDA, implies `train` |
+//!
+//! `ARCHITECTURE.md` shows the way of the data and what each module does.
+
 #![warn(missing_docs)]
+
 pub mod audio;
 #[cfg(feature = "cli")]
 pub mod checkpoint;
@@ -8,14 +45,15 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod device;
 pub mod diffusion;
-pub mod error;
+mod error;
 pub mod image;
 pub mod model;
 pub mod ops;
 pub mod pipeline;
 #[cfg(feature = "cli")]
 pub mod text;
-pub mod weights;
-pub use error::{Error, ErrorKind, Result};
 #[cfg(all(feature = "web", not(feature = "cli")))]
 pub mod web;
+pub mod weights;
+
+pub use error::{Error, ErrorKind, Result};

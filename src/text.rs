@@ -37,8 +37,7 @@ const CLAP_MAX_TOKENS: usize = 512;
 const T5_PAD: u32 = 0;
 
 /// How long T5's part of the negative prompt's prefix for GPT-2 is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[derive(clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum NegativePrefix {
     /// One token, the end mark: what the authors' code does.
     #[default]
@@ -175,11 +174,9 @@ impl<B: Kernels> TextEncoders<B> {
         let length = ids.len();
         let (negative_ids, negative_mask) = self.t5_ids(negative, length)?;
         let masks = vec![vec![true; length], negative_mask];
-        let states = self.t5.forward(
-            &[ids, negative_ids.clone()],
-            &masks,
-            &mut Trace::off(),
-        )?;
+        let states = self
+            .t5
+            .forward(&[ids, negative_ids.clone()], &masks, &mut Trace::off())?;
         let (t5, t5_mask) = match prefix {
             NegativePrefix::Single => {
                 let (ids, mask) = self.t5_ids(negative, 1)?;
@@ -192,7 +189,10 @@ impl<B: Kernels> TextEncoders<B> {
         let tokens = self.language_of_audio(negative, t5, &t5_mask)?;
         let mask = |row: &[bool]| HostTensor {
             shape: vec![1, length],
-            values: row.iter().map(|&counts| f32::from(u8::from(counts))).collect(),
+            values: row
+                .iter()
+                .map(|&counts| f32::from(u8::from(counts)))
+                .collect(),
         };
         Ok(TextConditions {
             prompt_states: host(states.clone().narrow(0, 0, 1)).await?,

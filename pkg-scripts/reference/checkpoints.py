@@ -94,6 +94,17 @@ def vae_config(channels, groups, scaling_factor) -> dict:
     )
 
 
+# Random weights that make a sound at any width; the library's own would make silence.
+VOCODER_RULES = {
+    r"conv_pre\.weight": 0.4,
+    r"upsampler": 1.3,
+    r"resblocks": 0.7,
+    r"conv_post\.weight": 0.4,
+    r"bias": 0.1,
+    r"conv_post\.bias": 0.02,
+}
+
+
 def vocoder_config(channels) -> dict:
     """Vocoder arguments."""
     return dict(
@@ -191,8 +202,7 @@ def audioldm2(folder: Path) -> None:
     t5.save_pretrained(folder / "text_encoder_2")
 
     vocoder = SpeechT5HifiGan(SpeechT5HifiGanConfig(**vocoder_config(32)))
-    rules = {r"conv_pre\.weight": 0.4, r"upsampler": 1.3, r"resblocks": 0.7, r"conv_post\.weight": 0.4, r"bias": 0.1, r"conv_post\.bias": 0.02}
-    liven(vocoder, "vocoder", rules)
+    liven(vocoder, "vocoder", VOCODER_RULES)
     vocoder.save_pretrained(folder / "vocoder", safe_serialization=False)
 
 

@@ -41,6 +41,7 @@ from transformers import (  # noqa: E402
 
 import checkpoints  # noqa: E402
 import imagebind  # noqa: E402
+from common import liven  # noqa: E402
 from make_fixtures import FIXTURES  # noqa: E402
 
 SEED = 2026
@@ -93,8 +94,11 @@ def text_encoder_2():
 
 
 def vocoder():
-    """HiFi-GAN, 1024 channels."""
-    return SpeechT5HifiGan(SpeechT5HifiGanConfig(**checkpoints.vocoder_config(1024)))
+    """HiFi-GAN, 1024 channels. The others keep their library's initialisation."""
+    model = SpeechT5HifiGan(SpeechT5HifiGanConfig(**checkpoints.vocoder_config(1024)))
+    if model.conv_pre.weight.device.type != "meta":
+        liven(model, "vocoder", checkpoints.VOCODER_RULES)
+    return model
 
 
 def clip():

@@ -124,10 +124,7 @@ impl Checkpoint {
     }
 
     /// Shows the tensors under other names: `dialect` gets names and shapes as they are stored.
-    pub fn with_names(
-        mut self,
-        dialect: impl Fn(&str, &[usize]) -> Vec<(String, View)>,
-    ) -> Self {
+    pub fn with_names(mut self, dialect: impl Fn(&str, &[usize]) -> Vec<(String, View)>) -> Self {
         self.views.clear();
         for (name, (_, shape)) in &self.stored {
             self.views.extend(dialect(name, shape));
@@ -208,9 +205,8 @@ impl Checkpoint {
 impl TensorSource for Checkpoint {
     /// Shapes may differ in dimensions of size 1: a 1x1 convolution is also stored as a matrix.
     fn read(&self, name: &str, shape: &[usize], _init: Init) -> Result<Vec<f32>> {
-        let plain = |shape: &[usize]| -> Vec<usize> {
-            shape.iter().copied().filter(|&n| n != 1).collect()
-        };
+        let plain =
+            |shape: &[usize]| -> Vec<usize> { shape.iter().copied().filter(|&n| n != 1).collect() };
         match self.shape(name) {
             Some(found) if plain(&found) != plain(shape) => Err(Error::format(
                 format!(

@@ -60,7 +60,10 @@ pub fn clip(name: &str, shape: &[usize]) -> Vec<(String, View)> {
     if let Some(ours) = simple {
         return renamed(name, ours);
     }
-    for (theirs, ours) in [("ln_pre.", "pre_layrnorm."), ("ln_post.", "post_layernorm.")] {
+    for (theirs, ours) in [
+        ("ln_pre.", "pre_layrnorm."),
+        ("ln_post.", "post_layernorm."),
+    ] {
         if let Some(rest) = openai.strip_prefix(theirs) {
             return renamed(name, model(&format!("{ours}{rest}")));
         }

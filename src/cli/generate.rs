@@ -17,9 +17,7 @@ use crate::{
     image,
     model::params::{Init, TensorSource},
     ops::{Cpu, Gpu, Kernels},
-    pipeline::{
-        Event, HostTensor, Observer, Output, Pipeline, Request, Settings, TextConditions,
-    },
+    pipeline::{Event, HostTensor, Observer, Output, Pipeline, Request, Settings, TextConditions},
     text::{self, NegativePrefix},
     weights::Bundle,
 };
@@ -74,8 +72,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
     let device = device::choose(arguments.device)?;
-    let bytes =
-        std::fs::read(&arguments.picture).map_err(|e| Error::file("read", &arguments.picture, e))?;
+    let bytes = std::fs::read(&arguments.picture)
+        .map_err(|e| Error::file("read", &arguments.picture, e))?;
     let picture = image::decode(&bytes)?;
     let output = match &arguments.output {
         Some(path) => path.clone(),
@@ -87,7 +85,10 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let mut observer: Box<dyn Observer> = if arguments.json {
         Box::new(JsonObserver)
     } else {
-        eprintln!("Making music on {device} from {}", arguments.picture.display());
+        eprintln!(
+            "Making music on {device} from {}",
+            arguments.picture.display()
+        );
         Box::new(BarObserver::new())
     };
     let observer = observer.as_mut();
@@ -178,9 +179,12 @@ fn write_trace(path: &Path, trace: &[(String, HostTensor)]) -> Result<()> {
     let mut views = HashMap::new();
     for (name, tensor) in trace {
         let bytes = bytemuck::cast_slice(&tensor.values);
-        let view =
-            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, tensor.shape.clone(), bytes)
-                .map_err(|e| Error::internal(format!("{name} cannot be written ({e})")))?;
+        let view = safetensors::tensor::TensorView::new(
+            safetensors::Dtype::F32,
+            tensor.shape.clone(),
+            bytes,
+        )
+        .map_err(|e| Error::internal(format!("{name} cannot be written ({e})")))?;
         views.insert(name.as_str(), view);
     }
     let bytes = safetensors::serialize(views, None)

@@ -136,7 +136,9 @@ fn percent_decode(text: &str) -> Option<String> {
             bytes.push(byte);
         }
     }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains(['\0', '\\']))
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains(['\0', '\\']))
 }
 
 /// One range of bytes, `start .. end`; `None` when it cannot be satisfied.
@@ -184,7 +186,13 @@ mod tests {
         assert_eq!(parse_range("bytes=2-4", 10), Some((2, 5)));
         assert_eq!(parse_range("bytes=2-400", 10), Some((2, 10)));
         assert_eq!(parse_range("bytes=-3", 10), Some((7, 10)));
-        for bad in ["bytes=10-", "bytes=5-2", "items=0-1", "bytes=x-", "bytes=0-1,3-4"] {
+        for bad in [
+            "bytes=10-",
+            "bytes=5-2",
+            "items=0-1",
+            "bytes=x-",
+            "bytes=0-1,3-4",
+        ] {
             assert_eq!(parse_range(bad, 10), None, "{bad}");
         }
     }
@@ -196,8 +204,18 @@ mod tests {
         std::fs::write(root.join("index.html"), "page").unwrap();
         std::fs::write(root.join(".secret"), "secret").unwrap();
         assert_eq!(file_for(&root, "/?x=1"), Some(root.join("index.html")));
-        assert_eq!(file_for(&root, "/index.html"), Some(root.join("index.html")));
-        for bad in ["/../etc/passwd", "/%2e%2e/x", "/.secret", "//etc/passwd", "/%00", "/nothing"] {
+        assert_eq!(
+            file_for(&root, "/index.html"),
+            Some(root.join("index.html"))
+        );
+        for bad in [
+            "/../etc/passwd",
+            "/%2e%2e/x",
+            "/.secret",
+            "//etc/passwd",
+            "/%00",
+            "/nothing",
+        ] {
             assert_eq!(file_for(&root, bad), None, "{bad}");
         }
     }

@@ -57,7 +57,9 @@ impl AlignerConfig {
         };
         if width == 0 || outputs == 0 || outputs % width != 0 {
             return Err(Error::format(
-                format!("the aligner writes {outputs} numbers, not a multiple of the language model's width {width}"),
+                format!(
+                    "the aligner writes {outputs} numbers, not a multiple of the language model's width {width}"
+                ),
                 "use an aligner that was trained for this language model",
             ));
         }
@@ -65,7 +67,9 @@ impl AlignerConfig {
             && upscaled != inputs
         {
             return Err(Error::format(
-                format!("the aligner's upscaler gives {upscaled} numbers and its projection takes {inputs}"),
+                format!(
+                    "the aligner's upscaler gives {upscaled} numbers and its projection takes {inputs}"
+                ),
                 "give a complete aligner file",
             ));
         }

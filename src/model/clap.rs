@@ -117,7 +117,10 @@ impl<B: Kernels> ClapText<B> {
                 "use a shorter prompt",
             ));
         }
-        if let Some(id) = ids.iter().find(|id| **id as usize >= self.config.vocab_size) {
+        if let Some(id) = ids
+            .iter()
+            .find(|id| **id as usize >= self.config.vocab_size)
+        {
             return Err(Error::format(
                 format!("token {id} is not in CLAP's table"),
                 "use the tokenizer that belongs to the checkpoint",

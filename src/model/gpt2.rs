@@ -86,7 +86,11 @@ impl<B: Kernels> Gpt2<B> {
     pub fn load(p: &Params<B>, config: &Gpt2Config) -> Result<Self> {
         let width = config.n_embd;
         Ok(Self {
-            wpe: p.get("wpe.weight", [config.n_positions, width], Init::Uniform(0.02))?,
+            wpe: p.get(
+                "wpe.weight",
+                [config.n_positions, width],
+                Init::Uniform(0.02),
+            )?,
             blocks: (0..config.n_layer)
                 .map(|i| Block::load(&p.at("h").at(i), config))
                 .collect::<Result<_>>()?,

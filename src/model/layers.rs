@@ -7,7 +7,7 @@ use burn::{
 
 use super::params::{Init, Params};
 use crate::{
-    Result,
+    Error, Result,
     ops::{Activation, Conv1dGeometry, Conv2dGeometry, Kernels},
 };
 
@@ -21,27 +21,44 @@ pub struct Linear<B: Backend> {
 impl<B: Kernels> Linear<B> {
     /// Reads `weight` and `bias`.
     pub fn load(p: &Params<B>, inputs: usize, outputs: usize) -> Result<Self> {
-        Self::load_named(p, inputs, outputs, "weight", Some("bias"))
+        Ok(Self {
+            bias: Some(p.get("bias", [outputs], Init::fan_in(inputs))?),
+            ..Self::load_no_bias(p, inputs, outputs)?
+        })
     }
 
     /// Reads `weight`.
     pub fn load_no_bias(p: &Params<B>, inputs: usize, outputs: usize) -> Result<Self> {
-        Self::load_named(p, inputs, outputs, "weight", None)
+        Ok(Self {
+            weight: p.get("weight", [outputs, inputs], Init::fan_in(inputs))?,
+            bias: None,
+        })
     }
 
-    /// Reads parameters of other names, such as the packed `in_proj_weight` of PyTorch's attention.
-    pub fn load_named(
+    /// Reads a layer whose outputs are several parts, as one layer for each part: rows of `weight`
+    /// and elements of `bias`.
+    pub fn load_parts<const N: usize>(
         p: &Params<B>,
         inputs: usize,
         outputs: usize,
         weight: &str,
-        bias: Option<&str>,
-    ) -> Result<Self> {
+        bias: &str,
+    ) -> Result<[Self; N]> {
         let init = Init::fan_in(inputs);
-        Ok(Self {
-            weight: p.get(weight, [outputs, inputs], init)?,
-            bias: bias.map(|bias| p.get(bias, [outputs], init)).transpose()?,
-        })
+        let weights = p.values(weight, &[N * outputs, inputs], init)?;
+        let biases = p.values(bias, &[N * outputs], init)?;
+        let part = |i: usize| -> Result<Self> {
+            let rows = weights[i * outputs * inputs..(i + 1) * outputs * inputs].to_vec();
+            let bias = biases[i * outputs..(i + 1) * outputs].to_vec();
+            Ok(Self {
+                weight: p.make(rows, [outputs, inputs])?,
+                bias: Some(p.make(bias, [outputs])?),
+            })
+        };
+        let parts = (0..N).map(part).collect::<Result<Vec<_>>>()?;
+        parts
+            .try_into()
+            .map_err(|_| Error::internal("a layer has another number of parts"))
     }
 
     /// Reads a 1x1 convolution `[out, in, 1, 1]`, or a linear layer `[out, in]`, as a linear layer.
@@ -261,13 +278,8 @@ pub struct Embedding<B: Backend> {
 impl<B: Kernels> Embedding<B> {
     /// Reads `weight`.
     pub fn load(p: &Params<B>, entries: usize, width: usize) -> Result<Self> {
-        Self::load_named(p, entries, width, "weight")
-    }
-
-    /// Reads the table under another name.
-    pub fn load_named(p: &Params<B>, entries: usize, width: usize, name: &str) -> Result<Self> {
         Ok(Self {
-            weight: p.get(name, [entries, width], Init::Uniform(0.02))?,
+            weight: p.get("weight", [entries, width], Init::Uniform(0.02))?,
         })
     }
 

@@ -116,7 +116,8 @@ pub type Cpu = burn::backend::Flex;
 pub type Gpu = burn::backend::Wgpu;
 
 impl Kernels for Cpu {
-    /// The CPU device has a fused attention that keeps no score matrix for long sequences.
+    /// The CPU device has a fused attention that keeps no score matrix for long sequences. It uses
+    /// one thread, so natively the heads are spread over threads here.
     fn attend(
         q: Tensor<Self, 4>,
         k: Tensor<Self, 4>,
@@ -127,13 +128,33 @@ impl Kernels for Cpu {
         use burn::tensor::{module::attention, ops::AttentionModuleOptions};
         let ([batch, heads, queries, _], [_, _, keys, _]) = (q.dims(), k.dims());
         let bias = bias.map(|bias| bias.expand([batch, heads, queries, keys]));
-        let options = AttentionModuleOptions {
-            scale: Some(scale),
-            ..Default::default()
+        let fused = |first: usize, count: usize| {
+            let part = |x: &Tensor<Self, 4>| x.clone().narrow(1, first, count);
+            let options = AttentionModuleOptions {
+                scale: Some(scale),
+                ..Default::default()
+            };
+            let bias = bias.as_ref().map(part);
+            attention(part(&q), part(&k), part(&v), None, bias, options)
         };
-        attention(q, k, v, None, bias, options)
+        #[cfg(feature = "cli")]
+        if heads > 1 && queries * keys >= MIN_PARALLEL_SCORES {
+            use rayon::prelude::*;
+            let each = heads.div_ceil(rayon::current_num_threads().min(heads));
+            let firsts: Vec<usize> = (0..heads).step_by(each).collect();
+            let parts = firsts
+                .into_par_iter()
+                .map(|first| fused(first, each.min(heads - first)))
+                .collect();
+            return Tensor::cat(parts, 1);
+        }
+        fused(0, heads)
     }
 }
+
+/// Attention over fewer scores a head than this is not worth another thread.
+#[cfg(feature = "cli")]
+const MIN_PARALLEL_SCORES: usize = 1 << 12;
 
 #[cfg(feature = "wgpu")]
 impl Kernels for Gpu {}

@@ -37,10 +37,7 @@ pub enum Activation {
 }
 
 /// Applies `function` to every element.
-pub fn activate<B: Backend, const D: usize>(
-    x: Tensor<B, D>,
-    function: Activation,
-) -> Tensor<B, D> {
+pub fn activate<B: Backend, const D: usize>(x: Tensor<B, D>, function: Activation) -> Tensor<B, D> {
     match function {
         Activation::None => x,
         Activation::Silu => activation::silu(x),
@@ -65,7 +62,14 @@ pub fn linear<B: Backend, const D: usize>(
     weight: Tensor<B, 2>,
     bias: Option<Tensor<B, 1>>,
 ) -> Tensor<B, D> {
-    module::linear(x, weight.transpose(), bias)
+    // One large product instead of one for each item; and some backends copy the transposed weight
+    // when it has to be broadcast over a batch.
+    let mut dims = x.dims();
+    let rows = dims[..D - 1].iter().product::<usize>();
+    let flat: Tensor<B, 2> = x.reshape([rows, dims[D - 1]]);
+    let out = module::linear(flat, weight.transpose(), bias);
+    dims[D - 1] = out.dims()[1];
+    out.reshape(dims)
 }
 
 /// See [`super::Kernels::attend`].
@@ -138,10 +142,15 @@ pub fn group_norm<B: Backend>(
 ) -> Tensor<B, 4> {
     let [batch, channels, rows, columns] = x.dims();
     let grouped = x.reshape([batch, groups, channels / groups * rows * columns]);
-    let normal = normalise(grouped, eps).reshape([batch, channels, rows, columns]);
-    let scale = scale.reshape([1, channels, 1, 1]);
-    let shift = shift.reshape([1, channels, 1, 1]);
-    activate(normal * scale + shift, function)
+    // One scale for each row of `[batch * channels, rows * columns]`: the form that every backend
+    // broadcasts quickly.
+    let by_channel = normalise(grouped, eps).reshape([batch * channels, rows * columns]);
+    let column = |values: Tensor<B, 1>| {
+        let values: Tensor<B, 2> = values.unsqueeze();
+        values.repeat_dim(0, batch).reshape([batch * channels, 1])
+    };
+    let scaled = by_channel * column(scale) + column(shift);
+    activate(scaled.reshape([batch, channels, rows, columns]), function)
 }
 
 /// See [`super::Kernels::normalise_rows`].

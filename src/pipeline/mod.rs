@@ -9,9 +9,7 @@ mod stages;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-pub use networks::{
-    EncoderConfig, Lengths, Networks, Work, config, kind, needed_tensors, stage,
-};
+pub use networks::{EncoderConfig, Lengths, Networks, Work, config, kind, needed_tensors, stage};
 pub use progress::{Event, Observer};
 pub use request::{
     HostTensor, MAX_CANDIDATES, MAX_GUIDANCE, Output, Piece, Request, SECONDS, Settings,

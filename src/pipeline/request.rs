@@ -226,7 +226,10 @@ impl Output {
         }
         Ok(vec![
             ("INAM", format!("{model}, seed {}", self.settings.seed)),
-            ("ISFT", concat!("art2mus ", env!("CARGO_PKG_VERSION")).into()),
+            (
+                "ISFT",
+                concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
+            ),
             ("ICMT", comment.to_string()),
         ])
     }

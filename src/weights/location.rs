@@ -111,5 +111,5 @@ mod http {
 
 #[cfg(all(feature = "web", not(feature = "cli")))]
 mod http {
-    pub use crate::web::http_get as get;
+    pub(super) use crate::web::http_get as get;
 }

@@ -187,7 +187,10 @@ impl Manifest {
         if bytes.len() as u64 > MAX_MANIFEST_BYTES {
             return Err(Error::new(
                 ErrorKind::Limits,
-                format!("the manifest has {} bytes, more than {MAX_MANIFEST_BYTES}", bytes.len()),
+                format!(
+                    "the manifest has {} bytes, more than {MAX_MANIFEST_BYTES}",
+                    bytes.len()
+                ),
                 "check that this is a manifest.json",
             ));
         }
@@ -195,14 +198,18 @@ impl Manifest {
         let value: serde_json::Value = serde_json::from_slice(bytes)
             .map_err(|e| bad(format!("manifest.json is not JSON ({e})")))?;
         if value.get("format").and_then(|v| v.as_str()) != Some(FORMAT) {
-            return Err(bad(format!("manifest.json does not say format \"{FORMAT}\"")));
+            return Err(bad(format!(
+                "manifest.json does not say format \"{FORMAT}\""
+            )));
         }
         // The version comes first: later versions may have other fields.
         match value.get("version").and_then(serde_json::Value::as_u64) {
             Some(version) if version == u64::from(VERSION) => {}
             Some(version) => {
                 return Err(Error::unsupported(
-                    format!("the bundle has format version {version}, this program reads {VERSION}"),
+                    format!(
+                        "the bundle has format version {version}, this program reads {VERSION}"
+                    ),
                     "use the program's newest version, or convert the checkpoint again",
                 ));
             }
@@ -268,27 +275,41 @@ impl Manifest {
         let bad = |what: String| Err(Error::format(what, "fetch or convert the bundle again"));
         let mut files = HashSet::new();
         let assets = self.assets.iter().map(|a| (&a.file.file, &a.file.sha256));
-        let named = self.shards.iter().map(|s| (&s.file, &s.sha256)).chain(assets);
+        let named = self
+            .shards
+            .iter()
+            .map(|s| (&s.file, &s.sha256))
+            .chain(assets);
         for (file, sha256) in named {
             if !is_plain_name(file) {
-                return bad(format!("the manifest names a file {file:?}, which is no plain name"));
+                return bad(format!(
+                    "the manifest names a file {file:?}, which is no plain name"
+                ));
             }
             if !files.insert(file) {
                 return bad(format!("the manifest names the file {file} twice"));
             }
             let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
             if sha256.len() != 64 || !sha256.bytes().all(hex) {
-                return bad(format!("the SHA-256 of {file} is not 64 hexadecimal digits"));
+                return bad(format!(
+                    "the SHA-256 of {file} is not 64 hexadecimal digits"
+                ));
             }
         }
         for shard in &self.shards {
             if shard.bytes == 0 || shard.bytes > MAX_SHARD_BYTES {
-                return bad(format!("shard {} has a length of {} bytes", shard.file, shard.bytes));
+                return bad(format!(
+                    "shard {} has a length of {} bytes",
+                    shard.file, shard.bytes
+                ));
             }
         }
         for AssetEntry { file, .. } in &self.assets {
             if file.bytes > MAX_ASSET_BYTES {
-                return bad(format!("the file {} has a length of {} bytes", file.file, file.bytes));
+                return bad(format!(
+                    "the file {} has a length of {} bytes",
+                    file.file, file.bytes
+                ));
             }
         }
         self.check_stages()
@@ -309,7 +330,10 @@ impl Manifest {
         let mut expected = 0u64;
         for stage in &self.stages {
             if !is_plain_name(&stage.name) || !stages.insert(&stage.name) {
-                return bad(format!("the manifest has the stage {:?} twice or misnamed", stage.name));
+                return bad(format!(
+                    "the manifest has the stage {:?} twice or misnamed",
+                    stage.name
+                ));
             }
             if !shard_starts.contains(&expected) {
                 return bad(format!("stage {} does not begin with a shard", stage.name));
@@ -318,7 +342,10 @@ impl Manifest {
             for tensor in &stage.tensors {
                 let name = &tensor.name;
                 if !tensors.insert(name) {
-                    return bad(format!("tensor {name} occurs twice in stage {}", stage.name));
+                    return bad(format!(
+                        "tensor {name} occurs twice in stage {}",
+                        stage.name
+                    ));
                 }
                 if tensor.offset < expected {
                     return bad(format!("tensor {name} overlaps the one before it"));
@@ -326,7 +353,10 @@ impl Manifest {
                 if tensor.offset > expected {
                     return bad(format!("there is a hole before tensor {name}"));
                 }
-                let bytes = tensor.encoding.bytes(&tensor.shape).filter(|bytes| *bytes > 0);
+                let bytes = tensor
+                    .encoding
+                    .bytes(&tensor.shape)
+                    .filter(|bytes| *bytes > 0);
                 let Some(end) = bytes.and_then(|b| expected.checked_add(b)).and_then(align) else {
                     return bad(format!(
                         "tensor {name} cannot have shape {:?} in encoding {:?}",
@@ -409,20 +439,32 @@ mod tests {
             ("format", |m| m["format"] = json!("zip")),
             ("version 2", |m| m["version"] = json!(2)),
             ("no version", |m| m["version"] = json!("1")),
-            ("overlaps", |m| m["stages"][0]["tensors"][1]["offset"] = json!(8)),
-            ("hole", |m| m["stages"][0]["tensors"][1]["offset"] = json!(32)),
+            ("overlaps", |m| {
+                m["stages"][0]["tensors"][1]["offset"] = json!(8)
+            }),
+            ("hole", |m| {
+                m["stages"][0]["tensors"][1]["offset"] = json!(32)
+            }),
             ("take 48 bytes", |m| m["shards"][1]["bytes"] = json!(32)),
             ("does not begin", |m| m["shards"][0]["bytes"] = json!(16)),
             ("no plain name", |m| m["shards"][0]["file"] = json!("../x")),
-            ("no plain name", |m| m["shards"][0]["file"] = json!("manifest.json")),
+            ("no plain name", |m| {
+                m["shards"][0]["file"] = json!("manifest.json")
+            }),
             ("twice", |m| m["shards"][1]["file"] = json!("000.bin")),
             ("hexadecimal", |m| m["shards"][0]["sha256"] = json!("00")),
-            ("not complete", |m| m["stages"][0]["tensors"][0]["encoding"] = json!("q5")),
-            ("cannot have shape", |m| m["stages"][0]["tensors"][0]["shape"] = json!([0])),
+            ("not complete", |m| {
+                m["stages"][0]["tensors"][0]["encoding"] = json!("q5")
+            }),
+            ("cannot have shape", |m| {
+                m["stages"][0]["tensors"][0]["shape"] = json!([0])
+            }),
             ("cannot have shape", |m| {
                 m["stages"][0]["tensors"][0]["shape"] = json!([u64::MAX, u64::MAX]);
             }),
-            ("a length of", |m| m["shards"][0]["bytes"] = json!(1u64 << 40)),
+            ("a length of", |m| {
+                m["shards"][0]["bytes"] = json!(1u64 << 40)
+            }),
         ];
         for (expected, fault) in faults {
             let mut value = sound();

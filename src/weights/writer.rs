@@ -92,7 +92,7 @@ impl BundleWriter {
             ));
         }
         let (packed, encoding, error) = match encoding.encode(values)? {
-            (_, error) if encoding == Encoding::F16 && !(error < MAX_ERROR) => {
+            (_, error) if encoding == Encoding::F16 && (error.is_nan() || error >= MAX_ERROR) => {
                 (Encoding::F32.encode(values)?.0, Encoding::F32, 0.0)
             }
             (packed, error) => (packed, encoding, error),
@@ -127,7 +127,10 @@ impl BundleWriter {
         if bytes.len() as u64 > MAX_ASSET_BYTES {
             return Err(Error::new(
                 ErrorKind::Limits,
-                format!("{file} has {} bytes, more than {MAX_ASSET_BYTES}", bytes.len()),
+                format!(
+                    "{file} has {} bytes, more than {MAX_ASSET_BYTES}",
+                    bytes.len()
+                ),
                 "use a smaller file",
             ));
         }
@@ -143,13 +146,14 @@ impl BundleWriter {
         Ok(())
     }
 
-    /// Writes the manifest and moves the bundle to its place.
+    /// Writes the manifest and, if `check` accepts it, moves the bundle to its place.
     pub fn finish(
         mut self,
         model: ModelInfo,
         constants: Constants,
         defaults: Defaults,
         provenance: Provenance,
+        check: impl FnOnce(&Manifest) -> Result<()>,
     ) -> Result<Manifest> {
         self.flush()?;
         let manifest = Manifest {
@@ -167,6 +171,7 @@ impl BundleWriter {
             .map_err(|e| Error::internal(format!("the manifest cannot be written ({e})")))?;
         debug_assert!(text.len() as u64 <= MAX_MANIFEST_BYTES);
         let manifest = Manifest::parse(&text)?;
+        check(&manifest)?;
         self.write("manifest.json", &text)?;
         if self.target.exists() {
             fs::remove_dir(&self.target).map_err(|e| Error::file("replace", &self.target, e))?;

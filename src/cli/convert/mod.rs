@@ -26,11 +26,11 @@ use crate::{
         vae::VaeConfig,
     },
     ops::Cpu,
-    pipeline::{TextConditions, kind, needed_tensors, stage},
+    pipeline::{Networks, TextConditions, kind, needed_tensors, stage},
     text::{self, NegativePrefix, TextEncoders},
     weights::{
-        BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NetworkEntry,
-        Provenance, StageEntry,
+        BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NetworkEntry, Provenance,
+        StageEntry,
     },
 };
 
@@ -74,7 +74,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     name: Option<String>,
     /// The licence of the weights.
-    #[arg(long, default_value = "CC BY-NC-SA 4.0 (AudioLDM 2 and ImageBind; check your checkpoints)")]
+    #[arg(
+        long,
+        default_value = "CC BY-NC-SA 4.0 (AudioLDM 2 and ImageBind; check your checkpoints)"
+    )]
     licence: String,
     /// Whom the weights are owed to; may be given several times.
     #[arg(long)]
@@ -152,7 +155,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         conversion.stage(stage::RANK, vec![(network, imagebind)])?;
     }
     if arguments.text {
-        conversion.text(&sources, &arguments.audioldm2)?;
+        conversion.text(&sources)?;
     }
     let model = ModelInfo {
         name: arguments
@@ -171,9 +174,11 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
         sources: conversion.sources,
     };
+    // Parts that do not belong together give no bundle.
+    let fits = |manifest: &Manifest| Networks::from_manifest(manifest).map(drop);
     let manifest = conversion
         .writer
-        .finish(model, constants, defaults, provenance)?;
+        .finish(model, constants, defaults, provenance, fits)?;
     report(&arguments, &manifest)
 }
 
@@ -258,7 +263,10 @@ impl Sources {
                 open("vocoder")?.with_names(names::plain),
                 configs::read(&config("vocoder"))?,
             ),
-            clap: (open("text_encoder")?, configs::clap(&config("text_encoder"))?),
+            clap: (
+                open("text_encoder")?,
+                configs::clap(&config("text_encoder"))?,
+            ),
             t5: (
                 open("text_encoder_2")?.with_names(names::t5),
                 configs::read(&config("text_encoder_2"))?,
@@ -349,7 +357,7 @@ impl Conversion {
         self.stage(stage::VOCODE, vec![(vocoder, &sources.vocoder.0)])
     }
 
-    fn text(&mut self, sources: &Sources, folder: &Path) -> Result<()> {
+    fn text(&mut self, sources: &Sources) -> Result<()> {
         let networks = vec![
             (
                 entry(kind::CLAP_TEXT, &sources.clap.1)?,
@@ -366,12 +374,15 @@ impl Conversion {
         for (role, bytes) in roles.into_iter().zip(&sources.tokenizers) {
             self.writer.asset(role, &format!("{role}.json"), bytes)?;
         }
-        debug_assert!(folder.is_dir());
         Ok(())
     }
 
     /// Writes all tensors of a stage, in the order in which its networks read them.
-    fn stage(&mut self, name: &str, networks: Vec<(NetworkEntry, &dyn TensorSource)>) -> Result<()> {
+    fn stage(
+        &mut self,
+        name: &str,
+        networks: Vec<(NetworkEntry, &dyn TensorSource)>,
+    ) -> Result<()> {
         if !self.quiet {
             eprintln!("Writing the stage {name}");
         }
@@ -427,5 +438,8 @@ fn report(arguments: &Arguments, manifest: &Manifest) -> Result<()> {
         }));
     }
     let shards = manifest.shards.len();
-    print_line(&format!("{output}: {} in {shards} shards", human_bytes(bytes)))
+    print_line(&format!(
+        "{output}: {} in {shards} shards",
+        human_bytes(bytes)
+    ))
 }

@@ -21,7 +21,9 @@ pub(super) const EPS: f64 = 1e-6;
 #[derive(Module, Debug)]
 pub(super) struct Block<B: Backend> {
     norm_1: LayerNorm<B>,
-    in_proj: Linear<B>,
+    q: Linear<B>,
+    k: Linear<B>,
+    v: Linear<B>,
     out_proj: Linear<B>,
     /// One more key and value behind the sequence (audio only), each `[1, 1, width]`.
     extra: Option<ExtraToken<B>>,
@@ -60,10 +62,13 @@ impl<B: Kernels> Block<B> {
         } else {
             None
         };
-        let (weight, bias) = ("in_proj_weight", Some("in_proj_bias"));
+        let (weight, bias) = ("in_proj_weight", "in_proj_bias");
+        let [q, k, v] = Linear::load_parts(&attention, width, width, weight, bias)?;
         Ok(Self {
             norm_1: LayerNorm::load(&p.at("norm_1"), width, EPS)?,
-            in_proj: Linear::load_named(&attention, width, 3 * width, weight, bias)?,
+            q,
+            k,
+            v,
             out_proj: Linear::load(&attention.at("out_proj"), width, width)?,
             extra,
             norm_2: LayerNorm::load(&p.at("norm_2"), width, EPS)?,
@@ -85,11 +90,9 @@ impl<B: Kernels> Block<B> {
 
     fn attend(&self, x: Tensor<B, 3>, bias: Option<Tensor<B, 4>>) -> Tensor<B, 3> {
         let [batch, _, width] = x.dims();
-        let mut packed = self.in_proj.forward(x).chunk(3, 2).into_iter();
-        let (Some(q), Some(mut k), Some(mut v)) = (packed.next(), packed.next(), packed.next())
-        else {
-            unreachable!("chunk(3) gives three parts");
-        };
+        let q = self.q.forward(x.clone());
+        let mut k = self.k.forward(x.clone());
+        let mut v = self.v.forward(x);
         if let Some(extra) = &self.extra {
             k = Tensor::cat(vec![k, extra.key.val().expand([batch, 1, width])], 1);
             v = Tensor::cat(vec![v, extra.value.val().expand([batch, 1, width])], 1);

@@ -117,7 +117,8 @@ impl<B: Kernels> VisionTrunk<B> {
         let area = patch * patch;
         let mut summed = Vec::with_capacity(width * 3 * area);
         for kernel in values.chunks_exact(frames * area) {
-            summed.extend((0..area).map(|i| (0..frames).map(|t| kernel[t * area + i]).sum::<f32>()));
+            summed
+                .extend((0..area).map(|i| (0..frames).map(|t| kernel[t * area + i]).sum::<f32>()));
         }
         Ok(Conv2d::from_parts(
             p.make(summed, [width, 3, patch, patch])?,

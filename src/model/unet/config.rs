@@ -223,9 +223,7 @@ impl UnetConfig {
                 "use an AudioLDM 2 checkpoint",
             ))
         };
-        if count == 0
-            || self.down_block_types.len() != count
-            || self.up_block_types.len() != count
+        if count == 0 || self.down_block_types.len() != count || self.up_block_types.len() != count
         {
             return refuse(format!("{count} levels but other counts of block types"));
         }

@@ -212,9 +212,12 @@ impl<B: Kernels> DownBlock<B> {
         for j in 0..level.resnets {
             let inputs = if j == 0 { inputs } else { channels };
             let first = j * level.contexts.len();
-            block
-                .resnets
-                .push(Resnet::load(&p.at("resnets").at(j), inputs, channels, shared)?);
+            block.resnets.push(Resnet::load(
+                &p.at("resnets").at(j),
+                inputs,
+                channels,
+                shared,
+            )?);
             block.attentions.push(Transformers::load(
                 &p.at("attentions"),
                 first,
@@ -267,12 +270,7 @@ impl<B: Kernels> MidBlock<B> {
         })
     }
 
-    fn forward(
-        &self,
-        x: Tensor<B, 4>,
-        time: &Tensor<B, 2>,
-        context: &Context<B>,
-    ) -> Tensor<B, 4> {
+    fn forward(&self, x: Tensor<B, 4>, time: &Tensor<B, 2>, context: &Context<B>) -> Tensor<B, 4> {
         let x = self.first.forward(x, time.clone());
         let x = self.attentions.forward(x, context);
         self.second.forward(x, time.clone())
@@ -306,9 +304,12 @@ impl<B: Kernels> UpBlock<B> {
         for (j, skip) in skips.iter().rev().enumerate() {
             let inputs = skip + if j == 0 { inputs } else { channels };
             let first = j * level.contexts.len();
-            block
-                .resnets
-                .push(Resnet::load(&p.at("resnets").at(j), inputs, channels, shared)?);
+            block.resnets.push(Resnet::load(
+                &p.at("resnets").at(j),
+                inputs,
+                channels,
+                shared,
+            )?);
             block.attentions.push(Transformers::load(
                 &p.at("attentions"),
                 first,

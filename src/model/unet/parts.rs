@@ -161,7 +161,8 @@ struct TransformerBlock<B: Backend> {
     norm2: LayerNorm<B>,
     attn2: Attention<B>,
     norm3: LayerNorm<B>,
-    ff_in: Linear<B>,
+    ff_value: Linear<B>,
+    ff_gate: Linear<B>,
     ff_out: Linear<B>,
     #[module(skip)]
     stream: Stream,
@@ -172,13 +173,18 @@ impl<B: Kernels> TransformerBlock<B> {
         let channels = level.channels;
         let norm = |name| LayerNorm::load(&p.at(name), channels, LAYER_NORM_EPS);
         let attention = |name, width| Attention::load(&p.at(name), channels, width, level.heads);
+        // GEGLU: the value first, the gate second.
+        let ff_in = p.at("ff.net.0.proj");
+        let [ff_value, ff_gate] =
+            Linear::load_parts(&ff_in, channels, 4 * channels, "weight", "bias")?;
         Ok(Self {
             norm1: norm("norm1")?,
             attn1: attention("attn1", channels)?,
             norm2: norm("norm2")?,
             attn2: attention("attn2", width)?,
             norm3: norm("norm3")?,
-            ff_in: Linear::load(&p.at("ff.net.0.proj"), channels, 8 * channels)?,
+            ff_value,
+            ff_gate,
             ff_out: Linear::load(&p.at("ff.net.2"), 4 * channels, channels)?,
             stream,
         })
@@ -194,11 +200,9 @@ impl<B: Kernels> TransformerBlock<B> {
             Stream::Text => (context.text.clone(), context.text_bias.clone()),
         };
         let x = x + self.attn2.forward(h, keys, bias);
-        let packed = self.ff_in.forward(self.norm3.forward(x.clone()));
-        let [_, _, width] = packed.dims();
-        // GEGLU: the value first, the gate second.
-        let value = packed.clone().narrow(2, 0, width / 2);
-        let gate = activate(packed.narrow(2, width / 2, width / 2), Activation::Gelu);
+        let h = self.norm3.forward(x.clone());
+        let value = self.ff_value.forward(h.clone());
+        let gate = activate(self.ff_gate.forward(h), Activation::Gelu);
         x + self.ff_out.forward(value * gate)
     }
 }

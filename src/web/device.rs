@@ -1,0 +1,98 @@
+//! The devices of a browser.
+
+use burn::tensor::Tensor;
+use web_time::Instant;
+
+use crate::{Result, ops::Cpu, pipeline::read};
+
+/// Floating-point operations of the trial that measures the CPU: a product of square matrices.
+const TRIAL_SIDE: usize = 384;
+/// Networks have smaller matrices and other work between them; measured on the UNet.
+const EFFICIENCY: f64 = 0.5;
+
+/// How many floating-point operations a millisecond the CPU device does on networks, measured.
+pub(super) async fn measure_cpu() -> Result<f64> {
+    let device = Default::default();
+    let ones = Tensor::<Cpu, 2>::ones([TRIAL_SIDE; 2], &device);
+    // The first product pays for fresh memory.
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let product = ones.clone().matmul(ones.clone());
+        read(product.slice([0..1, 0..1])).await?;
+        best = best.min(start.elapsed().as_secs_f64() * 1e3);
+    }
+    let work = 2.0 * (TRIAL_SIDE as f64).powi(3);
+    Ok(EFFICIENCY * work / best.max(0.01))
+}
+
+#[cfg(feature = "wgpu")]
+mod gpu {
+    use super::*;
+    use burn::backend::wgpu::{RuntimeOptions, WgpuDevice, graphics::WebGpu, init_setup_async};
+    use std::cell::RefCell;
+    use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+
+    use crate::{Error, ops::Gpu, web::values::to_js_error};
+
+    thread_local! {
+        /// The adapter's name, once the device has been made.
+        static ADAPTER: RefCell<Option<String>> = const { RefCell::new(None) };
+    }
+
+    /// Makes the GPU device, once, and gives the adapter's name.
+    pub(in crate::web) async fn prepare() -> Result<(WgpuDevice, String)> {
+        let device = WgpuDevice::DefaultDevice;
+        if let Some(adapter) = ADAPTER.with_borrow(Clone::clone) {
+            return Ok((device, adapter));
+        }
+        // burn stops the program where no adapter answers, so ask first.
+        let backends = wgpu::Backends::BROWSER_WEBGPU;
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends,
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let options = wgpu::RequestAdapterOptions::default();
+        if let Err(e) = instance.request_adapter(&options).await {
+            return Err(Error::unsupported(
+                format!("this browser gives no GPU ({e})"),
+                "use the device wasm, or a browser with WebGPU",
+            ));
+        }
+        let setup = init_setup_async::<WebGpu>(&device, RuntimeOptions::default()).await;
+        let info = setup.adapter.get_info();
+        let name = [info.name, info.driver, info.driver_info];
+        let name = name.into_iter().find(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| "WebGPU".into());
+        ADAPTER.set(Some(name.clone()));
+        Ok((device, name))
+    }
+
+    /// The GPU device, made on the first call.
+    pub async fn gpu_device() -> Result<WgpuDevice> {
+        prepare().await.map(|(device, _)| device)
+    }
+
+    /// Mean milliseconds that one tiny kernel takes to launch from WebAssembly.
+    #[wasm_bindgen]
+    pub async fn launch_cost_ms(launches: u32) -> std::result::Result<f64, JsValue> {
+        measure(launches.max(1)).await.map_err(|e| to_js_error(&e))
+    }
+
+    async fn measure(launches: u32) -> Result<f64> {
+        let (device, _) = prepare().await?;
+        let mut tensor = Tensor::<Gpu, 1>::zeros([64], &device);
+        read(tensor.clone()).await?;
+        let start = Instant::now();
+        for _ in 0..launches {
+            tensor = tensor + 1.0;
+        }
+        read(tensor).await?;
+        Ok(start.elapsed().as_secs_f64() * 1e3 / f64::from(launches))
+    }
+}
+
+#[cfg(feature = "wgpu")]
+pub(super) use gpu::prepare;
+#[cfg(feature = "wgpu")]
+pub use gpu::{gpu_device, launch_cost_ms};

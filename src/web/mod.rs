@@ -1,0 +1,11 @@
+//! The JavaScript surface: converts values and errors, nothing else.
+
+mod device;
+mod engine;
+mod host;
+mod values;
+
+#[cfg(feature = "wgpu")]
+pub use device::{gpu_device, launch_cost_ms};
+pub use engine::Engine;
+pub(crate) use host::{http_get, next_task};

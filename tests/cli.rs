@@ -1,0 +1,472 @@
+//! The program as a person uses it: results, and one clear sentence for every fault.
+#![cfg(not(target_family = "wasm"))]
+
+mod common;
+
+use art2mus::audio::wav;
+use common::{convert, fixture, program, run};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+/// A bundle of the small checkpoints with everything in it, made once.
+fn bundle() -> &'static Path {
+    static BUNDLE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = BUNDLE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bundle");
+        let encoder = ["--imagebind", "imagebind-tiny.pth"];
+        convert(&encoder, "aligner-2024-4.pt", &path, &["--text"]);
+        (folder, path)
+    });
+    path
+}
+
+fn generate(picture: &Path, output: &Path, more: &[&str]) -> (std::process::Output, String) {
+    let output = program()
+        .arg("generate")
+        .arg(picture)
+        .arg("--bundle")
+        .arg(bundle())
+        .arg("-o")
+        .arg(output)
+        .args(["--device", "cpu", "--seconds", "0.3", "--steps", "2"])
+        .args(more)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, error)
+}
+
+/// The last line of standard error is the one sentence; it must hold `expected` and an advice.
+fn assert_sentence(error: &str, expected: &str) {
+    let line = error.trim_end().lines().last().unwrap_or_default();
+    assert!(line.starts_with("art2mus: "), "{error}");
+    assert!(line.contains(expected), "{expected:?} is not in {line:?}");
+    assert!(line.ends_with('.') && line.contains(": "), "{line}");
+    assert!(!error.contains("panicked"), "{error}");
+}
+
+#[test]
+fn makes_music_that_repeats() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let picture = fixture("picture.png");
+    for name in ["a.wav", "b.wav"] {
+        let (output, error) = generate(&picture, &path(name), &["--seed", "5"]);
+        assert!(output.status.success(), "{error}");
+    }
+    generate(&picture, &path("c.wav"), &["--seed", "6"]);
+    let read = |name: &str| fs::read(path(name)).unwrap();
+    assert_eq!(read("a.wav"), read("b.wav"));
+    assert_ne!(read("a.wav"), read("c.wav"));
+    let sound = wav::decode(&read("a.wav")).unwrap();
+    assert_eq!(
+        (sound.sample_rate, sound.channels[0].len()),
+        (16_000, 4_800)
+    );
+    assert!(art2mus::audio::peak(&sound.channels[0]) > 1e-3);
+    let metadata = wav::metadata(&read("a.wav"));
+    let comment = metadata.iter().find(|(key, _)| key == "ICMT").unwrap();
+    let settings: Value = serde_json::from_str(&comment.1).unwrap();
+    assert_eq!(settings["seed"], 5);
+    assert_eq!(settings["steps"], 2);
+    assert!(
+        settings["model"]
+            .as_str()
+            .unwrap()
+            .contains("audioldm2-tiny")
+    );
+}
+
+#[test]
+fn prints_only_json_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.wav");
+    let (output, error) = generate(&fixture("picture.png"), &output, &["--json"]);
+    assert!(output.status.success(), "{error}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.last().unwrap()["type"], "result");
+    let loads: Vec<_> = lines.iter().filter(|line| line["type"] == "load").collect();
+    let number = |value: &Value| value.as_u64().unwrap();
+    let totals: Vec<_> = loads.iter().map(|line| number(&line["total"])).collect();
+    let loaded: Vec<_> = loads.iter().map(|line| number(&line["loaded"])).collect();
+    assert!(totals.iter().all(|total| *total == totals[0]));
+    assert!(loaded.is_sorted());
+    assert_eq!(loaded.last(), totals.last());
+    let steps = lines.iter().filter(|line| line["type"] == "step").count();
+    assert_eq!(steps, 2);
+}
+
+#[test]
+fn ranks_candidates() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.wav");
+    let more = ["--candidates", "3", "--json", "--seed", "1"];
+    let (output, error) = generate(&fixture("picture.png"), &path, &more);
+    assert!(output.status.success(), "{error}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let result: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let scores: Vec<f64> = result["scores"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|score| score.as_f64().unwrap())
+        .collect();
+    assert_eq!(scores.len(), 3);
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    for name in ["out.wav", "out-2.wav", "out-3.wav"] {
+        assert!(folder.path().join(name).is_file(), "{name} is missing");
+    }
+}
+
+#[test]
+fn takes_other_prompts_when_the_bundle_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let picture = fixture("picture.png");
+    generate(&picture, &path("a.wav"), &["--seed", "5"]);
+    let more = ["--seed", "5", "--prompt", "A warm piano at dusk"];
+    let (output, error) = generate(&picture, &path("b.wav"), &more);
+    assert!(output.status.success(), "{error}");
+    assert_ne!(
+        fs::read(path("a.wav")).unwrap(),
+        fs::read(path("b.wav")).unwrap()
+    );
+}
+
+#[test]
+fn pictures_that_cannot_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.wav");
+    for (picture, expected) in [
+        ("pictures/not-an-image.png", "picture"),
+        ("pictures/truncated.jpg", "cut off"),
+        ("pictures/enormous.png", "megapixels"),
+        ("pictures/nothing.png", "cannot read"),
+    ] {
+        let (output, error) = generate(&fixture(picture), &path, &[]);
+        assert_eq!(output.status.code(), Some(1), "{picture}");
+        assert_sentence(&error, expected);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{picture}");
+    }
+    for picture in ["one-pixel.png", "cmyk.jpg", "animated.gif", "alpha.png"] {
+        let picture = fixture("pictures").join(picture);
+        let (output, error) = generate(&picture, &path, &[]);
+        assert!(output.status.success(), "{}: {error}", picture.display());
+    }
+}
+
+#[test]
+fn settings_out_of_range() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.wav");
+    for (flag, value, expected) in [
+        ("--seconds", "0", "seconds"),
+        ("--seconds", "1e9", "seconds"),
+        ("--seconds", "NaN", "seconds"),
+        ("--steps", "0", "steps"),
+        ("--steps", "1000", "steps"),
+        ("--guidance=-1", "", "guidance"),
+        ("--guidance", "inf", "guidance"),
+        ("--candidates", "0", "candidates"),
+        ("--candidates", "1000", "candidates"),
+    ] {
+        let mut command = program();
+        command
+            .args(["generate", "--device", "cpu", "--bundle"])
+            .arg(bundle())
+            .arg(fixture("picture.png"))
+            .arg("-o")
+            .arg(&path)
+            .arg(flag);
+        if !value.is_empty() {
+            command.arg(value);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{flag} {value}");
+        assert_sentence(&String::from_utf8_lossy(&output.stderr), expected);
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn wrong_command_lines_have_status_2() {
+    for arguments in [
+        &["generate"][..],
+        &["generate", "x.png", "--device", "abacus"],
+        &["generate", "x.png", "--steps", "many"],
+        &["paint"],
+        &["convert", "--audioldm2", "x", "-o", "y"],
+    ] {
+        let (output, _) = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+    let (output, _) = run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// A copy of the bundle with one fault, and what `verify` and `generate` say of it.
+#[test]
+fn broken_bundles() {
+    type Fault = fn(&Path);
+    type Edit = fn(&mut Value);
+    let edit = |path: &Path, change: Edit| {
+        let file = path.join("manifest.json");
+        let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        change(&mut manifest);
+        fs::write(&file, manifest.to_string()).unwrap();
+    };
+    let faults: [(&str, Fault); 3] = [
+        ("SHA-256", |path| {
+            let file = path.join("002.bin");
+            let mut bytes = fs::read(&file).unwrap();
+            bytes[100] ^= 1;
+            fs::write(&file, bytes).unwrap();
+        }),
+        ("instead of", |path| {
+            let file = path.join("002.bin");
+            let bytes = fs::read(&file).unwrap();
+            fs::write(&file, &bytes[..bytes.len() - 16]).unwrap();
+        }),
+        ("cannot open", |path| {
+            fs::remove_file(path.join("002.bin")).unwrap();
+        }),
+    ];
+    let edits: [(&str, Edit); 5] = [
+        ("version 9", |m| m["version"] = 9.into()),
+        ("hole", |m| {
+            let offset = m["stages"][0]["tensors"][1]["offset"].as_u64().unwrap();
+            m["stages"][0]["tensors"][1]["offset"] = (offset + 16).into();
+        }),
+        ("overlaps", |m| {
+            m["stages"][0]["tensors"][1]["offset"] = 0.into();
+        }),
+        ("bundle has no stage vocode", |m| {
+            m["stages"][4]["name"] = "sing".into();
+        }),
+        ("missing", |m| {
+            m["stages"][2]["tensors"][0]["name"] = "unet.conv_inn.weight".into();
+        }),
+    ];
+    let copy = || {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(bundle()).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+        folder
+    };
+    let check = |folder: &tempfile::TempDir, expected: &str| {
+        let path = folder.path().to_str().unwrap();
+        let (output, error) = run(&["verify", path]);
+        assert_eq!(output.status.code(), Some(1), "{expected}");
+        assert_sentence(&error, expected);
+    };
+    for (expected, fault) in faults {
+        let folder = copy();
+        fault(folder.path());
+        check(&folder, expected);
+    }
+    for (expected, change) in edits {
+        let folder = copy();
+        edit(folder.path(), change);
+        check(&folder, expected);
+    }
+    let (output, _) = run(&["verify", bundle().to_str().unwrap()]);
+    assert!(output.status.success());
+}
+
+#[test]
+fn checkpoints_that_cannot_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("audioldm2");
+    let attempt = |audioldm2: &Path, imagebind: &Path, aligner: &Path| {
+        let target = folder.path().join("bundle");
+        let output = program()
+            .arg("convert")
+            .arg("--audioldm2")
+            .arg(audioldm2)
+            .arg("--imagebind")
+            .arg(imagebind)
+            .arg("--aligner")
+            .arg(aligner)
+            .arg("-o")
+            .arg(&target)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(!target.exists(), "something was left behind");
+        let unfinished = fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| {
+                let name = entry.as_ref().unwrap().file_name();
+                name.to_string_lossy().starts_with(".art2mus")
+            })
+            .count();
+        assert_eq!(unfinished, 0, "an unfinished bundle was left behind");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let audioldm2 = fixture("audioldm2-tiny");
+    let imagebind = fixture("imagebind-tiny.pth");
+    let aligner = fixture("aligner-2024-4.pt");
+    assert_sentence(
+        &attempt(folder.path(), &imagebind, &aligner),
+        "diffusers pipeline",
+    );
+    let text = fixture("README.md");
+    assert_sentence(&attempt(&audioldm2, &text, &aligner), "checkpoint");
+    assert_sentence(&attempt(&audioldm2, &imagebind, &text), "checkpoint");
+    assert_sentence(
+        &attempt(&audioldm2, &aligner, &aligner),
+        "modality_preprocessors",
+    );
+    // CLIP's aligner behind ImageBind.
+    let other = fixture("aligner-2026-clip-6.safetensors");
+    assert_sentence(
+        &attempt(&audioldm2, &imagebind, &other),
+        "the aligner takes",
+    );
+
+    // Truncated files of both kinds, at several places.
+    copy_folder(&audioldm2, &copy);
+    for file in [
+        "vae/diffusion_pytorch_model.safetensors",
+        "vocoder/pytorch_model.bin",
+    ] {
+        let path = copy.join(file);
+        let whole = fs::read(&path).unwrap();
+        // The last bytes of a zip archive may be missing without harm.
+        for part in [0, 9, 1000, whole.len() / 2, whole.len() - 4000] {
+            fs::write(&path, &whole[..part]).unwrap();
+            let error = attempt(&copy, &imagebind, &aligner);
+            assert_sentence(&error, "art2mus: ");
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    let config = copy.join("unet/config.json");
+    let whole = fs::read_to_string(&config).unwrap();
+    fs::write(&config, whole.replace("\"silu\"", "\"mish\"")).unwrap();
+    assert_sentence(&attempt(&copy, &imagebind, &aligner), "mish");
+    fs::write(&config, whole.replacen("24\n", "32\n", 1)).unwrap();
+    assert_sentence(&attempt(&copy, &imagebind, &aligner), "has shape");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A full disk, played by a limit on the size of files.
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disk_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 8; exec '{}' \"$@\"",
+        env!("CARGO_BIN_EXE_art2mus")
+    );
+    let limited = |arguments: &[&std::ffi::OsStr]| {
+        let output = std::process::Command::new("bash")
+            .args(["-c", &script, "art2mus"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_sentence(&error, "cannot write");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    };
+    let (music, bundle_target) = (folder.path().join("m.wav"), folder.path().join("bundle"));
+    limited(&[
+        "generate".as_ref(),
+        fixture("picture.png").as_os_str(),
+        "--bundle".as_ref(),
+        bundle().as_os_str(),
+        "-o".as_ref(),
+        music.as_os_str(),
+        "--device".as_ref(),
+        "cpu".as_ref(),
+        "--seconds".as_ref(),
+        "0.5".as_ref(),
+        "--steps".as_ref(),
+        "1".as_ref(),
+    ]);
+    limited(&[
+        "convert".as_ref(),
+        "--audioldm2".as_ref(),
+        fixture("audioldm2-tiny").as_os_str(),
+        "--imagebind".as_ref(),
+        fixture("imagebind-tiny.pth").as_os_str(),
+        "-o".as_ref(),
+        bundle_target.as_os_str(),
+    ]);
+}
+
+#[test]
+fn latents_must_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.wav");
+    let file = fixture("trace-imagebind.safetensors");
+    let more = ["--latents", file.to_str().unwrap()];
+    let (output, error) = generate(&fixture("picture.png"), &path, &more);
+    assert_eq!(output.status.code(), Some(1));
+    assert_sentence(&error, "no tensor named latents");
+}
+
+#[test]
+fn does_not_overwrite_a_bundle() {
+    let output = program()
+        .arg("convert")
+        .arg("--audioldm2")
+        .arg(fixture("audioldm2-tiny"))
+        .arg("--imagebind")
+        .arg(fixture("imagebind-tiny.pth"))
+        .arg("-o")
+        .arg(bundle())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_sentence(&error, "already there");
+}
+
+/// A bundle can also be read from a server, here our own.
+#[test]
+fn serves_and_reads_over_http() {
+    use std::io::BufRead;
+    let mut server = program()
+        .args(["serve", "--port", "0", "--root"])
+        .arg(bundle())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let output = server.stdout.take().unwrap();
+    std::io::BufReader::new(output)
+        .read_line(&mut line)
+        .unwrap();
+    let address = line.split_whitespace().last().unwrap().to_string();
+    let (verified, error) = run(&["verify", &address]);
+    let (missing, missing_error) = run(&["verify", &format!("{address}nowhere")]);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(verified.status.success(), "{error}");
+    assert_eq!(missing.status.code(), Some(1));
+    assert_sentence(&missing_error, "404");
+}

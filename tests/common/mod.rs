@@ -1,0 +1,100 @@
+//! What the integration tests share.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use art2mus::pipeline::HostTensor;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// A file under `tests/fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// The program that this package builds.
+pub fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_art2mus"))
+}
+
+/// Runs the program; standard error as text.
+pub fn run(arguments: &[&str]) -> (Output, String) {
+    let output = program().args(arguments).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, error)
+}
+
+/// Converts the small checkpoints; `encoder` is a flag and a fixture.
+pub fn convert(encoder: &[&str; 2], aligner: &str, bundle: &Path, more: &[&str]) {
+    let output = program()
+        .arg("convert")
+        .arg("--audioldm2")
+        .arg(fixture("audioldm2-tiny"))
+        .arg(encoder[0])
+        .arg(fixture(encoder[1]))
+        .arg("--aligner")
+        .arg(fixture(aligner))
+        .arg("-o")
+        .arg(bundle)
+        .args(more)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+}
+
+/// A safetensors fixture.
+pub struct Fixture {
+    tensors: std::collections::BTreeMap<String, HostTensor>,
+    metadata: std::collections::HashMap<String, String>,
+}
+
+impl Fixture {
+    pub fn open(name: &str) -> Self {
+        let bytes = std::fs::read(fixture(name)).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file
+            .iter()
+            .map(|(name, view)| {
+                let values = view
+                    .data()
+                    .chunks_exact(4)
+                    .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+                    .collect();
+                let shape = view.shape().to_vec();
+                (name.to_string(), HostTensor { shape, values })
+            })
+            .collect();
+        Self {
+            tensors,
+            metadata: header.metadata().clone().unwrap_or_default(),
+        }
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    pub fn tensor(&self, name: &str) -> HostTensor {
+        self.tensors
+            .get(name)
+            .unwrap_or_else(|| panic!("the fixture has no {name}"))
+            .clone()
+    }
+
+    pub fn settings(&self) -> serde_json::Value {
+        serde_json::from_str(&self.metadata["settings"]).unwrap()
+    }
+}
+
+/// `|a - b| / |a|`.
+pub fn relative_error(expected: &[f32], found: &[f32]) -> f64 {
+    assert_eq!(expected.len(), found.len());
+    let square = |x: f32| f64::from(x).powi(2);
+    let difference: f64 = expected.iter().zip(found).map(|(a, b)| square(a - b)).sum();
+    let norm: f64 = expected.iter().map(|&a| square(a)).sum();
+    (difference / norm).sqrt()
+}

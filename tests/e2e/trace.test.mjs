@@ -1,0 +1,97 @@
+// The same generation in the browser and natively: every traced tensor must agree. The native
+// program agrees with PyTorch (tests/parity.rs), so the browser does too.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { PICTURE, launch, missing, open, servePage } from "./harness.mjs";
+
+/** ‖a-b‖/‖a‖ for each device: sums run in another order. */
+const BOUNDS = { wasm: 1e-3, webgpu: 2e-3 };
+const SETTINGS = { seconds: 0.5, steps: 2, seed: 3, guidance: 3.5, scheduler: "ddim" };
+const NAMES = [
+  "image.pixels", "image.embedding", "aligner.tokens", "gpt2.image.tokens", "cond.gpt2", "cond.t5",
+  "cond.t5_mask", "latents.initial", "noise.first.uncond", "noise.first.cond", "noise.first.guided",
+  "ddim.latents.0", "ddim.latents.1", "vae.decoded_mel", "waveform",
+];
+
+let browser;
+let server;
+let folder;
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "art2mus-trace-"));
+  server = await servePage();
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The float tensors of a safetensors file. */
+function readSafetensors(path) {
+  const bytes = readFileSync(path);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.toString("utf8", 8, 8 + length));
+  const tensors = {};
+  for (const [name, { dtype, shape, data_offsets: [start, end] }] of Object.entries(header)) {
+    if (name === "__metadata__") continue;
+    assert.equal(dtype, "F32");
+    const copy = Uint8Array.from(bytes.subarray(8 + length + start, 8 + length + end));
+    tensors[name] = { shape, data: new Float32Array(copy.buffer) };
+  }
+  return tensors;
+}
+
+function nativeTrace() {
+  const trace = join(folder, "trace.safetensors");
+  const settings = Object.entries(SETTINGS).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  execFileSync(process.env.ART2MUS_BIN, [
+    "generate", PICTURE, "--bundle", "web/models/default", "--device", "cpu", "-o", join(folder, "music.wav"),
+    "--trace", trace, ...settings,
+  ], { stdio: "ignore" });
+  return readSafetensors(trace);
+}
+
+function relativeError(expected, found) {
+  let [difference, norm] = [0, 0];
+  expected.forEach((value, i) => {
+    difference += (value - found[i]) ** 2;
+    norm += value ** 2;
+  });
+  return Math.sqrt(difference / norm);
+}
+
+for (const [device, bound] of Object.entries(BOUNDS)) {
+  const skip = process.env.ART2MUS_BIN === undefined
+    ? "ART2MUS_BIN does not name the program"
+    : missing(`web/dist/${device}/art2mus_bg.wasm`, "web/models/default/manifest.json");
+  test(`the trace on ${device} agrees with the native one`, { skip, timeout: 300_000 }, async () => {
+    const native = nativeTrace();
+    const { page, close } = await open(browser, `${server.url}?device=${device}`);
+    const trace = await page.evaluate(async ({ device, settings }) => {
+      const module = await import(`/web/dist/${device}/art2mus.js`);
+      await module.default();
+      const bundle = new URL("/web/models/default/", location.href).href;
+      const engine = await module.Engine.load(bundle, device, {}, () => {});
+      const picture = await (await fetch("/tests/fixtures/picture.png")).arrayBuffer();
+      const never = () => false;
+      const options = { ...settings, trace: true };
+      const result = await engine.generate(new Uint8Array(picture), options, () => {}, never);
+      const plain = ([name, { shape, data }]) => [name, { shape, data: Array.from(data) }];
+      return Object.fromEntries(Object.entries(result.trace).map(plain));
+    }, { device, settings: SETTINGS });
+    await close();
+    assert.deepEqual(Object.keys(trace).sort(), Object.keys(native).sort());
+    for (const name of NAMES) assert.ok(name in native, `${name} is not traced`);
+    for (const [name, { shape, data }] of Object.entries(native)) {
+      assert.deepEqual(trace[name].shape, shape, `shape of ${name}`);
+      const error = relativeError(data, trace[name].data);
+      assert.ok(error < bound, `${name} is off by ${error.toExponential(2)}`);
+    }
+  });
+}

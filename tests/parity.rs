@@ -1,0 +1,199 @@
+//! Agreement with the PyTorch reference, stage by stage, on small random checkpoints.
+//!
+//! `tests/fixtures/README.md` says how the fixtures were made. The bounds are those of the design:
+//! relative error below 1e-3 on the CPU and 2e-3 on a GPU, in f32.
+#![cfg(not(target_family = "wasm"))]
+
+mod common;
+
+use art2mus::{
+    device::{DeviceChoice, choose},
+    diffusion::SchedulerKind,
+    ops::{Cpu, Gpu, Kernels},
+    pipeline::{Output, Pipeline, Request, Settings},
+    weights::{Bundle, Location},
+};
+use common::{Fixture, fixture, relative_error};
+
+const CPU_BOUND: f64 = 1e-3;
+const GPU_BOUND: f64 = 2e-3;
+
+/// The reference that a bundle is compared with, and how it was made.
+struct Case {
+    trace: &'static str,
+    picture_encoder: [&'static str; 2],
+    aligner: &'static str,
+    steps: usize,
+    /// Names in the reference that a generation does not make; other tests cover them.
+    elsewhere: &'static [&'static str],
+}
+
+const IMAGEBIND: Case = Case {
+    trace: "trace-imagebind.safetensors",
+    picture_encoder: ["--imagebind", "imagebind-tiny.pth"],
+    aligner: "aligner-2024-4.pt",
+    steps: 3,
+    elsewhere: &["cond.gpt2.stock", "ddim.timesteps", "dpm."],
+};
+
+const CLIP: Case = Case {
+    trace: "trace-clip.safetensors",
+    picture_encoder: ["--clip", "clip-tiny"],
+    aligner: "aligner-2026-clip-6.safetensors",
+    steps: 2,
+    elsewhere: &["ddim.timesteps"],
+};
+
+fn settings(scheduler: SchedulerKind, steps: usize) -> Settings {
+    Settings {
+        seconds: 0.5,
+        steps,
+        scheduler,
+        guidance: 3.5,
+        seed: 0,
+        candidates: 1,
+    }
+}
+
+fn generate<B: Kernels>(case: &Case, settings: Settings) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle");
+    let [flag, encoder] = case.picture_encoder;
+    common::convert(&[flag, encoder], case.aligner, &bundle, &["--dtype", "f32"]);
+    let reference = Fixture::open(case.trace);
+    let bytes = std::fs::read(fixture("picture.png")).unwrap();
+    let picture = art2mus::image::decode(&bytes).unwrap();
+    let bundle = pollster::block_on(Bundle::open(Location::Folder(bundle))).unwrap();
+    let pipeline = Pipeline::<B>::new(bundle, Default::default()).unwrap();
+    let request = Request {
+        settings,
+        latents: Some(reference.tensor("latents.initial")),
+        text: None,
+        trace: true,
+    };
+    pollster::block_on(pipeline.generate(&picture, &request, &mut ())).unwrap()
+}
+
+/// Compares every tensor of the reference that `wanted` accepts; returns how many there were.
+fn compare(output: &Output, case: &Case, bound: f64, wanted: impl Fn(&str) -> bool) -> usize {
+    let reference = Fixture::open(case.trace);
+    let mut compared = 0;
+    for name in reference.names().filter(|name| wanted(name)) {
+        let expected = reference.tensor(name);
+        let found = output.trace.iter().find(|(n, _)| n == name);
+        let (_, found) = found.unwrap_or_else(|| panic!("{name} was not traced"));
+        assert_eq!(found.shape, expected.shape, "shape of {name}");
+        let error = relative_error(&expected.values, &found.values);
+        assert!(error < bound, "{name} is off by {error:.2e}");
+        compared += 1;
+    }
+    compared
+}
+
+fn check_case<B: Kernels>(case: &Case, bound: f64, at_least: usize) {
+    let output = generate::<B>(case, settings(SchedulerKind::Ddim, case.steps));
+    let elsewhere = |name: &str| case.elsewhere.iter().any(|prefix| name.starts_with(prefix));
+    let compared = compare(&output, case, bound, |name| !elsewhere(name));
+    assert!(
+        compared >= at_least,
+        "only {compared} tensors were compared"
+    );
+}
+
+fn check_dpm<B: Kernels>(bound: f64) {
+    let output = generate::<B>(&IMAGEBIND, settings(SchedulerKind::Dpmpp, 4));
+    let dpm = |name: &str| name.starts_with("dpm.latents.");
+    assert_eq!(compare(&output, &IMAGEBIND, bound, dpm), 4);
+}
+
+/// Says so when there is no GPU, not even a software one.
+fn gpu_is_missing() -> bool {
+    let missing = choose(DeviceChoice::Wgpu).is_err();
+    if missing {
+        eprintln!("skipped: no Vulkan device answers");
+    }
+    missing
+}
+
+#[test]
+fn imagebind_agrees_on_the_cpu() {
+    check_case::<Cpu>(&IMAGEBIND, CPU_BOUND, 35);
+}
+
+#[test]
+fn clip_agrees_on_the_cpu() {
+    check_case::<Cpu>(&CLIP, CPU_BOUND, 12);
+}
+
+#[test]
+fn dpm_solver_agrees_on_the_cpu() {
+    check_dpm::<Cpu>(CPU_BOUND);
+}
+
+#[test]
+fn imagebind_agrees_on_the_gpu() {
+    if !gpu_is_missing() {
+        check_case::<Gpu>(&IMAGEBIND, GPU_BOUND, 35);
+    }
+}
+
+#[test]
+fn clip_agrees_on_the_gpu() {
+    if !gpu_is_missing() {
+        check_case::<Gpu>(&CLIP, GPU_BOUND, 12);
+    }
+}
+
+#[test]
+fn dpm_solver_agrees_on_the_gpu() {
+    if !gpu_is_missing() {
+        check_dpm::<Gpu>(GPU_BOUND);
+    }
+}
+
+/// The schedulers' timesteps are the library's.
+#[test]
+fn timesteps_agree() {
+    use art2mus::diffusion::{NoiseSchedule, Sampler, ScheduleConfig};
+    let reference = Fixture::open(IMAGEBIND.trace);
+    let schedule = NoiseSchedule::new(&ScheduleConfig::default()).unwrap();
+    for (name, kind, steps) in [
+        ("ddim.timesteps", SchedulerKind::Ddim, 3),
+        ("dpm.timesteps", SchedulerKind::Dpmpp, 4),
+    ] {
+        let sampler = Sampler::<Cpu>::new(kind, &schedule, steps).unwrap();
+        let ours: Vec<f32> = sampler.timesteps().iter().map(|&t| t as f32).collect();
+        assert_eq!(ours, reference.tensor(name).values, "{name}");
+    }
+}
+
+/// f16 storage changes the music hardly at all.
+#[test]
+fn f16_bundle_stays_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle");
+    common::convert(
+        &["--imagebind", "imagebind-tiny.pth"],
+        IMAGEBIND.aligner,
+        &bundle,
+        &["--dtype", "f16"],
+    );
+    let reference = Fixture::open(IMAGEBIND.trace);
+    let bytes = std::fs::read(fixture("picture.png")).unwrap();
+    let picture = art2mus::image::decode(&bytes).unwrap();
+    let bundle = pollster::block_on(Bundle::open(Location::Folder(bundle))).unwrap();
+    let pipeline = Pipeline::<Cpu>::new(bundle, Default::default()).unwrap();
+    let request = Request {
+        settings: settings(SchedulerKind::Ddim, IMAGEBIND.steps),
+        latents: Some(reference.tensor("latents.initial")),
+        text: None,
+        trace: false,
+    };
+    let output = pollster::block_on(pipeline.generate(&picture, &request, &mut ())).unwrap();
+    let error = relative_error(
+        &reference.tensor("waveform").values,
+        &output.pieces[0].samples,
+    );
+    // Half precision has 11 bits; through 2,000 layers of random weights a few of them are lost.
+    assert!(error > 0.0 && error < 2e-2, "{error:.2e}");
+}
