@@ -24,6 +24,7 @@ pub enum Device {
     /// The CPU.
     Cpu,
     /// A GPU through wgpu.
+    #[cfg(feature = "wgpu")]
     Wgpu {
         /// The adapter's name.
         adapter: String,
@@ -37,6 +38,7 @@ impl std::fmt::Display for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Cpu => f.write_str("CPU"),
+            #[cfg(feature = "wgpu")]
             Self::Wgpu { adapter } => f.write_str(adapter),
             #[cfg(feature = "cuda")]
             Self::Cuda => f.write_str("CUDA"),
@@ -48,10 +50,19 @@ impl std::fmt::Display for Device {
 pub fn choose(choice: DeviceChoice) -> Result<Device> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
+        #[cfg(not(feature = "wgpu"))]
+        DeviceChoice::Auto => Ok(Device::Cpu),
+        #[cfg(not(feature = "wgpu"))]
+        DeviceChoice::Wgpu => Err(Error::unsupported(
+            "this program was built without GPUs",
+            "build it with its default features, or use --device cpu",
+        )),
+        #[cfg(feature = "wgpu")]
         DeviceChoice::Auto => {
             let hardware = adapters().into_iter().find(|(_, software)| !software);
             Ok(hardware.map_or(Device::Cpu, |(adapter, _)| Device::Wgpu { adapter }))
         }
+        #[cfg(feature = "wgpu")]
         DeviceChoice::Wgpu => match adapters().into_iter().min_by_key(|(_, software)| *software) {
             Some((adapter, _)) => Ok(Device::Wgpu { adapter }),
             None => Err(Error::unsupported(
@@ -69,6 +80,7 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
     }
 }
 
+#[cfg(feature = "wgpu")]
 /// Names of the adapters, and whether they are software.
 fn adapters() -> Vec<(String, bool)> {
     let backends = wgpu::Backends::PRIMARY;

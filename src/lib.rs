@@ -27,8 +27,8 @@
 //!
 //! | feature | gives |
 //! |---|---|
-//! | `cli` (default) | the program, checkpoint readers, tokenizers, bundles over HTTP, the GPU natively |
-//! | `wgpu` | the GPU device ([`ops::Gpu`]) |
+//! | `cli` (default) | the program, checkpoint readers, tokenizers, bundles over HTTP |
+//! | `wgpu` (default) | the GPU device, `ops::Gpu` |
 //! | `web` | the JavaScript surface; with `wgpu` for WebGPU, without it a small module for the CPU |
 //! | `train` | differentiation |
 //! | `cuda` | NVIDIA GPUs through CUDA, implies `train` |

@@ -2,7 +2,7 @@
 //!
 //! `tests/fixtures/README.md` says how the fixtures were made. The bounds are those of the design:
 //! relative error below 1e-3 on the CPU and 2e-3 on a GPU, in f32.
-#![cfg(not(target_family = "wasm"))]
+#![cfg(all(feature = "wgpu", not(target_family = "wasm")))]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! Operations and networks in a real browser, on WebGPU and on the WebAssembly CPU device.
-#![cfg(target_family = "wasm")]
+#![cfg(all(feature = "wgpu", target_family = "wasm"))]
 
 use art2mus::{
     model::{

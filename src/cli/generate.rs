@@ -16,7 +16,7 @@ use crate::{
     diffusion::SchedulerKind,
     image,
     model::params::{Init, TensorSource},
-    ops::{Cpu, Gpu, Kernels},
+    ops::{Cpu, Kernels},
     pipeline::{Event, HostTensor, Observer, Output, Pipeline, Request, Settings, TextConditions},
     text::{self, NegativePrefix},
     weights::Bundle,
@@ -94,7 +94,8 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let observer = observer.as_mut();
     let made = match &device {
         Device::Cpu => generate::<Cpu>(bundle.clone(), &picture, &request, observer),
-        Device::Wgpu { .. } => generate::<Gpu>(bundle.clone(), &picture, &request, observer),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu { .. } => generate::<crate::ops::Gpu>(bundle.clone(), &picture, &request, observer),
         #[cfg(feature = "cuda")]
         Device::Cuda => {
             generate::<burn::backend::Cuda>(bundle.clone(), &picture, &request, observer)

@@ -159,5 +159,8 @@ const MIN_PARALLEL_SCORES: usize = 1 << 12;
 #[cfg(feature = "wgpu")]
 impl Kernels for Gpu {}
 
+#[cfg(feature = "cuda")]
+impl Kernels for burn::backend::Cuda {}
+
 #[cfg(feature = "train")]
 impl<B: Kernels> Kernels for burn::backend::Autodiff<B> {}

@@ -126,7 +126,9 @@ class Page {
     try {
       const { ms, bytes } = await engine.estimate(this.#settings.generation);
       if (engine !== this.#engine) return;
-      this.#cost.textContent = text("run.cost", { time: formatDuration(ms), bytes: formatBytes(bytes) });
+      this.#cost.textContent = ms === null
+        ? text("run.costBytes", { bytes: formatBytes(bytes) })
+        : text("run.cost", { time: formatDuration(ms), bytes: formatBytes(bytes) });
     } catch {
       this.#cost.textContent = ""; // Settings out of range: the run itself says so.
     }

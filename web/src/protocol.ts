@@ -93,8 +93,8 @@ export interface Info {
   steps: { default: number };
   scheduler: string;
   guidance: number;
-  /** Estimated time and work of a generation with default settings. */
-  estimateMs: number;
+  /** Estimated time and work of a generation with default settings; no time where none was measured. */
+  estimateMs: number | null;
   gflop: number;
   /** Whether several candidates can be ranked. */
   hasRanking: boolean;
@@ -103,7 +103,8 @@ export interface Info {
 /** Cost of a generation with given settings. */
 export interface Estimate {
   gflop: number;
-  ms: number;
+  /** Null on a GPU, whose speed is not known beforehand. */
+  ms: number | null;
   bytes: number;
 }
 
