@@ -324,3 +324,20 @@ fn clip_in_openai_names() {
         check(file, &reference.tensor("image.embedding"), embedding);
     }
 }
+
+/// The fixtures are the ones that their recipe makes.
+#[test]
+fn fixtures_have_their_hashes() {
+    use sha2::{Digest, Sha256};
+    let sums = std::fs::read_to_string(fixture("SHA256SUMS")).unwrap();
+    assert!(sums.lines().count() > 40);
+    for line in sums.lines() {
+        let (expected, name) = line.split_once("  ").unwrap();
+        let bytes = std::fs::read(fixture(name)).unwrap();
+        let found: String = Sha256::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}

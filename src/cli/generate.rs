@@ -89,13 +89,18 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
             "Making music on {device} from {}",
             arguments.picture.display()
         );
+        if !bundle.manifest().model.trained {
+            eprintln!("This model is not trained: what it makes is noise, not music.");
+        }
         Box::new(BarObserver::new())
     };
     let observer = observer.as_mut();
     let made = match &device {
         Device::Cpu => generate::<Cpu>(bundle.clone(), &picture, &request, observer),
         #[cfg(feature = "wgpu")]
-        Device::Wgpu { .. } => generate::<crate::ops::Gpu>(bundle.clone(), &picture, &request, observer),
+        Device::Wgpu { .. } => {
+            generate::<crate::ops::Gpu>(bundle.clone(), &picture, &request, observer)
+        }
         #[cfg(feature = "cuda")]
         Device::Cuda => {
             generate::<burn::backend::Cuda>(bundle.clone(), &picture, &request, observer)

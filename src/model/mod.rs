@@ -13,6 +13,7 @@ pub mod layers;
 pub mod mask;
 pub mod params;
 pub mod projection;
+mod resnet;
 pub mod t5;
 pub mod trace;
 pub mod unet;

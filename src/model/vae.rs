@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     layers::{Conv2d, GroupNorm, Linear},
     params::Params,
+    resnet::{Resnet, ResnetConfig},
     trace::Trace,
 };
 use crate::{
@@ -218,56 +219,37 @@ impl<B: Kernels> VaeEncoder<B> {
     }
 }
 
-/// Two convolutions and a shortcut, without a time embedding.
-#[derive(Module, Debug)]
-struct Resnet<B: Backend> {
-    norm1: GroupNorm<B>,
-    conv1: Conv2d<B>,
-    norm2: GroupNorm<B>,
-    conv2: Conv2d<B>,
-    shortcut: Option<Conv2d<B>>,
+fn resnet_config(groups: usize) -> ResnetConfig {
+    ResnetConfig {
+        groups,
+        eps: EPS,
+        time_width: None,
+    }
 }
 
-impl<B: Kernels> Resnet<B> {
-    fn load(p: &Params<B>, inputs: usize, outputs: usize, groups: usize) -> Result<Self> {
-        let shortcut = if inputs == outputs {
-            None
-        } else {
-            let p = p.at("conv_shortcut");
-            Some(Conv2d::load_same(&p, inputs, outputs, 1)?)
-        };
-        Ok(Self {
-            norm1: GroupNorm::load(&p.at("norm1"), inputs, groups, EPS)?,
-            conv1: Conv2d::load_same(&p.at("conv1"), inputs, outputs, 3)?,
-            norm2: GroupNorm::load(&p.at("norm2"), outputs, groups, EPS)?,
-            conv2: Conv2d::load_same(&p.at("conv2"), outputs, outputs, 3)?,
-            shortcut,
+/// Reads `count` resnets; only the first changes the number of channels.
+fn load_resnets<B: Kernels>(
+    p: &Params<B>,
+    [inputs, outputs]: [usize; 2],
+    count: usize,
+    groups: usize,
+) -> Result<Vec<Resnet<B>>> {
+    (0..count)
+        .map(|j| {
+            let inputs = if j == 0 { inputs } else { outputs };
+            Resnet::load(
+                &p.at("resnets").at(j),
+                inputs,
+                outputs,
+                resnet_config(groups),
+            )
         })
-    }
+        .collect()
+}
 
-    /// Reads `count` resnets; only the first changes the number of channels.
-    fn load_list(
-        p: &Params<B>,
-        [inputs, outputs]: [usize; 2],
-        count: usize,
-        groups: usize,
-    ) -> Result<Vec<Self>> {
-        (0..count)
-            .map(|j| {
-                let inputs = if j == 0 { inputs } else { outputs };
-                Self::load(&p.at("resnets").at(j), inputs, outputs, groups)
-            })
-            .collect()
-    }
-
-    fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let h = self.conv1.forward(self.norm1.forward_silu(x.clone()));
-        let h = self.conv2.forward(self.norm2.forward_silu(h));
-        match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x) + h,
-            None => x + h,
-        }
-    }
+fn run<B: Kernels>(resnets: &[Resnet<B>], x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let resnets = resnets.iter();
+    resnets.fold(x, |x, resnet| resnet.forward(x, None))
 }
 
 /// Attention with a single head over all cells.
@@ -320,17 +302,24 @@ struct MidBlock<B: Backend> {
 
 impl<B: Kernels> MidBlock<B> {
     fn load(p: &Params<B>, channels: usize, groups: usize) -> Result<Self> {
-        let resnet = |i: usize| Resnet::load(&p.at("resnets").at(i), channels, channels, groups);
+        let [first, second] = [0, 1].map(|i| {
+            Resnet::load(
+                &p.at("resnets").at(i),
+                channels,
+                channels,
+                resnet_config(groups),
+            )
+        });
         Ok(Self {
-            first: resnet(0)?,
+            first: first?,
             attention: Attention::load(&p.at("attentions.0"), channels, groups)?,
-            second: resnet(1)?,
+            second: second?,
         })
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = self.attention.forward(self.first.forward(x));
-        self.second.forward(x)
+        let x = self.attention.forward(self.first.forward(x, None));
+        self.second.forward(x, None)
     }
 }
 
@@ -356,13 +345,13 @@ impl<B: Kernels> UpBlock<B> {
             None
         };
         Ok(Self {
-            resnets: Resnet::load_list(p, channels, resnets, groups)?,
+            resnets: load_resnets(p, channels, resnets, groups)?,
             upsampler,
         })
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = self.resnets.iter().fold(x, |x, resnet| resnet.forward(x));
+        let x = run(&self.resnets, x);
         match &self.upsampler {
             Some(upsampler) => {
                 let [_, _, rows, columns] = x.dims();
@@ -395,13 +384,13 @@ impl<B: Kernels> DownBlock<B> {
             None
         };
         Ok(Self {
-            resnets: Resnet::load_list(p, channels, resnets, groups)?,
+            resnets: load_resnets(p, channels, resnets, groups)?,
             downsampler,
         })
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = self.resnets.iter().fold(x, |x, resnet| resnet.forward(x));
+        let x = run(&self.resnets, x);
         match &self.downsampler {
             // One zero row below and one zero column to the right, none on the other sides: not
             // what the UNet does.

@@ -80,9 +80,8 @@ pub(super) fn clip(place: &Path, checkpoint: &Checkpoint) -> Result<ClipConfig> 
     let projection = shape("visual_projection.weight")?;
     let inner = shape("vision_model.encoder.layers.0.mlp.fc1.weight")?;
     let default = ClipConfig::default();
-    // Heads of OpenAI's and OpenCLIP's towers are 64 wide; smaller towers keep the default count's
-    // divisor.
-    let heads = (patch[0] / 64).max(if patch[0] < 64 { 4 } else { 1 });
+    // The heads of OpenAI's and OpenCLIP's towers are 64 wide.
+    let heads = (patch[0] / 64).max(1);
     Ok(ClipConfig {
         hidden_size: patch[0],
         intermediate_size: inner[0],

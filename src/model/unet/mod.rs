@@ -21,6 +21,7 @@ use super::{
     layers::{Conv2d, GroupNorm, Linear},
     mask::{KeyMask, key_bias},
     params::Params,
+    resnet::{Resnet, ResnetConfig},
     trace::Trace,
 };
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
     ops::{Activation, Kernels, activate, upsample_nearest},
 };
 use config::Level;
-use parts::{Resnet, ResnetConfig, Transformers};
+use parts::{Layer, Transformers};
 
 /// What the UNet is conditioned on.
 #[derive(Debug, Clone)]
@@ -75,7 +76,7 @@ impl<B: Kernels> Unet<B> {
         let levels = config.levels()?;
         let (first, time_width) = (levels[0].channels, config.time_width());
         let shared = ResnetConfig {
-            time_width,
+            time_width: Some(time_width),
             groups: config.norm_num_groups,
             eps: config.norm_eps,
         };
@@ -190,8 +191,7 @@ impl<B: Kernels> Unet<B> {
 /// One level on the way down.
 #[derive(Module, Debug)]
 struct DownBlock<B: Backend> {
-    resnets: Vec<Resnet<B>>,
-    attentions: Vec<Transformers<B>>,
+    layers: Vec<Layer<B>>,
     downsampler: Option<Conv2d<B>>,
 }
 
@@ -204,32 +204,17 @@ impl<B: Kernels> DownBlock<B> {
         downsample: bool,
     ) -> Result<Self> {
         let channels = level.channels;
-        let mut block = Self {
-            resnets: Vec::new(),
-            attentions: Vec::new(),
-            downsampler: None,
-        };
-        for j in 0..level.resnets {
-            let inputs = if j == 0 { inputs } else { channels };
-            let first = j * level.contexts.len();
-            block.resnets.push(Resnet::load(
-                &p.at("resnets").at(j),
-                inputs,
-                channels,
-                shared,
-            )?);
-            block.attentions.push(Transformers::load(
-                &p.at("attentions"),
-                first,
-                level,
-                shared.groups,
-            )?);
-        }
-        if downsample {
+        let inputs = (0..level.resnets).map(|j| if j == 0 { inputs } else { channels });
+        let downsampler = if downsample {
             let p = p.at("downsamplers.0.conv");
-            block.downsampler = Some(Conv2d::load(&p, [channels, channels], 3, 2, 1, true)?);
-        }
-        Ok(block)
+            Some(Conv2d::load(&p, [channels, channels], 3, 2, 1, true)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            layers: Layer::load_list(p, inputs, level, shared)?,
+            downsampler,
+        })
     }
 
     fn forward(
@@ -239,8 +224,8 @@ impl<B: Kernels> DownBlock<B> {
         context: &Context<B>,
         skips: &mut Vec<Tensor<B, 4>>,
     ) -> Tensor<B, 4> {
-        for (resnet, attentions) in self.resnets.iter().zip(&self.attentions) {
-            x = attentions.forward(resnet.forward(x, time.clone()), context);
+        for layer in &self.layers {
+            x = layer.forward(x, time, context);
             skips.push(x.clone());
         }
         if let Some(downsampler) = &self.downsampler {
@@ -271,17 +256,16 @@ impl<B: Kernels> MidBlock<B> {
     }
 
     fn forward(&self, x: Tensor<B, 4>, time: &Tensor<B, 2>, context: &Context<B>) -> Tensor<B, 4> {
-        let x = self.first.forward(x, time.clone());
+        let x = self.first.forward(x, Some(time));
         let x = self.attentions.forward(x, context);
-        self.second.forward(x, time.clone())
+        self.second.forward(x, Some(time))
     }
 }
 
 /// One level on the way up.
 #[derive(Module, Debug)]
 struct UpBlock<B: Backend> {
-    resnets: Vec<Resnet<B>>,
-    attentions: Vec<Transformers<B>>,
+    layers: Vec<Layer<B>>,
     upsampler: Option<Conv2d<B>>,
 }
 
@@ -296,32 +280,19 @@ impl<B: Kernels> UpBlock<B> {
         upsample: bool,
     ) -> Result<Self> {
         let channels = level.channels;
-        let mut block = Self {
-            resnets: Vec::new(),
-            attentions: Vec::new(),
-            upsampler: None,
-        };
-        for (j, skip) in skips.iter().rev().enumerate() {
-            let inputs = skip + if j == 0 { inputs } else { channels };
-            let first = j * level.contexts.len();
-            block.resnets.push(Resnet::load(
-                &p.at("resnets").at(j),
-                inputs,
-                channels,
-                shared,
-            )?);
-            block.attentions.push(Transformers::load(
-                &p.at("attentions"),
-                first,
-                level,
-                shared.groups,
-            )?);
-        }
-        if upsample {
+        let before = |j| if j == 0 { inputs } else { channels };
+        let skips = skips.iter().rev().enumerate();
+        let inputs = skips.map(|(j, skip)| skip + before(j));
+        let upsampler = if upsample {
             let p = p.at("upsamplers.0.conv");
-            block.upsampler = Some(Conv2d::load_same(&p, channels, channels, 3)?);
-        }
-        Ok(block)
+            Some(Conv2d::load_same(&p, channels, channels, 3)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            layers: Layer::load_list(p, inputs, level, shared)?,
+            upsampler,
+        })
     }
 
     fn forward(
@@ -331,11 +302,11 @@ impl<B: Kernels> UpBlock<B> {
         context: &Context<B>,
         skips: &mut Vec<Tensor<B, 4>>,
     ) -> Tensor<B, 4> {
-        for (resnet, attentions) in self.resnets.iter().zip(&self.attentions) {
+        for layer in &self.layers {
             if let Some(skip) = skips.pop() {
                 x = Tensor::cat(vec![x, skip], 1);
             }
-            x = attentions.forward(resnet.forward(x, time.clone()), context);
+            x = layer.forward(x, time, context);
         }
         if let Some(upsampler) = &self.upsampler {
             // A latent whose rows are no multiple of eight: meet the size of the next skip.

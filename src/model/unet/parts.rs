@@ -9,8 +9,9 @@ use super::{Context, config::Level};
 use crate::{
     Result,
     model::{
-        layers::{Conv2d, GroupNorm, LayerNorm, Linear},
+        layers::{GroupNorm, LayerNorm, Linear},
         params::Params,
+        resnet::{Resnet, ResnetConfig},
     },
     ops::{Activation, Kernels, activate, merge_heads, split_heads},
 };
@@ -19,60 +20,40 @@ use crate::{
 const TRANSFORMER_EPS: f64 = 1e-6;
 const LAYER_NORM_EPS: f64 = 1e-5;
 
-/// Two convolutions around the time embedding, and a shortcut.
+/// A resnet and the transformers behind it.
 #[derive(Module, Debug)]
-pub(super) struct Resnet<B: Backend> {
-    norm1: GroupNorm<B>,
-    conv1: Conv2d<B>,
-    time_emb_proj: Linear<B>,
-    norm2: GroupNorm<B>,
-    conv2: Conv2d<B>,
-    shortcut: Option<Conv2d<B>>,
+pub(super) struct Layer<B: Backend> {
+    resnet: Resnet<B>,
+    attentions: Transformers<B>,
 }
 
-/// What all resnets of a network share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ResnetConfig {
-    pub time_width: usize,
-    pub groups: usize,
-    pub eps: f64,
-}
-
-impl<B: Kernels> Resnet<B> {
-    pub fn load(
+impl<B: Kernels> Layer<B> {
+    /// Reads `resnets` and `attentions` of one level; `inputs` are the channels that each resnet takes.
+    pub fn load_list(
         p: &Params<B>,
-        inputs: usize,
-        outputs: usize,
-        config: ResnetConfig,
-    ) -> Result<Self> {
-        let ResnetConfig { groups, eps, .. } = config;
-        let shortcut = if inputs == outputs {
-            None
-        } else {
-            let p = p.at("conv_shortcut");
-            Some(Conv2d::load_same(&p, inputs, outputs, 1)?)
+        inputs: impl IntoIterator<Item = usize>,
+        level: &Level,
+        shared: ResnetConfig,
+    ) -> Result<Vec<Self>> {
+        let (resnets, attentions) = (p.at("resnets"), p.at("attentions"));
+        let layer = |(j, inputs)| {
+            let first = j * level.contexts.len();
+            Ok(Self {
+                resnet: Resnet::load(&resnets.at(j), inputs, level.channels, shared)?,
+                attentions: Transformers::load(&attentions, first, level, shared.groups)?,
+            })
         };
-        Ok(Self {
-            norm1: GroupNorm::load(&p.at("norm1"), inputs, groups, eps)?,
-            conv1: Conv2d::load_same(&p.at("conv1"), inputs, outputs, 3)?,
-            time_emb_proj: Linear::load(&p.at("time_emb_proj"), config.time_width, outputs)?,
-            norm2: GroupNorm::load(&p.at("norm2"), outputs, groups, eps)?,
-            conv2: Conv2d::load_same(&p.at("conv2"), outputs, outputs, 3)?,
-            shortcut,
-        })
+        inputs.into_iter().enumerate().map(layer).collect()
     }
 
-    /// `x [batch, in, rows, columns]`; `time [batch, time width]` with SiLU already applied.
-    pub fn forward(&self, x: Tensor<B, 4>, time: Tensor<B, 2>) -> Tensor<B, 4> {
-        let h = self.conv1.forward(self.norm1.forward_silu(x.clone()));
-        let [batch, channels, ..] = h.dims();
-        let shift = self.time_emb_proj.forward(time);
-        let h = h + shift.reshape([batch, channels, 1, 1]);
-        let h = self.conv2.forward(self.norm2.forward_silu(h));
-        match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x) + h,
-            None => x + h,
-        }
+    pub fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        time: &Tensor<B, 2>,
+        context: &Context<B>,
+    ) -> Tensor<B, 4> {
+        self.attentions
+            .forward(self.resnet.forward(x, Some(time)), context)
     }
 }
 
