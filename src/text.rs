@@ -19,7 +19,7 @@ use crate::{
     },
     ops::Kernels,
     pipeline::{HostTensor, TextConditions, config, kind, read, stage},
-    weights::Bundle,
+    weights::{Bundle, NegativePrefix},
 };
 
 /// The paper's support prompt.
@@ -35,16 +35,6 @@ const T5_MAX_TOKENS: usize = 128;
 /// CLAP's `model_max_length`.
 const CLAP_MAX_TOKENS: usize = 512;
 const T5_PAD: u32 = 0;
-
-/// How long T5's part of the negative prompt's prefix for GPT-2 is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum NegativePrefix {
-    /// One token, the end mark: what the authors' code does.
-    #[default]
-    Single,
-    /// The prompt's length, padded: what stock AudioLDM 2 does.
-    Padded,
-}
 
 /// A tokenizer as `tokenizer.json` describes it, without padding and truncation of its own.
 #[derive(Debug, Clone)]

@@ -20,7 +20,8 @@ use art2mus::{
     },
     ops::Cpu,
     pipeline::{HostTensor, upload},
-    text::{NegativePrefix, TextEncoders, TextTokenizer},
+    text::{TextEncoders, TextTokenizer},
+    weights::NegativePrefix,
 };
 use burn::tensor::Tensor;
 use common::{Fixture, fixture, relative_error};

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{bundle_location, human_bytes, print_json, print_line, write_file};
+use super::{bundle_location, check_writable, human_bytes, print_json, print_line, write_file};
 use crate::{
     Error, Result,
     audio::wav,
@@ -18,9 +18,12 @@ use crate::{
     model::params::{Init, TensorSource},
     ops::{Cpu, Kernels},
     pipeline::{Event, HostTensor, Observer, Output, Pipeline, Request, Settings, TextConditions},
-    text::{self, NegativePrefix},
-    weights::Bundle,
+    text,
+    weights::{Bundle, read_limited},
 };
+
+/// No picture that can be decoded within the limits is larger.
+const MAX_PICTURE_BYTES: u64 = 512 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -72,13 +75,15 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
     let device = device::choose(arguments.device)?;
-    let bytes = std::fs::read(&arguments.picture)
-        .map_err(|e| Error::file("read", &arguments.picture, e))?;
-    let picture = image::decode(&bytes)?;
+    let picture = image::decode(&read_limited(&arguments.picture, MAX_PICTURE_BYTES)?)?;
     let output = match &arguments.output {
         Some(path) => path.clone(),
         None => arguments.picture.with_extension("wav"),
     };
+    // Music may take an hour: find out now whether it can be kept.
+    for path in [Some(&output), arguments.trace.as_ref()] {
+        path.map_or(Ok(()), |path| check_writable(path))?;
+    }
     let location = bundle_location(arguments.bundle.as_deref())?;
     let bundle = pollster::block_on(Bundle::open(location))?;
     let request = request(&arguments, &bundle)?;
@@ -106,10 +111,10 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
             generate::<burn::backend::Cuda>(bundle.clone(), &picture, &request, observer)
         }
     }?;
+    let files = write_pieces(&output, &made, &bundle)?;
     if let Some(path) = &arguments.trace {
         write_trace(path, &made.trace)?;
     }
-    let files = write_pieces(&output, &made, &bundle)?;
     report(&arguments, &made, &files, &device, &bundle)
 }
 
@@ -165,7 +170,7 @@ fn text_conditions(arguments: &Arguments, bundle: &Bundle) -> Result<Option<Text
         bundle,
         &Default::default(),
     ))?;
-    let prefix = NegativePrefix::default();
+    let prefix = constants.negative_prefix;
     pollster::block_on(encoders.conditions(prompt, negative, prefix)).map(Some)
 }
 

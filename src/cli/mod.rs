@@ -9,6 +9,7 @@ mod verify;
 use clap::{Parser, Subcommand};
 use std::{
     io::Write,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -48,20 +49,30 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let result = match command {
+    // A fault of this program, or of a driver, is told in one sentence too.
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = catch_unwind(AssertUnwindSafe(|| match command {
         Command::Generate(arguments) => generate::run(arguments),
         Command::Convert(arguments) => convert::run(arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
-    };
-    match result {
+    }));
+    match result.unwrap_or_else(|fault| Err(unexpected(fault.as_ref()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("art2mus: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a caught panic says.
+fn unexpected(fault: &(dyn std::any::Any + Send)) -> Error {
+    let text = fault.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| fault.downcast_ref::<&str>().copied());
+    let text = text.unwrap_or("no reason given").replace('\n', " ");
+    Error::internal(format!("something went wrong inside ({text})"))
 }
 
 /// The bundle that `--bundle` names, or the default model.
@@ -103,17 +114,27 @@ fn print_line(text: &str) -> Result<()> {
         .map_err(|e| Error::file("write to", Path::new("standard output"), e))
 }
 
-/// Writes a file so that it is there completely or not at all.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Whether a file can be written at `path`.
+fn check_writable(path: &Path) -> Result<()> {
+    unfinished_file(path).map(drop)
+}
+
+/// A hidden file beside `path`, which is removed unless it is moved there.
+fn unfinished_file(path: &Path) -> Result<tempfile::NamedTempFile> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let failed = |e| Error::file("write", path, e);
-    let mut file = tempfile::Builder::new()
+    tempfile::Builder::new()
         .prefix(".art2mus-unfinished-")
         .tempfile_in(folder)
-        .map_err(failed)?;
+        .map_err(|e| Error::file("write", path, e))
+}
+
+/// Writes a file so that it is there completely or not at all.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |e| Error::file("write", path, e);
+    let mut file = unfinished_file(path)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     #[cfg(unix)]

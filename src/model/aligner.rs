@@ -11,7 +11,7 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{layers::Linear, params::Params};
+use super::{MAX_WIDTH, check_sizes, layers::Linear, params::Params};
 use crate::{Error, Result, ops::Kernels};
 
 /// Sizes of an aligner.
@@ -30,6 +30,20 @@ pub struct AlignerConfig {
 }
 
 impl AlignerConfig {
+    /// Refuses sizes that make no network.
+    pub fn check(&self) -> Result<()> {
+        check_sizes(
+            "the aligner",
+            &[
+                ("embedding", self.embedding, MAX_WIDTH),
+                ("upscaled", self.upscaled.unwrap_or(1), MAX_WIDTH),
+                ("hidden", self.hidden.unwrap_or(1), MAX_WIDTH),
+                ("tokens", self.tokens, 512),
+                ("width", self.width, MAX_WIDTH),
+            ],
+        )
+    }
+
     /// Finds out the form from the shapes of a state dict.
     ///
     /// `shape` gives the shape of a tensor by name; `width` is the width of the language model.
@@ -98,6 +112,7 @@ pub struct Aligner<B: Backend> {
 impl<B: Kernels> Aligner<B> {
     /// Reads, or initialises as PyTorch's `Linear` does, all parameters.
     pub fn load(p: &Params<B>, config: &AlignerConfig) -> Result<Self> {
+        config.check()?;
         let outputs = config.tokens * config.width;
         let inputs = config.upscaled.unwrap_or(config.embedding);
         let upscaler = match config.upscaled {

@@ -10,6 +10,7 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    MAX_DEPTH, MAX_TABLE, MAX_WIDTH, check_multiple, check_sizes,
     layers::{Embedding, LayerNorm, Linear, l2_normalise},
     params::Params,
     trace::Trace,
@@ -68,6 +69,33 @@ impl Default for ClapTextConfig {
     }
 }
 
+impl ClapTextConfig {
+    /// Refuses sizes that make no network.
+    pub fn check(&self) -> Result<()> {
+        let network = "CLAP";
+        let pad = self.pad_token_id as usize;
+        check_sizes(
+            network,
+            &[
+                ("vocab_size", self.vocab_size, MAX_TABLE),
+                ("hidden_size", self.hidden_size, MAX_WIDTH),
+                ("num_hidden_layers", self.num_hidden_layers, MAX_DEPTH),
+                ("intermediate_size", self.intermediate_size, MAX_WIDTH),
+                (
+                    "max_position_embeddings",
+                    self.max_position_embeddings,
+                    MAX_TABLE,
+                ),
+                ("pad_token_id", pad + 1, self.max_position_embeddings),
+                ("type_vocab_size", self.type_vocab_size, MAX_TABLE),
+                ("projection_dim", self.projection_dim, MAX_WIDTH),
+            ],
+        )?;
+        let heads = ("num_attention_heads", self.num_attention_heads);
+        check_multiple(network, ("hidden_size", self.hidden_size), heads)
+    }
+}
+
 /// The network.
 #[derive(Module, Debug)]
 pub struct ClapText<B: Backend> {
@@ -86,6 +114,7 @@ pub struct ClapText<B: Backend> {
 impl<B: Kernels> ClapText<B> {
     /// Reads all parameters.
     pub fn load(p: &Params<B>, config: &ClapTextConfig) -> Result<Self> {
+        config.check()?;
         let (width, out) = (config.hidden_size, config.projection_dim);
         let model = p.at("text_model");
         let input = model.at("embeddings");

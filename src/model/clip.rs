@@ -10,6 +10,7 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    MAX_DEPTH, MAX_IMAGE, MAX_WIDTH, check_multiple, check_sizes,
     layers::{Conv2d, LayerNorm, Linear, l2_normalise},
     params::{Init, Params},
     trace::Trace,
@@ -65,6 +66,24 @@ impl Default for ClipConfig {
 }
 
 impl ClipConfig {
+    /// Refuses sizes that make no network.
+    pub fn check(&self) -> Result<()> {
+        let network = "CLIP";
+        check_sizes(
+            network,
+            &[
+                ("image_size", self.image_size, MAX_IMAGE),
+                ("patch_size", self.patch_size, self.image_size),
+                ("hidden_size", self.hidden_size, MAX_WIDTH),
+                ("intermediate_size", self.intermediate_size, MAX_WIDTH),
+                ("num_hidden_layers", self.num_hidden_layers, MAX_DEPTH),
+                ("projection_dim", self.projection_dim, MAX_WIDTH),
+            ],
+        )?;
+        let heads = ("num_attention_heads", self.num_attention_heads);
+        check_multiple(network, ("hidden_size", self.hidden_size), heads)
+    }
+
     fn patches(&self) -> usize {
         (self.image_size / self.patch_size).pow(2)
     }
@@ -95,6 +114,7 @@ pub struct ClipVision<B: Backend> {
 impl<B: Kernels> ClipVision<B> {
     /// Reads all parameters.
     pub fn load(p: &Params<B>, config: &ClipConfig) -> Result<Self> {
+        config.check()?;
         let (width, eps) = (config.hidden_size, config.layer_norm_eps);
         let model = p.at("vision_model");
         let input = model.at("embeddings");

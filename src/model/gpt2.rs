@@ -12,6 +12,7 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    MAX_DEPTH, MAX_TABLE, MAX_WIDTH, check_multiple, check_sizes,
     layers::LayerNorm,
     mask::{KeyMask, causal_bias},
     params::{Init, Params},
@@ -59,6 +60,22 @@ impl Default for Gpt2Config {
 }
 
 impl Gpt2Config {
+    /// Refuses sizes that make no network.
+    pub fn check(&self) -> Result<()> {
+        let network = "GPT-2";
+        check_sizes(
+            network,
+            &[
+                ("n_embd", self.n_embd, MAX_WIDTH),
+                ("n_layer", self.n_layer, MAX_DEPTH),
+                ("n_inner", self.inner(), 4 * MAX_WIDTH),
+                ("n_positions", self.n_positions, MAX_TABLE),
+                ("max_new_tokens", self.max_new_tokens, self.n_positions),
+            ],
+        )?;
+        check_multiple(network, ("n_embd", self.n_embd), ("n_head", self.n_head))
+    }
+
     fn inner(&self) -> usize {
         self.n_inner.unwrap_or(4 * self.n_embd)
     }
@@ -84,6 +101,7 @@ pub struct Gpt2<B: Backend> {
 impl<B: Kernels> Gpt2<B> {
     /// Reads all parameters.
     pub fn load(p: &Params<B>, config: &Gpt2Config) -> Result<Self> {
+        config.check()?;
         let width = config.n_embd;
         Ok(Self {
             wpe: p.get(

@@ -10,6 +10,7 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    MAX_WIDTH, check_sizes,
     layers::{Conv1d, ConvTranspose1d},
     params::{Init, Params},
     trace::Trace,
@@ -68,24 +69,45 @@ impl HifiGanConfig {
 
     /// Floating-point operations for `frames` frames.
     pub fn flops(&self, frames: usize) -> u64 {
-        let mut channels = self.upsample_initial_channel;
-        let mut samples = frames;
-        let mut total = samples * self.model_in_dim * channels * OUTER_KERNEL;
+        // In u64: a browser's usize has 32 bits.
+        let mut channels = self.upsample_initial_channel as u64;
+        let mut samples = frames as u64;
+        let outer = OUTER_KERNEL as u64;
+        let mut total = samples * self.model_in_dim as u64 * channels * outer;
+        let pairs = self
+            .resblock_kernel_sizes
+            .iter()
+            .zip(&self.resblock_dilation_sizes);
+        let taps: usize = pairs.map(|(kernel, list)| 2 * kernel * list.len()).sum();
         for (rate, kernel) in self.upsample_rates.iter().zip(&self.upsample_kernel_sizes) {
-            total += samples * channels * (channels / 2) * kernel;
-            samples *= rate;
+            total += samples * channels * (channels / 2) * *kernel as u64;
+            samples *= *rate as u64;
             channels /= 2;
-            let pairs = self
-                .resblock_kernel_sizes
-                .iter()
-                .zip(&self.resblock_dilation_sizes);
-            let taps: usize = pairs.map(|(kernel, list)| 2 * kernel * list.len()).sum();
-            total += samples * channels * channels * taps;
+            total += samples * channels * channels * taps as u64;
         }
-        2 * (total + samples * channels * OUTER_KERNEL) as u64
+        2 * (total + samples * channels * outer)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Refuses sizes that make no network.
+    pub fn check(&self) -> Result<()> {
+        check_sizes(
+            "the vocoder",
+            &[
+                ("model_in_dim", self.model_in_dim, MAX_WIDTH),
+                ("sampling_rate", self.sampling_rate, 192_000),
+                (
+                    "upsample_initial_channel",
+                    self.upsample_initial_channel,
+                    MAX_WIDTH,
+                ),
+                ("stages", self.upsample_rates.len(), 12),
+                ("kernels", self.resblock_kernel_sizes.len(), 16),
+            ],
+        )?;
+        for &rate in &self.upsample_rates {
+            check_sizes("the vocoder", &[("upsample_rates", rate, 16)])?;
+        }
+        check_sizes("the vocoder", &[("samples per frame", self.hop(), 1 << 16)])?;
         let stages = self.upsample_rates.len();
         let fits = stages > 0
             && self.upsample_kernel_sizes.len() == stages
@@ -95,7 +117,10 @@ impl HifiGanConfig {
             && (self.upsample_kernel_sizes.iter())
                 .zip(&self.upsample_rates)
                 .all(|(kernel, rate)| *rate > 0 && kernel >= rate)
-            && self.resblock_kernel_sizes.iter().all(|kernel| *kernel > 0);
+            && (self.upsample_kernel_sizes.iter()).all(|kernel| *kernel <= 256)
+            && (self.resblock_kernel_sizes.iter()).all(|kernel| kernel % 2 == 1 && *kernel < 256)
+            && (self.resblock_dilation_sizes.iter().flatten())
+                .all(|dilation| (1..=256).contains(dilation));
         if fits {
             return Ok(());
         }

@@ -48,8 +48,12 @@ impl<B: Kernels> Linear<B> {
         let weights = p.values(weight, &[N * outputs, inputs], init)?;
         let biases = p.values(bias, &[N * outputs], init)?;
         let part = |i: usize| -> Result<Self> {
-            let rows = weights[i * outputs * inputs..(i + 1) * outputs * inputs].to_vec();
-            let bias = biases[i * outputs..(i + 1) * outputs].to_vec();
+            // A plan has no elements.
+            let part = |values: &[f32], each: usize| {
+                let range = i * each..(i + 1) * each;
+                values.get(range).unwrap_or_default().to_vec()
+            };
+            let (rows, bias) = (part(&weights, outputs * inputs), part(&biases, outputs));
             Ok(Self {
                 weight: p.make(rows, [outputs, inputs])?,
                 bias: Some(p.make(bias, [outputs])?),

@@ -67,9 +67,8 @@ impl Plan {
 }
 
 impl TensorSource for Plan {
-    fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
-        self.note(name, shape, init);
-        Ok(vec![0.0; shape.iter().product()])
+    fn read(&self, name: &str, _shape: &[usize], _init: Init) -> Result<Vec<f32>> {
+        Err(Error::internal(format!("a plan has no tensor {name}")))
     }
 
     fn is_plan(&self) -> bool {
@@ -142,9 +141,13 @@ impl<'a, B: Backend> Params<'a, B> {
         self.device
     }
 
-    /// The elements of a tensor, left on the CPU.
+    /// The elements of a tensor, left on the CPU; none for a plan.
     pub fn values(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
         let path = self.path(name);
+        if self.source.is_plan() {
+            self.source.note(&path, shape, init);
+            return Ok(Vec::new());
+        }
         let values = self.source.read(&path, shape, init)?;
         if values.len() != shape.iter().product::<usize>() {
             return Err(Error::internal(format!(
@@ -162,16 +165,6 @@ impl<'a, B: Backend> Params<'a, B> {
         shape: [usize; D],
         init: Init,
     ) -> Result<Param<Tensor<B, D>>> {
-        if self.source.is_plan() {
-            self.source.note(&self.path(name), &shape, init);
-            return Ok(Param::uninitialized(
-                ParamId::new(),
-                move |device, _| Tensor::zeros(shape, device),
-                self.device.clone(),
-                false,
-                Shape::new(shape),
-            ));
-        }
         self.make(self.values(name, &shape, init)?, shape)
     }
 
@@ -181,6 +174,15 @@ impl<'a, B: Backend> Params<'a, B> {
         values: Vec<f32>,
         shape: [usize; D],
     ) -> Result<Param<Tensor<B, D>>> {
+        if self.source.is_plan() {
+            return Ok(Param::uninitialized(
+                ParamId::new(),
+                move |device, _| Tensor::zeros(shape, device),
+                self.device.clone(),
+                false,
+                Shape::new(shape),
+            ));
+        }
         let data = TensorData::new(values, Shape::new(shape));
         Ok(Param::from_tensor(Tensor::from_data(data, self.device)))
     }

@@ -11,6 +11,7 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    MAX_DEPTH, MAX_TABLE, MAX_WIDTH, check_sizes,
     layers::{Embedding, Linear},
     mask::{KeyMask, key_bias},
     params::{Init, Params},
@@ -87,9 +88,21 @@ impl<B: Kernels> T5Encoder<B> {
                 "use a FLAN-T5 checkpoint, whose kind is gated-gelu",
             ));
         }
+        let buckets = config.relative_attention_num_buckets;
+        check_sizes(
+            "T5",
+            &[
+                ("vocab_size", config.vocab_size, MAX_TABLE),
+                ("d_model", config.d_model, MAX_WIDTH),
+                ("d_kv", config.d_kv, MAX_WIDTH),
+                ("d_ff", config.d_ff, MAX_WIDTH),
+                ("num_layers", config.num_layers, MAX_DEPTH),
+                ("num_heads", config.num_heads, MAX_DEPTH),
+                ("a quarter of the relative buckets", buckets / 4, MAX_TABLE),
+            ],
+        )?;
         let width = config.d_model;
         let encoder = p.at("encoder");
-        let buckets = config.relative_attention_num_buckets;
         Ok(Self {
             embedding: Embedding::load(&p.at("shared"), config.vocab_size, width)?,
             relative_bias: encoder.get(

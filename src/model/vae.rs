@@ -10,10 +10,12 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    MAX_WIDTH, check_multiple, check_sizes,
     layers::{Conv2d, GroupNorm, Linear},
     params::Params,
     resnet::{Resnet, ResnetConfig},
     trace::Trace,
+    unusable,
 };
 use crate::{
     Result,
@@ -58,6 +60,31 @@ impl Default for VaeConfig {
 }
 
 impl VaeConfig {
+    /// Refuses sizes that make no network.
+    pub fn check(&self) -> Result<()> {
+        let network = "the VAE";
+        check_sizes(
+            network,
+            &[
+                ("levels", self.block_out_channels.len(), 8),
+                ("in_channels", self.in_channels, 1),
+                ("out_channels", self.out_channels, 1),
+                ("layers_per_block", self.layers_per_block, 64),
+                ("latent_channels", self.latent_channels, MAX_WIDTH),
+            ],
+        )?;
+        for &channels in &self.block_out_channels {
+            check_sizes(network, &[("block_out_channels", channels, MAX_WIDTH)])?;
+            let groups = ("norm_num_groups", self.norm_num_groups);
+            check_multiple(network, ("block_out_channels", channels), groups)?;
+        }
+        if self.scaling_factor.is_finite() && self.scaling_factor > 0.0 {
+            return Ok(());
+        }
+        let what = format!("scaling_factor {}", self.scaling_factor);
+        Err(unusable(network, what))
+    }
+
     /// How many rows or columns of the spectrogram become one of the latent.
     pub fn factor(&self) -> usize {
         1 << self.block_out_channels.len().saturating_sub(1)
@@ -68,23 +95,26 @@ impl VaeConfig {
         let Some(&deepest) = self.block_out_channels.last() else {
             return 0;
         };
-        let conv = |cells: usize, inputs: usize, outputs: usize| 18 * cells * inputs * outputs;
-        let mut cells = rows * columns;
-        let attention = 8 * cells * deepest * deepest + 4 * cells * cells * deepest;
+        // In u64: a browser's usize has 32 bits.
+        let conv =
+            |cells: u64, inputs: usize, outputs: usize| 18 * cells * inputs as u64 * outputs as u64;
+        let mut cells = rows as u64 * columns as u64;
+        let width = deepest as u64;
+        let attention = 8 * cells * width * width + 4 * cells * cells * width;
         let mut total = conv(cells, self.latent_channels, deepest)
             + 4 * conv(cells, deepest, deepest)
             + attention;
         let mut inputs = deepest;
         for (i, &channels) in self.block_out_channels.iter().rev().enumerate() {
             total += conv(cells, inputs, channels) + conv(cells, channels, channels);
-            total += 2 * self.layers_per_block * conv(cells, channels, channels);
+            total += 2 * self.layers_per_block as u64 * conv(cells, channels, channels);
             inputs = channels;
             if i + 1 < self.block_out_channels.len() {
                 cells *= 4;
                 total += conv(cells, channels, channels);
             }
         }
-        (total + conv(cells, inputs, self.out_channels)) as u64
+        total + conv(cells, inputs, self.out_channels)
     }
 }
 
@@ -102,6 +132,7 @@ pub struct VaeDecoder<B: Backend> {
 impl<B: Kernels> VaeDecoder<B> {
     /// Reads `post_quant_conv` and `decoder`.
     pub fn load(p: &Params<B>, config: &VaeConfig) -> Result<Self> {
+        config.check()?;
         let decoder = p.at("decoder");
         let channels = &config.block_out_channels;
         let (first, last) = (channels[0], channels[channels.len() - 1]);
@@ -172,6 +203,7 @@ impl<B: Backend> Moments<B> {
 impl<B: Kernels> VaeEncoder<B> {
     /// Reads `encoder` and `quant_conv`.
     pub fn load(p: &Params<B>, config: &VaeConfig) -> Result<Self> {
+        config.check()?;
         let encoder = p.at("encoder");
         let channels = &config.block_out_channels;
         let (first, last) = (channels[0], channels[channels.len() - 1]);

@@ -148,6 +148,7 @@ impl Networks {
             prompt_tokens: states.and_then(|t| t.shape.get(1).copied()).unwrap_or(0),
         };
         networks.check()?;
+        check_constants(condition, &networks.gpt2)?;
         Ok(networks)
     }
 
@@ -197,8 +198,20 @@ impl Networks {
         Ok(stages)
     }
 
-    /// Networks must fit each other.
+    /// Networks must be possible, and fit each other.
     fn check(&self) -> Result<()> {
+        match &self.encoder {
+            EncoderConfig::ImageBind(config) => config.check()?,
+            EncoderConfig::Clip(config) => config.check()?,
+        }
+        self.aligner.check()?;
+        self.gpt2.check()?;
+        self.unet.flops(8, 8, 1, 1)?;
+        self.vae.check()?;
+        self.vocoder.check()?;
+        if let Some(ranking) = &self.ranking {
+            ranking.check()?;
+        }
         let embedding = match &self.encoder {
             EncoderConfig::ImageBind(config) => config.embedding,
             EncoderConfig::Clip(config) => config.projection_dim,
@@ -249,6 +262,32 @@ pub fn needed_tensors(stage: &StageEntry) -> Result<Vec<Planned>> {
         }
     }
     Ok(plan.into_tensors())
+}
+
+/// The constants of the fixed prompts must be there, in shapes that fit the networks.
+fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config) -> Result<()> {
+    let shape = |name: &str| -> Result<&[usize]> {
+        let full = format!("{}.{name}", kind::CONSTANTS);
+        let found = condition.tensors.iter().find(|tensor| tensor.name == full);
+        found.map(|tensor| tensor.shape.as_slice()).ok_or_else(|| {
+            let message = format!("the constant {name} of the bundle is missing");
+            Error::format(message, "convert the checkpoint again")
+        })
+    };
+    let states = shape("prompt_states")?;
+    let fits = states.len() == 3
+        && states[0] == 1
+        && shape("negative_states")? == states
+        && shape("prompt_mask")? == &states[..2]
+        && shape("negative_mask")? == &states[..2]
+        && shape("negative_tokens")? == [1, gpt2.max_new_tokens, gpt2.n_embd];
+    if fits {
+        return Ok(());
+    }
+    Err(Error::format(
+        "the constants of the bundle do not fit its networks",
+        "convert the checkpoint again",
+    ))
 }
 
 /// What a generation asks for, as far as its cost depends on it.

@@ -71,16 +71,9 @@ impl Engine {
         bundle_url: String,
         device: String,
         options: JsValue,
-        on_event: Function,
     ) -> std::result::Result<Engine, JsValue> {
         console_error_panic_hook::set_once();
         let opened = Self::open(&bundle_url, &device, &options).await;
-        if opened.is_ok() {
-            let loaded = json!({"type": "load", "stage": "manifest", "loaded": 1, "total": 1});
-            let _ = on_event.call1(&JsValue::NULL, &to_js(&loaded));
-            let done = json!({"type": "done"});
-            let _ = on_event.call1(&JsValue::NULL, &to_js(&done));
-        }
         opened.map_err(|e| to_js_error(&e))
     }
 
@@ -219,7 +212,7 @@ impl Engine {
             "trained": manifest.model.trained,
             "device": if self.adapter.is_some() { "webgpu" } else { "wasm" },
             "adapter": self.adapter,
-            "bytes": estimate.bytes,
+            "bytes": manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>(),
             "parameters": parameters,
             "seconds": {"min": SECONDS.start(), "max": SECONDS.end(), "default": defaults.seconds},
             "steps": {"default": defaults.steps},

@@ -44,35 +44,37 @@ impl Location {
                 )
             })?,
             #[cfg(not(target_family = "wasm"))]
-            Self::Folder(folder) => read_file(&folder.join(name), limit)?,
+            Self::Folder(folder) => read_limited(&folder.join(name), limit)?,
             #[cfg(any(feature = "cli", feature = "web"))]
             Self::Url(base) => {
                 return http::get(&format!("{base}/{name}"), limit, progress).await;
             }
         };
-        if bytes.len() as u64 > limit {
-            return Err(too_long(name, limit));
-        }
         progress(bytes.len() as u64);
         Ok(bytes)
     }
 }
 
 fn too_long(name: &str, limit: u64) -> Error {
-    Error::integrity(
-        format!("{name} is longer than the {limit} bytes that it should have"),
-        "fetch or convert the bundle again",
+    Error::new(
+        ErrorKind::Limits,
+        format!("{name} is longer than the {limit} bytes that it may have"),
+        "check that it is the right file",
     )
 }
 
+/// Reads a file of at most `limit` bytes.
 #[cfg(not(target_family = "wasm"))]
-fn read_file(path: &std::path::Path, limit: u64) -> Result<Vec<u8>> {
+pub(crate) fn read_limited(path: &std::path::Path, limit: u64) -> Result<Vec<u8>> {
     use std::io::Read;
     let file = std::fs::File::open(path).map_err(|e| Error::file("open", path, e))?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|e| Error::file("read", path, e))?;
+    if bytes.len() as u64 > limit {
+        return Err(too_long(&path.display().to_string(), limit));
+    }
     Ok(bytes)
 }
 

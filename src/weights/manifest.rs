@@ -143,6 +143,21 @@ pub struct Constants {
     pub prompt: String,
     /// The negative prompt.
     pub negative_prompt: String,
+    /// How the negative prompt was put before the language model.
+    #[serde(default)]
+    pub negative_prefix: NegativePrefix,
+}
+
+/// How long T5's part of the negative prompt's prefix for GPT-2 is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum NegativePrefix {
+    /// One token, the end mark: what the authors' code does.
+    #[default]
+    Single,
+    /// The prompt's length, padded: what stock AudioLDM 2 does.
+    Padded,
 }
 
 /// The settings that a generation uses when nobody chooses others.

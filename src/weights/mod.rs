@@ -12,9 +12,11 @@ mod writer;
 pub use bundle::{Bundle, StageWeights};
 pub use encoding::Encoding;
 pub use location::Location;
+#[cfg(feature = "cli")]
+pub(crate) use location::read_limited;
 pub use manifest::{
-    AssetEntry, Constants, Defaults, FORMAT, MAX_MANIFEST_BYTES, Manifest, ModelInfo, NetworkEntry,
-    Provenance, ShardEntry, StageEntry, TensorEntry, VERSION,
+    AssetEntry, Constants, Defaults, FORMAT, MAX_MANIFEST_BYTES, Manifest, ModelInfo,
+    NegativePrefix, NetworkEntry, Provenance, ShardEntry, StageEntry, TensorEntry, VERSION,
 };
 #[cfg(feature = "cli")]
 pub use writer::BundleWriter;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -205,7 +206,11 @@ impl BundleWriter {
 
     fn write(&self, file: &str, bytes: &[u8]) -> Result<()> {
         let path = self.folder.path().join(file);
-        fs::write(&path, bytes).map_err(|e| Error::file("write", &path, e))
+        let failed = |e| Error::file("write", &path, e);
+        let mut file = fs::File::create(&path).map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        // What has the bundle's name must be there even after a power cut.
+        file.sync_all().map_err(failed)
     }
 }
 

@@ -29,14 +29,13 @@ function random(seed) {
 }
 
 export class Engine {
-  static async load(bundle, device, options, onEvent) {
+  static async load(bundle, device, options) {
     const behaviour = new URL(bundle).pathname.split("/").at(-2);
     if (behaviour === "too-large" && !options.allowSlow) {
       fail("Limits", "One generation would take about 3 hours on this device.", "Use a browser with WebGPU, or a smaller model.");
     }
     if (behaviour === "gpu-refused" && device === "webgpu") fail("Unsupported", "The GPU refused.");
-    onEvent({ type: "load", stage: "manifest", loaded: 0, total: 5200 });
-    onEvent({ type: "load", stage: "manifest", loaded: 5200, total: 5200 });
+    if (behaviour === "slow-to-open") await sleep(1500);
     return new Engine(behaviour, device);
   }
 

@@ -23,6 +23,9 @@ after(async () => {
 /** Runs `body` in a page with an opened model of this behaviour. */
 async function withClient(behaviour, body, device = "wasm") {
   const { page, close } = await open(browser, server.url);
+  await engineReady(page);
+  let workers = 0;
+  page.on("worker", () => (workers += 1));
   const outcome = await page.evaluate(
     async ({ behaviour, device, body }) => {
       const { create } = await import("/web/dist/client.js");
@@ -55,6 +58,15 @@ async function withClient(behaviour, body, device = "wasm") {
     { behaviour, device, body },
   );
   await close();
+  return { ...outcome, workers };
+}
+
+/** Runs `body` in a page with what it was given, and fails on any error that nobody caught. */
+async function inPage(body, given) {
+  const { page, faults, close } = await open(browser, server.url);
+  const outcome = await page.evaluate(body, given);
+  assert.deepEqual(faults, []);
+  await close();
   return outcome;
 }
 
@@ -75,20 +87,50 @@ describe("the client", { timeout: 120_000 }, () => {
   });
 
   test("cancels at once, and the same worker goes on", async () => {
-    const { first, ms, queued, second, events } = await withClient("good", "cancel");
+    const { first, ms, queued, second, events, workers } = await withClient("good", "cancel");
     assert.equal(first.name, "Cancelled");
     assert.ok(ms < 300, `${ms} ms`);
     assert.equal(queued.name, "Cancelled", "a run that waits its turn can be cancelled too");
     assert.equal(second, "ok");
-    assert.equal(events.at(0), "stage", "the bundle must not be loaded again");
+    assert.equal(events.at(0), "stage");
+    assert.equal(workers, 1, "the bundle must not be loaded again");
   });
 
   test("cancels at once even when the engine hangs, and loads the bundle again", async () => {
-    const { first, ms, second, events } = await withClient("hang", "cancel");
+    const { first, ms, second, events, workers } = await withClient("hang", "cancel");
     assert.equal(first.name, "Cancelled");
     assert.ok(ms < 300, `${ms} ms`);
     assert.equal(second.name, "Cancelled", "it hangs again and is cancelled again");
-    assert.equal(events.at(0), "load");
+    assert.equal(events.at(0), "stage", "opening again is not a part of the run");
+    assert.equal(workers, 2);
+  });
+
+  test("rejects with its own errors, whatever it was given", async () => {
+    server.overrides.set("/huge.png", (_, response) => {
+      response.writeHead(200, { "content-type": "image/png", "content-length": 300_000_000 }).write("x");
+      return true;
+    });
+    const outcome = await inPage(async () => {
+      const { create, Art2MusError } = await import("/web/dist/client.js");
+      const name = (promise) => promise.then(() => "ok", (error) => error instanceof Art2MusError && error.name);
+      const art2mus = await create({ bundle: "good/", device: "wasm" });
+      const huge = new Blob(["x"]);
+      Object.defineProperty(huge, "size", { value: 300_000_000 });
+      const closed = await createImageBitmap(new ImageData(1, 1));
+      closed.close();
+      return {
+        address: await name(create({ bundle: "https://", device: "wasm" })),
+        missing: await name(create({})),
+        settings: await name(art2mus.estimate({ steps: () => 1 })),
+        closed: await name(art2mus.generate(closed).result),
+        huge: await name(art2mus.generate(huge).result),
+        download: await name(art2mus.generate(new URL("/huge.png", location.href)).result),
+        then: await name(art2mus.generate(new ImageData(1, 1), { steps: 1 }).result),
+      };
+    });
+    assert.deepEqual(outcome, {
+      address: "Input", missing: "Input", settings: "Input", closed: "Input", huge: "Limits", download: "Limits", then: "ok",
+    });
   });
 });
 
@@ -169,6 +211,15 @@ describe("the page", { timeout: 120_000 }, () => {
     await page.click("#make");
     await finished(page);
     assert.match((await saved(page)).name, /^pasted-seed-7\.wav$/);
+    await close();
+  });
+
+  test("forgets a picked file once it is taken, so that it can be picked again", async () => {
+    const { page, close } = await open(browser, server.url);
+    await engineReady(page);
+    await page.setInputFiles("#file", PICTURE);
+    await page.getByAltText("The chosen picture: picture.png").waitFor();
+    assert.equal(await page.locator("#file").inputValue(), "", "or the browser sees no change");
     await close();
   });
 
@@ -261,4 +312,46 @@ test("<art-to-mus> mirrors attributes, makes music, and tells about it", { timeo
   assert.deepEqual(outcome.kinds, ["progress", "done", "error"]);
   assert.deepEqual(faults, []);
   await close();
+});
+
+test("<art-to-mus> cancels a run, and while its model opens", { timeout: 60_000 }, async () => {
+  const outcome = await inPage(async () => {
+    await import("/web/dist/element.js");
+    const element = document.createElement("art-to-mus");
+    element.src = "/tests/fixtures/picture.png";
+    element.controls = true;
+    document.body.append(element);
+    const [button, bar, status] = ["button", "progress", "[part=status]"].map((part) => element.shadowRoot.querySelector(part));
+    const shown = [];
+    const cancelled = async (bundle, when) => {
+      element.bundle = bundle;
+      const run = element.generate().then(() => "ok", ({ name }) => name);
+      await when();
+      shown.push(!bar.hidden);
+      const start = performance.now();
+      button.click();
+      return { name: await run, prompt: performance.now() - start < 300, bar: bar.hidden, label: button.textContent, status: status.textContent };
+    };
+    const stage = () => new Promise((done) => element.addEventListener("art2mus-progress", done, { once: true }));
+    const outcomes = {
+      running: await cancelled("good/", stage),
+      opening: await cancelled("slow-to-open/", () => new Promise((done) => setTimeout(done, 300))),
+    };
+    // A run in place of another: the first must not touch what the second shows.
+    const first = element.generate().catch(({ name }) => name);
+    const second = element.generate();
+    outcomes.first = await first;
+    shown.push(!bar.hidden);
+    await second;
+    // Taken away before the run began: nothing is opened for it.
+    const gone = element.generate().catch(({ name }) => name);
+    element.remove();
+    return { ...outcomes, gone: await gone, shown };
+  });
+  const expected = {
+    name: "Cancelled", prompt: true, bar: true, label: "Make music", status: "The generation was cancelled.",
+  };
+  assert.deepEqual(outcome, {
+    running: expected, opening: expected, first: "Cancelled", gone: "Cancelled", shown: [true, true, true],
+  });
 });

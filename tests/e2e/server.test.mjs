@@ -53,3 +53,18 @@ test("what is not there, or outside, is not found", async () => {
     }
   }
 });
+
+test("the program's server hides hidden files", async () => {
+  for (const path of [".gitignore", "%2egitignore", "web/.npmrc"]) {
+    assert.equal((await fetch(servers[1].url + path)).status, 404, path);
+  }
+});
+
+test("many connections at once, kept open, are all answered", async () => {
+  const paths = Array.from({ length: 64 }, (_, n) => `tests/fixtures/picture.png?${n}`);
+  const sizes = await Promise.all(paths.map(async (path) => {
+    const response = await fetch(servers[1].url + path);
+    return (await response.arrayBuffer()).byteLength;
+  }));
+  assert.ok(sizes.every((size) => size === picture.length));
+});

@@ -2,10 +2,13 @@
 
 import { Art2MusError, toError } from "./errors.js";
 import type { Picture } from "./protocol.js";
-import { text } from "./texts.js";
+import { formatBytes, text } from "./texts.js";
 
 /** An encoded picture file, decoded pixels, or the address of a file. */
 export type Artwork = Blob | ImageBitmap | ImageData | URL;
+
+/** Files beyond this are not read: they would fill the memory before the engine could refuse them. */
+const MOST_BYTES = 256_000_000;
 
 export async function readArtwork(artwork: Artwork, signal?: AbortSignal): Promise<Picture> {
   if (artwork instanceof ImageData) {
@@ -13,9 +16,19 @@ export async function readArtwork(artwork: Artwork, signal?: AbortSignal): Promi
     return { kind: "pixels", rgba: new Uint8ClampedArray(data), width, height };
   }
   if (artwork instanceof ImageBitmap) return { kind: "bitmap", bitmap: artwork };
-  if (artwork instanceof Blob) return { kind: "file", bytes: await bytesOf(artwork) };
+  if (artwork instanceof Blob) {
+    checkSize(artwork.size);
+    return { kind: "file", bytes: await bytesOf(artwork) };
+  }
   if (artwork instanceof URL) return { kind: "file", bytes: await download(artwork, signal) };
   throw new Art2MusError({ name: "Input", message: text("error.notAnArtwork") });
+}
+
+function checkSize(bytes: number): void {
+  if (bytes <= MOST_BYTES) return;
+  const sizes = { bytes: formatBytes(bytes), most: formatBytes(MOST_BYTES) };
+  const message = text("error.pictureTooLarge", sizes);
+  throw new Art2MusError({ name: "Limits", message, hint: text("hint.pictureTooLarge") });
 }
 
 async function bytesOf(source: Blob | Response): Promise<Uint8Array> {
@@ -39,6 +52,12 @@ async function download(url: URL, signal?: AbortSignal): Promise<Uint8Array> {
       message: text("error.pictureStatus", { status: response.status, url: url.href }),
       hint: text("hint.pictureStatus"),
     });
+  }
+  try {
+    checkSize(Number(response.headers.get("content-length")));
+  } catch (error) {
+    void response.body?.cancel();
+    throw error;
   }
   return bytesOf(response);
 }

@@ -13,6 +13,7 @@
  * bundle loaded again by the next generation.
  */
 
+import { cancelled, orAbort } from "./abort.js";
 import { readArtwork, type Artwork } from "./artwork.js";
 import { Art2MusError, toError } from "./errors.js";
 import { Generation } from "./generation.js";
@@ -57,6 +58,10 @@ export interface CreateOptions {
   /** Load the model even where a generation would take unreasonably long. */
   allowSlow?: boolean;
   signal?: AbortSignal;
+  /**
+   * Accepted, and not called: opening reads nothing but the manifest. The weights are loaded during
+   * a generation, whose `load` events tell of them.
+   */
   onProgress?: (event: LoadEvent) => void;
 }
 
@@ -73,15 +78,20 @@ const TRY_WASM_AFTER = ["Unsupported", "Limits", "DeviceLost"];
 /** Starts the engine and opens a bundle. */
 export async function create(options: CreateOptions): Promise<Art2Mus> {
   await loadTexts();
+  try {
+    return await start(options);
+  } catch (thrown) {
+    throw toError(thrown, "Input"); // Our own errors aside, only the bundle's address can be wrong.
+  }
+}
+
+async function start(options: CreateOptions): Promise<Art2Mus> {
   const bundle = new URL(options.bundle.replace(/\/*$/, "/"), document.baseURI).href;
   const wanted = options.device ?? "auto";
   const allowSlow = options.allowSlow ?? false;
-  const onProgress = (event: GenerationEvent) => {
-    if (event.type === "load") options.onProgress?.(event);
-  };
   const open = async (device: Device, reasons: string[]) => {
     const session = new Session({ bundle, device, allowSlow });
-    return new Art2Mus(session, await session.open(onProgress, options.signal), device, reasons);
+    return new Art2Mus(session, await session.open(options.signal), device, reasons);
   };
   if (wanted !== "auto") return open(wanted, [text("probe.forced")]);
 
@@ -164,20 +174,20 @@ class Session {
   }
 
   /** Starts a worker and opens the bundle in it. */
-  async open(onEvent: (event: GenerationEvent) => void, signal?: AbortSignal): Promise<Info> {
-    const host = new WorkerHost();
-    this.#host = host;
+  async open(signal?: AbortSignal): Promise<Info> {
+    let host: WorkerHost | undefined;
     try {
-      return await orAbort(host.call({ kind: "load", ...this.#what }, onEvent).reply, signal);
+      host = this.#host = new WorkerHost();
+      return await orAbort(host.call({ kind: "load", ...this.#what }).reply, signal);
     } catch (thrown) {
       const error = toError(thrown);
-      host.close(error);
+      host?.close(error);
       throw error;
     }
   }
 
   async estimate(settings: Settings): Promise<Estimate> {
-    return (await this.#ready(() => {})).call({ kind: "estimate", settings }).reply;
+    return (await this.#ready()).call({ kind: "estimate", settings }).reply;
   }
 
   /** `free` is called when the worker can take the next call, which is after a cancelled result. */
@@ -192,7 +202,7 @@ class Session {
     let running: Running<RawResult> | undefined;
     try {
       const picture = await orAbort(readArtwork(artwork, signal), signal);
-      host = await this.#ready(emit, signal);
+      host = await this.#ready(signal);
       const transfer = picture.kind === "file" ? [picture.bytes.buffer] : [];
       running = host.call({ kind: "generate", picture, settings }, emit, transfer);
       const raw = await orAbort(running.reply, signal);
@@ -212,9 +222,9 @@ class Session {
   }
 
   /** The worker, started again if it was lost. */
-  async #ready(onEvent: (event: GenerationEvent) => void, signal?: AbortSignal): Promise<WorkerHost> {
+  async #ready(signal?: AbortSignal): Promise<WorkerHost> {
     if (this.#disposed) throw cancelled("error.disposed");
-    if (!this.#host?.alive) await this.open(onEvent, signal);
+    if (!this.#host?.alive) await this.open(signal);
     if (!this.#host?.alive) throw cancelled("error.disposed");
     return this.#host;
   }
@@ -226,25 +236,4 @@ async function letGo(host: WorkerHost, running: Running<unknown>): Promise<void>
   const timer = setTimeout(() => host.close(cancelled("error.cancelled")), LET_GO_MS);
   await running.reply.catch(() => {});
   clearTimeout(timer);
-}
-
-/** `promise`, or a rejection with `Cancelled` as soon as `signal` says so. */
-async function orAbort<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (signal === undefined) return promise;
-  let onAbort = () => {};
-  const abort = new Promise<never>((_, reject) => {
-    onAbort = () => reject(cancelled("error.cancelled"));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-  });
-  promise.catch(() => {}); // When the signal wins, nobody else looks at what becomes of it.
-  try {
-    return await Promise.race([abort, promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-function cancelled(key: string): Art2MusError {
-  return new Art2MusError({ name: "Cancelled", message: text(key) });
 }

@@ -9,6 +9,7 @@
  * Parts for styling: `picture`, `controls`, `button`, `progress`, `status`, `audio`.
  */
 
+import { cancelled, orAbort } from "./abort.js";
 import { create, type Art2Mus, type GenerationEvent, type Result, type Settings } from "./client.js";
 import { Art2MusError, toError } from "./errors.js";
 import { fromQuery } from "./settings.js";
@@ -110,12 +111,13 @@ export class ArtToMus extends HTMLElement {
     const run = (this.#run = new AbortController());
     try {
       await loadTexts();
+      if (run.signal.aborted) throw cancelled("error.cancelled");
       this.#begin();
       if (this.src === "") {
         const hint = text("hint.noSource");
         throw new Art2MusError({ name: "Input", message: text("error.noSource"), hint });
       }
-      const engine = await this.#engine();
+      const engine = await orAbort(this.#engine(), run.signal);
       const picture = new URL(this.src, document.baseURI);
       const generation = engine.generate(picture, { ...this.#settings(), signal: run.signal });
       for await (const event of generation) this.#onEvent(event);
@@ -126,8 +128,9 @@ export class ArtToMus extends HTMLElement {
       this.#tell("done", result);
       return result;
     } catch (thrown) {
-      const error = toError(thrown);
-      if (this.#run === run) this.#finish(error.message);
+      const error = toError(thrown, "Input"); // Our own errors aside, only an address can be wrong.
+      // After `cancel()` there is no run; what a newer one shows is left alone.
+      if (this.#run === run || this.#run === undefined) this.#finish(error.message);
       this.#tell("error", error);
       throw error;
     } finally {
@@ -156,12 +159,13 @@ export class ArtToMus extends HTMLElement {
     const bundle =
       this.bundle === "" ? DEFAULT_BUNDLE.href : new URL(this.bundle, document.baseURI).href;
     const key = `${device} ${bundle}`;
-    let shared = engines.get(key);
-    if (shared === undefined) {
-      shared = { engine: create({ bundle, device }), users: new Set() };
+    const shared = engines.get(key) ?? { engine: create({ bundle, device }), users: new Set() };
+    if (!engines.has(key)) {
       engines.set(key, shared);
       // What could not be opened is tried again the next time.
-      shared.engine.catch(() => engines.delete(key));
+      shared.engine.catch(() => {
+        if (engines.get(key) === shared) engines.delete(key);
+      });
     }
     shared.users.add(this);
     return shared.engine;

@@ -31,11 +31,6 @@ export interface EngineModule {
   /** Fetches and starts the `.wasm` file that lies beside the module. */
   default(): Promise<unknown>;
   Engine: {
-    load(
-      bundle: string,
-      device: Device,
-      options: { allowSlow?: boolean },
-      onEvent: OnEvent,
-    ): Promise<Engine>;
+    load(bundle: string, device: Device, options: { allowSlow?: boolean }): Promise<Engine>;
   };
 }

@@ -11,6 +11,7 @@ export const ERROR_NAMES = [
   "Format",
   "Input",
   "Cancelled",
+  "File",
   "Internal",
 ] as const;
 

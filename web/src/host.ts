@@ -52,7 +52,12 @@ export class WorkerHost {
         return;
       }
       this.#pending.set(id, { resolve, reject, onEvent });
-      this.#post({ id, call }, transfer);
+      try {
+        this.#post({ id, call }, transfer);
+      } catch (thrown) { // What the caller gave cannot be sent.
+        this.#pending.delete(id);
+        reject(toError(thrown, "Input"));
+      }
     });
     return { id, reply };
   }

@@ -1,6 +1,6 @@
 /** The page: one picture, one button, one piece of music. */
 
-import { create, type Art2Mus, type GenerationEvent, type LoadEvent } from "./client.js";
+import { create, type Art2Mus, type GenerationEvent } from "./client.js";
 import { byId, show } from "./dom.js";
 import { toError } from "./errors.js";
 import { PictureInput } from "./picture-input.js";
@@ -59,11 +59,7 @@ class Page {
     try {
       const { bundle, device } = this.#settings;
       const { signal } = opening;
-      const onProgress = ({ loaded, total }: LoadEvent) => {
-        const bytes = { loaded: formatBytes(loaded), total: formatBytes(total) };
-        this.#state.textContent = `${text("engine.starting")} ${text("progress.bytes", bytes)}`;
-      };
-      this.#engine = await create({ bundle, device, signal, onProgress, allowSlow: this.#allowSlow });
+      this.#engine = await create({ bundle, device, signal, allowSlow: this.#allowSlow });
       this.#describe(this.#engine);
     } catch (thrown) {
       if (!opening.signal.aborted) this.#showProblem(thrown);
@@ -77,7 +73,10 @@ class Page {
   async #generate(): Promise<void> {
     const engine = this.#engine;
     const artwork = await this.#picture.artwork();
-    if (engine === undefined || artwork === undefined || this.#run !== undefined) return;
+    const release = () => {
+      if (artwork instanceof ImageBitmap) artwork.close();
+    };
+    if (engine === undefined || artwork === undefined || this.#run !== undefined) return release();
     const settings = this.#settings;
     const run = (this.#run = new AbortController());
     const start = performance.now();
@@ -99,6 +98,7 @@ class Page {
       if (run.signal.aborted) this.#announce(text("run.cancelled"));
       else this.#showProblem(thrown);
     }
+    release(); // The worker has read a copy of its own.
     this.#run = undefined;
     this.#progress.end();
     if (document.activeElement === this.#cancel) this.#make.focus();

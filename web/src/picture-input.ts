@@ -18,6 +18,7 @@ export class PictureInput {
     input.addEventListener("change", () => {
       const file = input.files?.[0];
       if (file) this.#take(file);
+      input.value = ""; // Or picking the same file again would not be a change.
     });
     this.#listenForDrops(byId("drop", HTMLElement));
     document.addEventListener("paste", (event) => {
@@ -30,7 +31,7 @@ export class PictureInput {
     return this.#file?.name;
   }
 
-  /** The picture in a form that the engine understands. */
+  /** The picture in a form that the engine understands; a bitmap is the caller's to close. */
   async artwork(): Promise<Blob | ImageBitmap | undefined> {
     if (this.#file && this.#shown && !ENGINE_READS.test(this.#file.type)) {
       return createImageBitmap(this.#file).catch(() => this.#file);

@@ -1,5 +1,6 @@
 /** Finds out what this browser can run, and says why. */
 
+import { toError } from "./errors.js";
 import { loadTexts, text } from "./texts.js";
 
 /** Best way to run the networks here; `none` means not at all. */
@@ -69,6 +70,14 @@ async function findAdapter(): Promise<GPUAdapter | null> {
  */
 export async function probe(): Promise<Probe> {
   await loadTexts();
+  try {
+    return await ask();
+  } catch (thrown) {
+    throw toError(thrown);
+  }
+}
+
+async function ask(): Promise<Probe> {
   if (!hasSimd()) {
     return { tier: "none", reasons: [text("probe.noSimd")], limits: null, adapter: "" };
   }

@@ -36,16 +36,16 @@ scope.addEventListener("unhandledrejection", (event) => {
 });
 
 async function answer(id: number, call: Call): Promise<void> {
-  const onEvent = (event: GenerationEvent) => scope.postMessage({ kind: "event", id, event });
   try {
     if (call.kind === "load") {
-      engine = await load(call, onEvent);
+      engine = await load(call);
       scope.postMessage({ kind: "reply", id, value: engine.info() });
     } else if (engine === undefined) {
       throw new Error("no model is loaded");
     } else if (call.kind === "estimate") {
       scope.postMessage({ kind: "reply", id, value: engine.estimate(call.settings) });
     } else {
+      const onEvent = (event: GenerationEvent) => scope.postMessage({ kind: "event", id, event });
       const isCancelled = () => cancelled.has(id);
       const value = await generate(engine, call, onEvent, isCancelled);
       value.samples = owned(value.samples);
@@ -61,10 +61,7 @@ async function answer(id: number, call: Call): Promise<void> {
   }
 }
 
-async function load(
-  call: Extract<Call, { kind: "load" }>,
-  onEvent: (event: GenerationEvent) => void,
-): Promise<Engine> {
+async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
   const url = new URL(`./${call.device}/art2mus.js`, import.meta.url);
   let module: EngineModule;
   try {
@@ -73,7 +70,7 @@ async function load(
   } catch (thrown) {
     throw toPlain(thrown, thrown instanceof WebAssembly.CompileError ? "Unsupported" : "Network");
   }
-  return module.Engine.load(call.bundle, call.device, { allowSlow: call.allowSlow }, onEvent);
+  return module.Engine.load(call.bundle, call.device, { allowSlow: call.allowSlow });
 }
 
 function generate(

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { toError, toPlain } from "../dist/errors.js";
+import { ERROR_NAMES, toError, toPlain } from "../dist/errors.js";
 import { Spectrum } from "../dist/fft.js";
 import { Generation } from "../dist/generation.js";
 import { fromQuery, toQuery } from "../dist/settings.js";
@@ -52,6 +52,11 @@ test("errors keep their name, and strangers become the fallback", () => {
   const error = toError({ name: "Input", message: "no" });
   assert.ok(error instanceof Error && toError(error) === error);
   assert.equal(error.hint, "");
+});
+
+test("errors have the names that the engine gives them", () => {
+  const names = [...read("../../src/error.rs").matchAll(/Self::\w+ => "(\w+)"/g)].map((match) => match[1]);
+  assert.deepEqual(names, [...ERROR_NAMES]);
 });
 
 test("bytes are written for people", () => {

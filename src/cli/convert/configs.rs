@@ -126,9 +126,11 @@ pub(super) fn imagebind_vision(checkpoint: &Checkpoint) -> Result<VisionConfig> 
 
 /// The audio trunk, if the file has it.
 pub(super) fn imagebind_audio(checkpoint: &Checkpoint) -> Result<Option<AudioConfig>> {
-    let Some(stem) = checkpoint.shape("modality_preprocessors.audio.rgbt_stem.proj.weight") else {
+    let stem = "modality_preprocessors.audio.rgbt_stem.proj.weight";
+    if checkpoint.shape(stem).is_none() {
         return Ok(None);
-    };
+    }
+    let stem = shape(checkpoint, stem)?;
     let head = shape(checkpoint, "modality_heads.audio.2.weight")?;
     let inner = shape(checkpoint, "modality_trunks.audio.blocks.0.mlp.fc1.weight")?;
     Ok(Some(AudioConfig {

@@ -27,10 +27,10 @@ use crate::{
     },
     ops::Cpu,
     pipeline::{Networks, TextConditions, kind, needed_tensors, stage},
-    text::{self, NegativePrefix, TextEncoders},
+    text::{self, TextEncoders},
     weights::{
-        BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NetworkEntry, Provenance,
-        StageEntry,
+        BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NegativePrefix,
+        NetworkEntry, Provenance, StageEntry,
     },
 };
 
@@ -169,6 +169,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let constants = Constants {
         prompt: arguments.prompt.clone(),
         negative_prompt: arguments.negative.clone(),
+        negative_prefix: arguments.negative_prefix,
     };
     let provenance = Provenance {
         converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),

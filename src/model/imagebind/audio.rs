@@ -10,6 +10,7 @@ use super::block::{Block, BlockConfig, EPS, flops};
 use crate::{
     Result,
     model::{
+        MAX_DEPTH, MAX_IMAGE, MAX_WIDTH, check_multiple, check_sizes,
         layers::{Conv2d, LayerNorm, Linear, l2_normalise},
         params::{Init, Params},
         trace::Trace,
@@ -61,6 +62,25 @@ impl AudioConfig {
         }
     }
 
+    /// Refuses sizes that make no network.
+    pub fn check(&self) -> Result<()> {
+        let network = "ImageBind's audio trunk";
+        check_sizes(
+            network,
+            &[
+                ("mel_bins", self.mel_bins, MAX_IMAGE),
+                ("frames", self.frames, MAX_IMAGE),
+                ("patch", self.patch, self.mel_bins.min(self.frames)),
+                ("stride", self.stride, MAX_IMAGE),
+                ("width", self.width, MAX_WIDTH),
+                ("depth", self.depth, MAX_DEPTH),
+                ("mlp", self.mlp, MAX_WIDTH),
+                ("embedding", self.embedding, MAX_WIDTH),
+            ],
+        )?;
+        check_multiple(network, ("width", self.width), ("heads", self.heads))
+    }
+
     fn patches(&self) -> usize {
         let steps = |length: usize| (length - self.patch) / self.stride + 1;
         steps(self.mel_bins) * steps(self.frames)
@@ -68,9 +88,10 @@ impl AudioConfig {
 
     /// Floating-point operations for `clips` clips.
     pub fn flops(&self, clips: usize) -> u64 {
-        let stem = 2 * self.patches() * self.patch * self.patch * self.width;
+        let patch = (self.patch * self.patch) as u64;
+        let stem = 2 * self.patches() as u64 * patch * self.width as u64;
         let blocks = self.depth as u64 * flops(self.patches() + 1, self.width, self.mlp);
-        clips as u64 * (stem as u64 + blocks)
+        clips as u64 * (stem + blocks)
     }
 }
 
@@ -90,6 +111,7 @@ pub struct AudioTrunk<B: Backend> {
 impl<B: Kernels> AudioTrunk<B> {
     /// Reads all parameters.
     pub fn load(p: &Params<B>, config: &AudioConfig) -> Result<Self> {
+        config.check()?;
         let width = config.width;
         let input = p.at("modality_preprocessors.audio");
         let trunk = p.at("modality_trunks.audio");
@@ -124,7 +146,9 @@ impl<B: Kernels> AudioTrunk<B> {
                 .collect::<Result<_>>()?,
             head_norm: LayerNorm::load(&head.at("0"), width, EPS)?,
             head: Linear::load_no_bias(&head.at("2"), width, config.embedding)?,
-            scale: log_scale[0].exp().min(MAX_SCALE),
+            scale: log_scale
+                .first()
+                .map_or(1.0, |log| log.exp().min(MAX_SCALE)),
         })
     }
 

@@ -95,7 +95,9 @@ impl<B: Kernels> TextTrunk<B> {
                 .collect::<Result<_>>()?,
             head_norm: LayerNorm::load(&head.at("0"), width, EPS)?,
             head: Linear::load_no_bias(&head.at("1"), width, config.embedding)?,
-            scale: log_scale[0].exp().min(MAX_SCALE),
+            scale: log_scale
+                .first()
+                .map_or(1.0, |log| log.exp().min(MAX_SCALE)),
             context: config.context,
             vocabulary: config.vocabulary,
         })

@@ -10,6 +10,7 @@ use super::block::{Block, BlockConfig, EPS, flops};
 use crate::{
     Result,
     model::{
+        MAX_DEPTH, MAX_IMAGE, MAX_WIDTH, check_multiple, check_sizes,
         layers::{Conv2d, LayerNorm, Linear, l2_normalise},
         params::{Init, Params},
         trace::Trace,
@@ -53,15 +54,33 @@ impl VisionConfig {
         }
     }
 
+    /// Refuses sizes that make no network.
+    pub fn check(&self) -> Result<()> {
+        let network = "ImageBind's vision trunk";
+        check_sizes(
+            network,
+            &[
+                ("image_size", self.image_size, MAX_IMAGE),
+                ("patch", self.patch, self.image_size),
+                ("frames", self.frames, 16),
+                ("width", self.width, MAX_WIDTH),
+                ("depth", self.depth, MAX_DEPTH),
+                ("mlp", self.mlp, MAX_WIDTH),
+                ("embedding", self.embedding, MAX_WIDTH),
+            ],
+        )?;
+        check_multiple(network, ("width", self.width), ("heads", self.heads))
+    }
+
     fn patches(&self) -> usize {
         (self.image_size / self.patch).pow(2)
     }
 
     /// Floating-point operations for one picture.
     pub fn flops(&self) -> u64 {
-        let patch = 3 * self.patch * self.patch;
-        let stem = 2 * self.patches() * patch * self.width;
-        stem as u64 + self.depth as u64 * flops(self.patches() + 1, self.width, self.mlp)
+        let patch = 3 * (self.patch * self.patch) as u64;
+        let stem = 2 * self.patches() as u64 * patch * self.width as u64;
+        stem + self.depth as u64 * flops(self.patches() + 1, self.width, self.mlp)
     }
 }
 
@@ -80,6 +99,7 @@ pub struct VisionTrunk<B: Backend> {
 impl<B: Kernels> VisionTrunk<B> {
     /// Reads all parameters.
     pub fn load(p: &Params<B>, config: &VisionConfig) -> Result<Self> {
+        config.check()?;
         let width = config.width;
         let input = p.at("modality_preprocessors.vision");
         let trunk = p.at("modality_trunks.vision");

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    model::{MAX_WIDTH, check_sizes},
+};
 
 /// One value for all levels, or one for each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,8 +30,8 @@ impl<T> PerLevel<T> {
 /// The context widths of the transformers behind a resnet; `null` is a second self-attention.
 pub type Contexts = Vec<Option<usize>>;
 
-/// Sizes of the UNet. Keys that change what is computed in a way that is not implemented are
-/// refused by [`UnetConfig::check`].
+/// Sizes of the UNet. Values of these keys that are not implemented are refused; keys that are not
+/// among them are ignored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UnetConfig {
@@ -233,6 +236,39 @@ impl UnetConfig {
             "UpBlock2D",
             "CrossAttnUpBlock2D",
         ];
+        let contexts = |entry: &ContextsOrWidth| entry.contexts().len();
+        let most = match &self.cross_attention_dim {
+            PerLevel::Each(list) => list.iter().map(contexts).max().unwrap_or(0),
+            PerLevel::All(entry) => contexts(entry),
+        };
+        let network = "the UNet";
+        check_sizes(
+            network,
+            &[
+                ("levels", count, 8),
+                ("transformers behind a resnet", most, 16),
+                ("in_channels", self.in_channels, MAX_WIDTH),
+                ("norm_num_groups", self.norm_num_groups, MAX_WIDTH),
+            ],
+        )?;
+        for (level, &channels) in self.block_out_channels.iter().enumerate() {
+            let at = |list: &PerLevel<usize>| list.at(level).copied().unwrap_or(1);
+            check_sizes(
+                network,
+                &[
+                    ("block_out_channels", channels, MAX_WIDTH),
+                    ("layers_per_block", at(&self.layers_per_block), 64),
+                    (
+                        "transformer_layers_per_block",
+                        at(&self.transformer_layers_per_block),
+                        64,
+                    ),
+                ],
+            )?;
+        }
+        if self.out_channels != self.in_channels || !self.block_out_channels[0].is_multiple_of(2) {
+            return refuse("other channels out than in, or an odd number of first channels".into());
+        }
         let types = self.down_block_types.iter().chain(&self.up_block_types);
         for kind in types {
             if !known.contains(&kind.as_str()) {

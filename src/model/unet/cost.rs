@@ -47,7 +47,9 @@ impl UnetConfig {
 }
 
 fn conv(size: [usize; 2], inputs: usize, outputs: usize, kernel: usize) -> u64 {
-    2 * (size[0] * size[1] * inputs * outputs * kernel * kernel) as u64
+    // In u64: a browser's usize has 32 bits.
+    let factors = [size[0], size[1], inputs, outputs, kernel, kernel];
+    2 * factors.map(|n| n as u64).iter().product::<u64>()
 }
 
 fn resnet(size: [usize; 2], inputs: usize, outputs: usize) -> u64 {
@@ -60,7 +62,7 @@ fn resnet(size: [usize; 2], inputs: usize, outputs: usize) -> u64 {
 }
 
 fn transformers(size: [usize; 2], level: &Level, audio: usize, text: usize) -> u64 {
-    let (n, c) = ((size[0] * size[1]) as u64, level.channels as u64);
+    let (n, c) = (size[0] as u64 * size[1] as u64, level.channels as u64);
     let one = |(i, context): (usize, &Option<usize>)| {
         let (keys, width) = match context {
             None => (n, c),
