@@ -150,7 +150,7 @@ fn pictures_that_cannot_be_used() {
         ("pictures/not-an-image.png", "picture"),
         ("pictures/truncated.jpg", "cut off"),
         ("pictures/enormous.png", "megapixels"),
-        ("pictures/nothing.png", "cannot read"),
+        ("pictures/nothing.png", "cannot open"),
     ] {
         let (output, error) = generate(&fixture(picture), &path, &[]);
         assert_eq!(output.status.code(), Some(1), "{picture}");
@@ -240,8 +240,17 @@ fn broken_bundles() {
             fs::remove_file(path.join("002.bin")).unwrap();
         }),
     ];
-    let edits: [(&str, Edit); 5] = [
+    let edits: [(&str, Edit); 8] = [
         ("version 9", |m| m["version"] = 9.into()),
+        ("has levels 0, which cannot be used", |m| {
+            m["stages"][3]["networks"][0]["config"]["block_out_channels"] = Value::Array(vec![]);
+        }),
+        ("upsample_rates 0, which cannot be used", |m| {
+            m["stages"][4]["networks"][0]["config"]["upsample_rates"][0] = 0.into();
+        }),
+        ("n_embd 24 and n_head 0, which cannot be used", |m| {
+            m["stages"][1]["networks"][1]["config"]["n_head"] = 0.into();
+        }),
         ("hole", |m| {
             let offset = m["stages"][0]["tensors"][1]["offset"].as_u64().unwrap();
             m["stages"][0]["tensors"][1]["offset"] = (offset + 16).into();

@@ -55,9 +55,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Files beneath `root`, in parts too; folders show their `index.html`.
 fn router(root: &Path) -> Router {
-    let always = |name, value| {
-        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
-    };
+    let always =
+        |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     Router::new()
         .fallback_service(ServeDir::new(root))
         .layer(middleware::from_fn(hide))
