@@ -55,6 +55,7 @@ impl Location {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 fn too_long(name: &str, limit: u64) -> Error {
     Error::new(
         ErrorKind::Limits,
