@@ -55,11 +55,11 @@ fn settings(scheduler: SchedulerKind, steps: usize) -> Settings {
     }
 }
 
-fn generate<B: Kernels>(case: &Case, settings: Settings) -> Output {
+fn generate<B: Kernels>(case: &Case, settings: Settings, dtype: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("bundle");
     let [flag, encoder] = case.picture_encoder;
-    common::convert(&[flag, encoder], case.aligner, &bundle, &["--dtype", "f32"]);
+    common::convert(&[flag, encoder], case.aligner, &bundle, &["--dtype", dtype]);
     let reference = Fixture::open(case.trace);
     let bytes = std::fs::read(fixture("picture.png")).unwrap();
     let picture = art2mus::image::decode(&bytes).unwrap();
@@ -91,7 +91,7 @@ fn compare(output: &Output, case: &Case, bound: f64, wanted: impl Fn(&str) -> bo
 }
 
 fn check_case<B: Kernels>(case: &Case, bound: f64, at_least: usize) {
-    let output = generate::<B>(case, settings(SchedulerKind::Ddim, case.steps));
+    let output = generate::<B>(case, settings(SchedulerKind::Ddim, case.steps), "f32");
     let elsewhere = |name: &str| case.elsewhere.iter().any(|prefix| name.starts_with(prefix));
     let compared = compare(&output, case, bound, |name| !elsewhere(name));
     assert!(
@@ -101,7 +101,7 @@ fn check_case<B: Kernels>(case: &Case, bound: f64, at_least: usize) {
 }
 
 fn check_dpm<B: Kernels>(bound: f64) {
-    let output = generate::<B>(&IMAGEBIND, settings(SchedulerKind::Dpmpp, 4));
+    let output = generate::<B>(&IMAGEBIND, settings(SchedulerKind::Dpmpp, 4), "f32");
     let dpm = |name: &str| name.starts_with("dpm.latents.");
     assert_eq!(compare(&output, &IMAGEBIND, bound, dpm), 4);
 }
@@ -170,26 +170,9 @@ fn timesteps_agree() {
 /// f16 storage changes the music hardly at all.
 #[test]
 fn f16_bundle_stays_close() {
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = folder.path().join("bundle");
-    common::convert(
-        &["--imagebind", "imagebind-tiny.pth"],
-        IMAGEBIND.aligner,
-        &bundle,
-        &["--dtype", "f16"],
-    );
     let reference = Fixture::open(IMAGEBIND.trace);
-    let bytes = std::fs::read(fixture("picture.png")).unwrap();
-    let picture = art2mus::image::decode(&bytes).unwrap();
-    let bundle = pollster::block_on(Bundle::open(Location::Folder(bundle))).unwrap();
-    let pipeline = Pipeline::<Cpu>::new(bundle, Default::default()).unwrap();
-    let request = Request {
-        settings: settings(SchedulerKind::Ddim, IMAGEBIND.steps),
-        latents: Some(reference.tensor("latents.initial")),
-        text: None,
-        trace: false,
-    };
-    let output = pollster::block_on(pipeline.generate(&picture, &request, &mut ())).unwrap();
+    let settings = settings(SchedulerKind::Ddim, IMAGEBIND.steps);
+    let output = generate::<Cpu>(&IMAGEBIND, settings, "f16");
     let error = relative_error(
         &reference.tensor("waveform").values,
         &output.pieces[0].samples,

@@ -77,7 +77,7 @@ for (const [device, bound] of Object.entries(BOUNDS)) {
       const module = await import(`/web/dist/${device}/art2mus.js`);
       await module.default();
       const bundle = new URL("/web/models/default/", location.href).href;
-      const engine = await module.Engine.load(bundle, device, {}, () => {});
+      const engine = await module.Engine.load(bundle, device, {});
       const picture = await (await fetch("/tests/fixtures/picture.png")).arrayBuffer();
       const never = () => false;
       const options = { ...settings, trace: true };
