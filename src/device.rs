@@ -13,6 +13,8 @@ pub enum DeviceChoice {
     Wgpu,
     /// An NVIDIA GPU through CUDA.
     Cuda,
+    /// The CPU, with PyTorch's kernels; to train.
+    Libtorch,
     /// The CPU.
     Cpu,
 }
@@ -32,6 +34,9 @@ pub enum Device {
     /// A GPU through CUDA.
     #[cfg(feature = "cuda")]
     Cuda,
+    /// The CPU with PyTorch's kernels.
+    #[cfg(feature = "libtorch")]
+    Libtorch,
 }
 
 impl std::fmt::Display for Device {
@@ -42,6 +47,8 @@ impl std::fmt::Display for Device {
             Self::Wgpu { adapter } => f.write_str(adapter),
             #[cfg(feature = "cuda")]
             Self::Cuda => f.write_str("CUDA"),
+            #[cfg(feature = "libtorch")]
+            Self::Libtorch => f.write_str("CPU with PyTorch"),
         }
     }
 }
@@ -70,6 +77,13 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
                 "install a graphics driver (mesa-vulkan-drivers has a software one) or use --device cpu",
             )),
         },
+        #[cfg(feature = "libtorch")]
+        DeviceChoice::Libtorch => Ok(Device::Libtorch),
+        #[cfg(not(feature = "libtorch"))]
+        DeviceChoice::Libtorch => Err(Error::unsupported(
+            "this program was built without PyTorch",
+            "build it with --features libtorch, or use --device cpu",
+        )),
         #[cfg(feature = "cuda")]
         DeviceChoice::Cuda => Ok(Device::Cuda),
         #[cfg(not(feature = "cuda"))]

@@ -43,15 +43,25 @@ pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
+pub mod dataset;
+#[cfg(feature = "cli")]
 pub mod device;
 pub mod diffusion;
 mod error;
+#[cfg(feature = "cli")]
+pub mod evaluate;
+#[cfg(feature = "cli")]
+mod files;
 pub mod image;
+#[cfg(feature = "cli")]
+pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod pipeline;
 #[cfg(feature = "cli")]
 pub mod text;
+#[cfg(feature = "train")]
+pub mod train;
 #[cfg(all(feature = "web", not(feature = "cli")))]
 pub mod web;
 pub mod weights;

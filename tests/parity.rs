@@ -110,6 +110,11 @@ fn check_dpm<B: Kernels>(bound: f64) {
 fn gpu_is_missing() -> bool {
     let missing = choose(DeviceChoice::Wgpu).is_err();
     if missing {
+        // Where a software device was installed on purpose, its silence is a fault.
+        assert!(
+            std::env::var_os("ART2MUS_REQUIRE_GPU").is_none(),
+            "no Vulkan device answers"
+        );
         eprintln!("skipped: no Vulkan device answers");
     }
     missing

@@ -5,12 +5,8 @@
 //! [`MelSpectrogram::compute`], [`fit`] to `frames * 64` values.
 //! [`MelSpectrogram::training_item`] does all but the excerpt.
 
-use std::{f64::consts::PI, fmt, sync::Arc};
-
-use realfft::{RealFftPlanner, RealToComplex};
-
-use super::{SAMPLE_RATE, check_finite, fbank::nonzero, peak, transform_failed};
-use crate::{Error, Result};
+use super::{SAMPLE_RATE, fbank::nonzero, peak, stft::Stft};
+use crate::Result;
 
 /// The mel bands.
 pub const MEL_BINS: usize = 64;
@@ -80,19 +76,11 @@ pub fn fit(values: &[f32], length: usize) -> Vec<f32> {
 /// assert_eq!(mel.len(), 101 * MEL_BINS);
 /// # Ok::<(), art2mus::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct MelSpectrogram {
-    fft: Arc<dyn RealToComplex<f64>>,
-    /// The periodic Hann window.
-    window: Vec<f64>,
+    stft: Stft,
     /// For each band the first FFT bin and the weights from there on.
     bands: Vec<(usize, Vec<f64>)>,
-}
-
-impl fmt::Debug for MelSpectrogram {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MelSpectrogram")
-    }
 }
 
 impl Default for MelSpectrogram {
@@ -104,13 +92,9 @@ impl Default for MelSpectrogram {
 impl MelSpectrogram {
     /// Makes the window, the bands and the plan of the Fourier transform.
     pub fn new() -> Self {
-        let turn = 2.0 * PI / FFT as f64;
         Self {
-            fft: RealFftPlanner::new().plan_fft_forward(FFT),
-            window: (0..FFT)
-                .map(|n| 0.5 - 0.5 * (turn * n as f64).cos())
-                .collect(),
-            bands: bands(),
+            stft: Stft::new(FFT, HOP),
+            bands: bands(FFT, SAMPLE_RATE as usize),
         }
     }
 
@@ -118,32 +102,14 @@ impl MelSpectrogram {
     ///
     /// A sound of 512 samples or less cannot be mirrored at its ends and is refused.
     pub fn compute(&self, samples: &[f32]) -> Result<Vec<f32>> {
-        check_finite(samples)?;
-        let half = FFT / 2;
-        if samples.len() <= half {
-            return Err(Error::input(
-                format!("the sound has {} samples at 16 kHz", samples.len()),
-                format!("give one of more than {half}"),
-            ));
-        }
         let mut out = Vec::with_capacity((1 + samples.len() / HOP) * MEL_BINS);
-        let mut input = self.fft.make_input_vec();
-        let mut spectrum = self.fft.make_output_vec();
-        let mut scratch = self.fft.make_scratch_vec();
-        for middle in (0..=samples.len()).step_by(HOP) {
-            for (n, (value, window)) in input.iter_mut().zip(&self.window).enumerate() {
-                let sample = samples[mirrored(middle + n, half, samples.len())];
-                *value = f64::from(sample) * window;
-            }
-            self.fft
-                .process_with_scratch(&mut input, &mut spectrum, &mut scratch)
-                .map_err(transform_failed)?;
+        self.stft.each(samples, |spectrum| {
             out.extend(self.bands.iter().map(|(first, weights)| {
                 let bins = spectrum[*first..].iter();
                 let sum: f64 = bins.zip(weights).map(|(x, w)| x.norm() * w).sum();
                 sum.max(FLOOR).ln() as f32
             }));
-        }
+        })?;
         Ok(out)
     }
 
@@ -160,24 +126,15 @@ impl MelSpectrogram {
     }
 }
 
-/// The sample at `at - before`, mirrored at the first and the last, which are not repeated.
-///
-/// For `at` below `samples + 2 before` and `before` below `samples`.
-fn mirrored(at: usize, before: usize, samples: usize) -> usize {
-    let last = samples - 1;
-    let at = at.abs_diff(before);
-    if at <= last { at } else { 2 * last - at }
-}
-
-/// The triangles, in Hz between edges that are evenly spaced in mel, each with area 1.
-fn bands() -> Vec<(usize, Vec<f64>)> {
-    let top = slaney_mel(f64::from(SAMPLE_RATE) / 2.0);
+/// The triangles: for each band the first FFT bin and the weights from there on. In Hz between edges that are evenly spaced in mel, each with area 1.
+pub(super) fn bands(n_fft: usize, sample_rate: usize) -> Vec<(usize, Vec<f64>)> {
+    let top = slaney_mel(sample_rate as f64 / 2.0);
     let edge = |n: usize| slaney_hz(top * n as f64 / (MEL_BINS + 1) as f64);
-    let bin = f64::from(SAMPLE_RATE) / FFT as f64;
+    let bin = sample_rate as f64 / n_fft as f64;
     (0..MEL_BINS)
         .map(|i| {
             let (left, centre, right) = (edge(i), edge(i + 1), edge(i + 2));
-            let weights = (0..=FFT / 2).map(|k| {
+            let weights = (0..=n_fft / 2).map(|k| {
                 let f = bin * k as f64;
                 let rising = (f - left) / (centre - left);
                 let falling = (right - f) / (right - centre);
@@ -278,13 +235,6 @@ mod tests {
         assert!(plan.compute(&[0.0; 513]).is_ok());
         assert!(plan.compute(&[f32::NAN; 4000]).is_err());
         assert!(plan.training_item(&[0.1; 4000], 0).is_err());
-    }
-
-    #[test]
-    fn mirrors_do_not_repeat_the_ends() {
-        let places = |samples| (0..samples + 4).map(move |at| mirrored(at, 2, samples));
-        assert_eq!(places(4).collect::<Vec<_>>(), [2, 1, 0, 1, 2, 3, 2, 1]);
-        assert_eq!(places(3).collect::<Vec<_>>(), [2, 1, 0, 1, 2, 1, 0]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod fbank;
 pub mod mel;
 pub mod resample;
+pub mod stft;
 pub mod wav;
 
 use crate::{Error, Result};

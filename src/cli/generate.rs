@@ -7,13 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{bundle_location, check_writable, human_bytes, print_json, print_line, write_file};
+use super::{bundle_location, human_bytes, print_json, print_line};
 use crate::{
     Error, Result,
     audio::wav,
     checkpoint::Checkpoint,
     device::{self, Device, DeviceChoice},
     diffusion::SchedulerKind,
+    files::{check_writable, write_file},
     image,
     model::params::{Init, TensorSource},
     ops::{Cpu, Kernels},
@@ -109,6 +110,10 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         #[cfg(feature = "cuda")]
         Device::Cuda => {
             generate::<burn::backend::Cuda>(bundle.clone(), &picture, &request, observer)
+        }
+        #[cfg(feature = "libtorch")]
+        Device::Libtorch => {
+            generate::<burn::backend::LibTorch>(bundle.clone(), &picture, &request, observer)
         }
     }?;
     let files = write_pieces(&output, &made, &bundle)?;

@@ -1,9 +1,15 @@
 //! The command line.
 
 mod convert;
+mod evaluate;
 mod generate;
 mod inspect;
+#[cfg(feature = "train")]
+mod pretrain;
 mod serve;
+mod synth;
+#[cfg(feature = "train")]
+mod train;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +40,16 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Check every byte of a bundle.
     Verify(verify::Arguments),
+    /// Train the parts that the aligner builds on, for the small model.
+    #[cfg(feature = "train")]
+    Pretrain(pretrain::Arguments),
+    /// Train an image aligner on the frozen networks of a bundle.
+    #[cfg(feature = "train")]
+    Train(train::Arguments),
+    /// Paint synthetic pictures and compose music that fits them.
+    Synth(synth::Arguments),
+    /// Measure a bundle on synthetic pairs that no training has seen.
+    Evaluate(evaluate::Arguments),
     /// Serve the page and its files on this machine.
     Serve(serve::Arguments),
 }
@@ -56,6 +72,12 @@ pub fn run() -> ExitCode {
         Command::Convert(arguments) => convert::run(arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        #[cfg(feature = "train")]
+        Command::Pretrain(arguments) => pretrain::run_command(&arguments),
+        #[cfg(feature = "train")]
+        Command::Train(arguments) => train::run_command(&arguments),
+        Command::Synth(arguments) => synth::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     }));
     match result.unwrap_or_else(|fault| Err(unexpected(fault.as_ref()))) {
@@ -112,39 +134,6 @@ fn print_line(text: &str) -> Result<()> {
     writeln!(out, "{text}")
         .and_then(|()| out.flush())
         .map_err(|e| Error::file("write to", Path::new("standard output"), e))
-}
-
-/// Whether a file can be written at `path`.
-fn check_writable(path: &Path) -> Result<()> {
-    unfinished_file(path).map(drop)
-}
-
-/// A hidden file beside `path`, which is removed unless it is moved there.
-fn unfinished_file(path: &Path) -> Result<tempfile::NamedTempFile> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        .prefix(".art2mus-unfinished-")
-        .tempfile_in(folder)
-        .map_err(|e| Error::file("write", path, e))
-}
-
-/// Writes a file so that it is there completely or not at all.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |e| Error::file("write", path, e);
-    let mut file = unfinished_file(path)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let readable = std::fs::Permissions::from_mode(0o644);
-        file.as_file().set_permissions(readable).map_err(failed)?;
-    }
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
 }
 
 /// A number of bytes as a person reads it.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ddim::Ddim;
 pub use dpm::DpmSolver;
-pub use schedule::{NoiseSchedule, ScheduleConfig};
+pub use schedule::{NoiseSchedule, Prediction, ScheduleConfig};
 
 use crate::{Error, Result};
 

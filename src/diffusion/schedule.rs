@@ -1,5 +1,6 @@
 //! How much noise there is at each of the training timesteps.
 
+use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -16,7 +17,7 @@ pub struct ScheduleConfig {
     pub beta_end: f64,
     /// How variances run between the two: `scaled_linear` or `linear`.
     pub beta_schedule: String,
-    /// What the UNet predicts: `epsilon`.
+    /// What the UNet predicts: `epsilon`, or `v_prediction` for the small model.
     pub prediction_type: String,
     /// How sampling timesteps are spread: `leading`.
     pub timestep_spacing: String,
@@ -24,8 +25,10 @@ pub struct ScheduleConfig {
     pub steps_offset: usize,
     /// Whether the step behind the last one is free of noise.
     pub set_alpha_to_one: bool,
-    /// Whether predictions of the clean latent are clipped.
+    /// Whether predictions of the clean latent are clipped to `clip_sample_range`.
     pub clip_sample: bool,
+    /// See `clip_sample`.
+    pub clip_sample_range: f64,
 }
 
 impl Default for ScheduleConfig {
@@ -41,6 +44,7 @@ impl Default for ScheduleConfig {
             steps_offset: 1,
             set_alpha_to_one: false,
             clip_sample: false,
+            clip_sample_range: 1.0,
         }
     }
 }
@@ -51,7 +55,19 @@ impl Default for ScheduleConfig {
 #[derive(Debug, Clone)]
 pub struct NoiseSchedule {
     alphas_cumprod: Vec<f64>,
+    prediction: Prediction,
+    clip: Option<f64>,
     config: ScheduleConfig,
+}
+
+/// What the UNet predicts of `z = a x + s n`, with `a^2 = abar_t` and `s^2 = 1 - abar_t`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prediction {
+    /// The noise `n`.
+    Epsilon,
+    /// The velocity `a n - s x` of Salimans and Ho, "Progressive Distillation for Fast Sampling of
+    /// Diffusion Models", 2022.
+    Velocity,
 }
 
 impl NoiseSchedule {
@@ -67,14 +83,20 @@ impl NoiseSchedule {
         if !(2..=100_000).contains(&count) {
             return refuse(format!("{count} timesteps"));
         }
-        if config.prediction_type != "epsilon" {
-            return refuse(format!("prediction_type {}", config.prediction_type));
+        let prediction = match config.prediction_type.as_str() {
+            "epsilon" => Prediction::Epsilon,
+            "v_prediction" => Prediction::Velocity,
+            other => return refuse(format!("prediction_type {other}")),
+        };
+        let clip = config.clip_sample.then_some(config.clip_sample_range);
+        if clip.is_some_and(|range| !range.is_finite() || range <= 0.0) {
+            return refuse(format!("clip_sample_range {}", config.clip_sample_range));
         }
         if config.timestep_spacing != "leading" {
             return refuse(format!("timestep_spacing {}", config.timestep_spacing));
         }
-        if config.clip_sample || config.steps_offset > 1 {
-            return refuse("clip_sample or a steps_offset above 1".into());
+        if config.steps_offset > 1 {
+            return refuse("a steps_offset above 1".into());
         }
         let (start, end) = (config.beta_start, config.beta_end);
         let ramp = |i: usize| i as f64 / (count - 1) as f64;
@@ -94,6 +116,8 @@ impl NoiseSchedule {
         }
         Ok(Self {
             alphas_cumprod,
+            prediction,
+            clip,
             config: config.clone(),
         })
     }
@@ -123,6 +147,40 @@ impl NoiseSchedule {
         self.config.steps_offset
     }
 
+    /// What the UNet predicts.
+    pub fn prediction(&self) -> Prediction {
+        self.prediction
+    }
+
+    /// The noise in `latents` at timestep `t`, from what the UNet predicted there.
+    ///
+    /// Where the clean latent is clipped, the noise is the one that belongs to the clipped latent.
+    pub fn noise<B: Backend, const D: usize>(
+        &self,
+        predicted: Tensor<B, D>,
+        latents: &Tensor<B, D>,
+        t: usize,
+    ) -> Tensor<B, D> {
+        let (a, s) = self.levels(t);
+        let noise = match self.prediction {
+            Prediction::Epsilon => predicted,
+            Prediction::Velocity => predicted * a + latents.clone() * s,
+        };
+        match self.clip {
+            None => noise,
+            Some(range) => {
+                let clean = (latents.clone() - noise * s) / a;
+                (latents.clone() - clean.clamp(-range, range) * a) / s
+            }
+        }
+    }
+
+    /// `sqrt(abar_t)` and `sqrt(1 - abar_t)`.
+    pub fn levels(&self, t: usize) -> (f64, f64) {
+        let alpha = self.alpha_cumprod(t);
+        (alpha.sqrt(), (1.0 - alpha).sqrt())
+    }
+
     /// `sqrt((1 - abar_t) / abar_t)`.
     pub fn sigma(&self, t: usize) -> f64 {
         let alpha = self.alpha_cumprod(t);
@@ -141,6 +199,32 @@ mod tests {
             let ratio = schedule.alpha_cumprod(t) / expected;
             assert!((ratio - 1.0).abs() < 1e-4, "abar_{t} is off by {ratio}");
         }
+    }
+
+    #[test]
+    fn velocity_and_clipping_give_the_noise() {
+        use burn::backend::Flex;
+        let schedule = NoiseSchedule::new(&ScheduleConfig {
+            prediction_type: "v_prediction".into(),
+            clip_sample: true,
+            clip_sample_range: 1.5,
+            ..Default::default()
+        })
+        .unwrap();
+        let device = Default::default();
+        let clean = Tensor::<Flex, 1>::from_floats([0.5, -1.0, 1.4], &device);
+        let noise = Tensor::<Flex, 1>::from_floats([1.0, 0.3, -0.7], &device);
+        let (a, s) = schedule.levels(600);
+        let at = |clean: &Tensor<Flex, 1>| clean.clone() * a + noise.clone() * s;
+        let velocity = |clean: &Tensor<Flex, 1>| noise.clone() * a - clean.clone() * s;
+        let got = schedule.noise(velocity(&clean), &at(&clean), 600);
+        assert!((got - noise.clone()).abs().max().into_scalar() < 1e-5);
+        // A clean latent beyond the range is taken as the end of the range.
+        let far = clean.clone() * 4.0;
+        let got = schedule.noise(velocity(&far), &at(&far), 600);
+        let back = (at(&far) - got * s) / a;
+        let error = (back - far.clamp(-1.5, 1.5)).abs().max().into_scalar();
+        assert!(error < 1e-4, "{error}");
     }
 
     #[test]

@@ -47,16 +47,17 @@ impl<B: Kernels> Linear<B> {
         let init = Init::fan_in(inputs);
         let weights = p.values(weight, &[N * outputs, inputs], init)?;
         let biases = p.values(bias, &[N * outputs], init)?;
+
         let part = |i: usize| -> Result<Self> {
             // A plan has no elements.
             let part = |values: &[f32], each: usize| {
                 let range = i * each..(i + 1) * each;
                 values.get(range).unwrap_or_default().to_vec()
             };
-            let (rows, bias) = (part(&weights, outputs * inputs), part(&biases, outputs));
+            let (rows, offsets) = (part(&weights, outputs * inputs), part(&biases, outputs));
             Ok(Self {
-                weight: p.make(rows, [outputs, inputs])?,
-                bias: Some(p.make(bias, [outputs])?),
+                weight: p.make(weight, i, rows, [outputs, inputs])?,
+                bias: Some(p.make(bias, i, offsets, [outputs])?),
             })
         };
         let parts = (0..N).map(part).collect::<Result<Vec<_>>>()?;
@@ -70,7 +71,7 @@ impl<B: Kernels> Linear<B> {
         let init = Init::fan_in(inputs);
         let values = p.values("weight", &[outputs, inputs, 1, 1], init)?;
         Ok(Self {
-            weight: p.make(values, [outputs, inputs])?,
+            weight: p.make("weight", 0, values, [outputs, inputs])?,
             bias: Some(p.get("bias", [outputs], init)?),
         })
     }

@@ -11,6 +11,7 @@ pub mod clip;
 pub mod gpt2;
 pub mod hifigan;
 pub mod imagebind;
+pub mod istft;
 pub mod layers;
 pub mod mask;
 pub mod params;
@@ -20,6 +21,7 @@ pub mod t5;
 pub mod trace;
 pub mod unet;
 pub mod vae;
+pub mod vocoder;
 
 /// Refuses a configuration with a size outside `1..=most`; entries are key, value and `most`.
 ///

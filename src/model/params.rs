@@ -9,6 +9,7 @@ use burn::{
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 
 use crate::{Error, Result};
@@ -110,6 +111,14 @@ impl TensorSource for FreshInit {
     }
 }
 
+/// The identity of part `part` of the tensor `name`: the same whenever a network is built, so that
+/// an optimiser's state finds its parameters again, and parameters their names.
+pub fn param_id(name: &str, part: usize) -> ParamId {
+    let digest = Sha256::digest(format!("{part} {name}"));
+    let bytes = std::array::from_fn(|i| digest[i]);
+    ParamId::from(u64::from_le_bytes(bytes))
+}
+
 /// A place in a tree of named tensors, and the device to put them on.
 pub struct Params<'a, B: Backend> {
     source: &'a dyn TensorSource,
@@ -165,18 +174,22 @@ impl<'a, B: Backend> Params<'a, B> {
         shape: [usize; D],
         init: Init,
     ) -> Result<Param<Tensor<B, D>>> {
-        self.make(self.values(name, &shape, init)?, shape)
+        self.make(name, 0, self.values(name, &shape, init)?, shape)
     }
 
-    /// A parameter of `shape` with these elements.
+    /// A parameter of `shape` with these elements: part `part` of the tensor `name`, of which the
+    /// parts, put behind each other, are all elements.
     pub fn make<const D: usize>(
         &self,
+        name: &str,
+        part: usize,
         values: Vec<f32>,
         shape: [usize; D],
     ) -> Result<Param<Tensor<B, D>>> {
+        let id = param_id(&self.path(name), part);
         if self.source.is_plan() {
             return Ok(Param::uninitialized(
-                ParamId::new(),
+                id,
                 move |device, _| Tensor::zeros(shape, device),
                 self.device.clone(),
                 false,
@@ -184,7 +197,8 @@ impl<'a, B: Backend> Params<'a, B> {
             ));
         }
         let data = TensorData::new(values, Shape::new(shape));
-        Ok(Param::from_tensor(Tensor::from_data(data, self.device)))
+        let tensor = Tensor::from_data(data, self.device);
+        Ok(Param::initialized(id, tensor.require_grad()))
     }
 
     fn path(&self, name: impl std::fmt::Display) -> String {

@@ -73,6 +73,16 @@ pub trait Kernels: Backend {
         plain::conv1d(x, weight, bias, geometry)
     }
 
+    /// Each channel on its own: `x [batch, channels, samples]`, `weight [channels, 1, kernel]`.
+    fn convolve_depthwise_1d(
+        x: Tensor<Self, 3>,
+        weight: Tensor<Self, 3>,
+        bias: Option<Tensor<Self, 1>>,
+        geometry: Conv1dGeometry,
+    ) -> Tensor<Self, 3> {
+        plain::depthwise_conv1d(x, weight, bias, geometry)
+    }
+
     /// `x [batch, in, samples]`, `weight [in, out, kernel]`; gives
     /// `(samples - 1) stride - 2 padding + kernel` samples.
     fn convolve_transposed_1d(
@@ -161,6 +171,9 @@ impl Kernels for Gpu {}
 
 #[cfg(feature = "cuda")]
 impl Kernels for burn::backend::Cuda {}
+
+#[cfg(feature = "libtorch")]
+impl Kernels for burn::backend::LibTorch {}
 
 #[cfg(feature = "train")]
 impl<B: Kernels> Kernels for burn::backend::Autodiff<B> {}

@@ -105,13 +105,27 @@ pub fn conv1d<B: Backend>(
     bias: Option<Tensor<B, 1>>,
     geometry: Conv1dGeometry,
 ) -> Tensor<B, 3> {
-    let options = ConvOptions::new(
+    module::conv1d(x, weight, bias, conv1d_options(geometry, 1))
+}
+
+/// See [`super::Kernels::convolve_depthwise_1d`].
+pub fn depthwise_conv1d<B: Backend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 3>,
+    bias: Option<Tensor<B, 1>>,
+    geometry: Conv1dGeometry,
+) -> Tensor<B, 3> {
+    let [channels, ..] = weight.dims();
+    module::conv1d(x, weight, bias, conv1d_options(geometry, channels))
+}
+
+fn conv1d_options(geometry: Conv1dGeometry, groups: usize) -> ConvOptions<1> {
+    ConvOptions::new(
         [geometry.stride],
         [geometry.padding],
         [geometry.dilation],
-        1,
-    );
-    module::conv1d(x, weight, bias, options)
+        groups,
+    )
 }
 
 /// See [`super::Kernels::convolve_transposed_1d`].

@@ -2,6 +2,8 @@
 //!
 //! Every stage loads its own weights, runs, and gives its memory back before the next one begins.
 
+#[cfg(feature = "cli")]
+mod assemble;
 mod networks;
 mod progress;
 mod request;
@@ -9,7 +11,12 @@ mod stages;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-pub use networks::{EncoderConfig, Lengths, Networks, Work, config, kind, needed_tensors, stage};
+#[cfg(feature = "cli")]
+pub use assemble::{network_entry, replace_aligner, write_stage};
+pub use networks::{
+    AudioProjectionConfig, EncoderConfig, Lengths, MelScale, Networks, Work, config, kind,
+    needed_tensors, stage, vocoder_kind,
+};
 pub use progress::{Event, Observer};
 pub use request::{
     HostTensor, MAX_CANDIDATES, MAX_GUIDANCE, Output, Piece, Request, SECONDS, Settings,
@@ -90,7 +97,7 @@ impl<B: Kernels> Pipeline<B> {
         let trace = read_trace(trace).await?;
         Ok(Output {
             pieces,
-            sample_rate: self.networks.vocoder.sampling_rate,
+            sample_rate: self.networks.vocoder.sampling_rate(),
             settings: settings.clone(),
             timings: progress.finish(),
             trace,
@@ -114,6 +121,15 @@ pub async fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<Ve
     data.convert::<f32>()
         .into_vec()
         .map_err(|e| lost(format!("{e:?}")))
+}
+
+/// A tensor of `shape` with these elements.
+pub fn tensor<B: Backend, const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &B::Device,
+) -> Tensor<B, D> {
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// A tensor on `device`.

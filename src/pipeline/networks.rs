@@ -1,6 +1,6 @@
 //! Which networks a bundle must have, what they are configured to, and how much work they are.
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Error, Result,
@@ -11,13 +11,14 @@ use crate::{
         clap::ClapText,
         clip::{ClipConfig, ClipVision},
         gpt2::{Gpt2, Gpt2Config},
-        hifigan::{HifiGan, HifiGanConfig},
         imagebind::{AudioConfig, AudioTrunk, VisionConfig, VisionTrunk},
+        layers::Linear,
         params::{Params, Plan, Planned},
         projection::ProjectionModel,
         t5::T5Encoder,
         unet::{Unet, UnetConfig},
-        vae::{VaeConfig, VaeDecoder},
+        vae::{VaeConfig, VaeDecoder, VaeEncoder},
+        vocoder::{Vocoder, VocoderConfig},
     },
     ops::Cpu,
     weights::{Manifest, NetworkEntry, StageEntry},
@@ -37,6 +38,8 @@ pub mod stage {
     pub const VOCODE: &str = "vocode";
     /// Sound to embedding, to rank candidates (optional).
     pub const RANK: &str = "rank";
+    /// Sound to latents, to measure and to learn with (optional).
+    pub const LEARN: &str = "learn";
     /// Prompts to states, for prompts that are no constants of the bundle (optional).
     pub const TEXT: &str = "text";
 }
@@ -57,8 +60,10 @@ pub mod kind {
     pub const SCHEDULER: &str = "scheduler";
     /// The VAE's decoder.
     pub const VAE_DECODER: &str = "vae-decoder";
-    /// The vocoder.
+    /// The vocoder of the published weights.
     pub const HIFIGAN: &str = "hifigan";
+    /// The vocoder of the small model.
+    pub const ISTFT: &str = "istft-vocoder";
     /// ImageBind's audio trunk.
     pub const IMAGEBIND_AUDIO: &str = "imagebind-audio";
     /// CLAP's text branch.
@@ -67,6 +72,12 @@ pub mod kind {
     pub const T5: &str = "t5";
     /// The projection model.
     pub const PROJECTION: &str = "projection";
+    /// The VAE's encoder.
+    pub const VAE_ENCODER: &str = "vae-encoder";
+    /// What log-mel values are standardised with before the encoder takes them (no tensors).
+    pub const MEL_SCALE: &str = "mel-scale";
+    /// The layer that makes a language model's prefix of an audio embedding.
+    pub const AUDIO_PROJECTION: &str = "audio-projection";
     /// The prefix of the constants in the stage `condition`.
     pub const CONSTANTS: &str = "constants";
 }
@@ -113,7 +124,7 @@ pub struct Networks {
     /// Latent to log-mel.
     pub vae: VaeConfig,
     /// Log-mel to sound.
-    pub vocoder: HifiGanConfig,
+    pub vocoder: VocoderConfig,
     /// Sound to embedding.
     pub ranking: Option<AudioConfig>,
     prompt_tokens: usize,
@@ -143,7 +154,7 @@ impl Networks {
             unet: config(denoise, kind::UNET)?,
             schedule: NoiseSchedule::new(&schedule)?,
             vae: config(manifest.stage(stage::DECODE)?, kind::VAE_DECODER)?,
-            vocoder: config(manifest.stage(stage::VOCODE)?, kind::HIFIGAN)?,
+            vocoder: vocoder(manifest.stage(stage::VOCODE)?)?,
             ranking,
             prompt_tokens: states.and_then(|t| t.shape.get(1).copied()).unwrap_or(0),
         };
@@ -154,7 +165,7 @@ impl Networks {
 
     /// The lengths that belong to `seconds` of music.
     pub fn lengths(&self, seconds: f64) -> Lengths {
-        let rate = self.vocoder.sampling_rate as f64;
+        let rate = self.vocoder.sampling_rate() as f64;
         let frame = self.vocoder.hop() as f64 / rate;
         let factor = self.vae.factor();
         let frames = ((seconds / frame) as usize).next_multiple_of(factor);
@@ -162,7 +173,7 @@ impl Networks {
             samples: (seconds * rate) as usize,
             frames,
             rows: frames / factor,
-            columns: self.vocoder.model_in_dim / factor,
+            columns: self.vocoder.mel_bins() / factor,
         }
     }
 
@@ -217,6 +228,7 @@ impl Networks {
             EncoderConfig::Clip(config) => config.projection_dim,
         };
         let factor = self.vae.factor();
+        let audio = self.unet.audio_widths()?;
         let mismatch = if self.aligner.embedding != embedding {
             Some(format!(
                 "the aligner takes {} numbers and the image encoder gives {embedding}",
@@ -224,9 +236,11 @@ impl Networks {
             ))
         } else if self.aligner.width != self.gpt2.n_embd {
             Some("the aligner's tokens do not have the width of the language model".into())
+        } else if audio.iter().any(|width| *width != self.gpt2.n_embd) {
+            Some("the UNet takes tokens of another width than the language model's".into())
         } else if self.unet.in_channels != self.vae.latent_channels {
             Some("the UNet and the VAE have different latents".into())
-        } else if !self.vocoder.model_in_dim.is_multiple_of(factor) {
+        } else if !self.vocoder.mel_bins().is_multiple_of(factor) {
             Some("the vocoder's mel bins do not fit the VAE".into())
         } else {
             None
@@ -253,7 +267,11 @@ pub fn needed_tensors(stage: &StageEntry) -> Result<Vec<Planned>> {
             kind::GPT2 => drop(Gpt2::load(&p, &parse(network)?)?),
             kind::UNET => drop(Unet::load(&p, &parse(network)?)?),
             kind::VAE_DECODER => drop(VaeDecoder::load(&p, &parse(network)?)?),
-            kind::HIFIGAN => drop(HifiGan::load(&p, &parse(network)?)?),
+            kind::HIFIGAN | kind::ISTFT => drop(Vocoder::load(&p, &vocoder(stage)?)?),
+            kind::AUDIO_PROJECTION => {
+                drop(parse::<AudioProjectionConfig>(network)?.load(&p)?);
+            }
+            kind::VAE_ENCODER => drop(VaeEncoder::load(&p, &parse(network)?)?),
             kind::IMAGEBIND_AUDIO => drop(AudioTrunk::load(&p, &parse(network)?)?),
             kind::CLAP_TEXT => drop(ClapText::load(&p, &parse(network)?)?),
             kind::T5 => drop(T5Encoder::load(&p, &parse(network)?)?),
@@ -262,6 +280,53 @@ pub fn needed_tensors(stage: &StageEntry) -> Result<Vec<Planned>> {
         }
     }
     Ok(plan.into_tensors())
+}
+
+/// Mean and scale of the log-mel values that a VAE's encoder takes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MelScale {
+    /// Subtracted first.
+    pub mean: f64,
+    /// Divided by then.
+    pub scale: f64,
+}
+
+/// The layer that makes a language model's prefix of an audio embedding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AudioProjectionConfig {
+    /// Width of the audio embedding.
+    pub embedding: usize,
+    /// Tokens of the prefix.
+    pub tokens: usize,
+    /// Width of a token.
+    pub width: usize,
+}
+
+impl AudioProjectionConfig {
+    fn load<B: crate::ops::Kernels>(&self, p: &Params<B>) -> Result<Linear<B>> {
+        Linear::load(
+            &p.at("projection"),
+            self.embedding,
+            self.tokens * self.width,
+        )
+    }
+}
+
+/// The kind of a vocoder.
+pub fn vocoder_kind(config: &VocoderConfig) -> &'static str {
+    match config {
+        VocoderConfig::HifiGan(_) => kind::HIFIGAN,
+        VocoderConfig::Istft(_) => kind::ISTFT,
+    }
+}
+
+/// The vocoder of `stage`.
+fn vocoder(stage: &StageEntry) -> Result<VocoderConfig> {
+    Ok(match find(stage, kind::ISTFT) {
+        Some(entry) => VocoderConfig::Istft(parse(entry)?),
+        None => VocoderConfig::HifiGan(config(stage, kind::HIFIGAN)?),
+    })
 }
 
 /// The constants of the fixed prompts must be there, in shapes that fit the networks.

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::{
     HostTensor, Pipeline,
-    networks::{EncoderConfig, Lengths, kind, stage},
+    networks::{EncoderConfig, Lengths, kind, stage, vocoder_kind},
     progress::Progress,
     read,
     request::{Piece, Request, TextConditions},
@@ -19,12 +19,12 @@ use crate::{
         aligner::Aligner,
         clip::ClipVision,
         gpt2::Gpt2,
-        hifigan::HifiGan,
         imagebind::{AudioTrunk, VisionTrunk},
         params::Params,
         trace::Trace,
         unet::{Context, Unet},
         vae::VaeDecoder,
+        vocoder::Vocoder,
     },
     ops::Kernels,
     weights::StageWeights,
@@ -219,9 +219,11 @@ impl<B: Kernels> Run<'_, B> {
         t: usize,
         context: &Context<B>,
     ) -> Tensor<B, 4> {
+        let schedule = &self.pipeline.networks.schedule;
         let guided = self.request.settings.guided();
         if !guided {
-            let noise = unet.forward(latents.clone(), &[t as f64], context, &mut self.trace);
+            let predicted = unet.forward(latents.clone(), &[t as f64], context, &mut self.trace);
+            let noise = schedule.noise(predicted, latents, t);
             self.trace.record("noise.first.cond", &noise);
             return noise;
         }
@@ -231,7 +233,8 @@ impl<B: Kernels> Run<'_, B> {
         let positive = noise.narrow(0, 1, 1);
         self.trace.record("noise.first.uncond", &negative);
         self.trace.record("noise.first.cond", &positive);
-        let noise = guide(negative, positive, self.request.settings.guidance);
+        let predicted = guide(negative, positive, self.request.settings.guidance);
+        let noise = schedule.noise(predicted, latents, t);
         self.trace.record("noise.first.guided", &noise);
         noise
     }
@@ -262,7 +265,7 @@ impl<B: Kernels> Run<'_, B> {
         let config = &self.pipeline.networks.vocoder;
         let weights = self.load(stage::VOCODE).await?;
         let params = Params::new(&weights, self.device());
-        let vocoder = HifiGan::load(&params.at(kind::HIFIGAN), config)?;
+        let vocoder = Vocoder::load(&params.at(vocoder_kind(config)), config)?;
         drop(weights);
         self.progress.begin().await?;
         let mut pieces = Vec::new();
@@ -304,7 +307,7 @@ impl<B: Kernels> Run<'_, B> {
         let trunk = AudioTrunk::load(&params.at(kind::IMAGEBIND_AUDIO), config)?;
         drop(weights);
         self.progress.begin().await?;
-        let rate = networks.vocoder.sampling_rate as u32;
+        let rate = networks.vocoder.sampling_rate() as u32;
         for piece in pieces.iter_mut() {
             let clips = TensorData::new(
                 fbank::clips(&piece.samples, rate)?,

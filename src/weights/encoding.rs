@@ -18,9 +18,10 @@ pub enum Encoding {
     F32,
     /// 16-bit floats.
     F16,
-    /// Blocks of 32 along the last dimension: a plane of int8, then a plane of one f16 scale a block.
+    /// Blocks of 32 along a row: a plane of int8, then a plane of one f16 scale a block. A row is
+    /// what belongs to one index of the first dimension: all that one output reduces over.
     Q8,
-    /// Blocks of 32 along the last dimension: a plane of two 4-bit numbers a byte, then the scales.
+    /// The same with two 4-bit numbers a byte (the first one in the low half), from -8 to 7, plus 8.
     Q4,
 }
 
@@ -34,8 +35,9 @@ impl Encoding {
             Self::F32 => elements.checked_mul(4),
             Self::F16 => elements.checked_mul(2),
             Self::Q8 | Self::Q4 => {
-                let row = *shape.last()? as u64;
-                if row == 0 || !row.is_multiple_of(BLOCK as u64) {
+                let rows = *shape.first()? as u64;
+                let blocks = rows.checked_mul(BLOCK as u64)?;
+                if shape.len() < 2 || blocks == 0 || !elements.is_multiple_of(blocks) {
                     return None;
                 }
                 let quants = if self == Self::Q8 {
@@ -61,11 +63,29 @@ impl Encoding {
                 .take(count)
                 .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
                 .collect()),
-            Self::Q8 | Self::Q4 => Err(Error::unsupported(
-                "this version reads only f32 and f16 tensors",
-                "convert the checkpoint again with --dtype f16",
-            )),
+            Self::Q8 | Self::Q4 => self.decode_blocks(bytes, count),
         }
+    }
+
+    /// The elements of whole blocks, whose scales lie behind all quants.
+    fn decode_blocks(self, bytes: &[u8], count: usize) -> Result<Vec<f32>> {
+        let each = if self == Self::Q8 { BLOCK } else { BLOCK / 2 };
+        let quants = count / BLOCK * each;
+        let scales = align(quants as u64).unwrap_or(0) as usize;
+        let (Some(quants), Some(scales)) = (bytes.get(..quants), bytes.get(scales..)) else {
+            return Err(Error::internal("a quantised tensor is too short"));
+        };
+        let mut values = Vec::with_capacity(count);
+        for (block, scale) in quants.chunks_exact(each).zip(scales.chunks_exact(2)) {
+            let scale = f16::from_le_bytes([scale[0], scale[1]]).to_f32();
+            let nibble = |n: u8| (f32::from(n) - 8.0) * scale;
+            if self == Self::Q8 {
+                values.extend(block.iter().map(|&q| f32::from(q as i8) * scale));
+            } else {
+                values.extend(block.iter().flat_map(|&q| [nibble(q & 15), nibble(q >> 4)]));
+            }
+        }
+        Ok(values)
     }
 
     /// Packs `values`, and gives the relative error `|packed - values| / |values|` that this costs.
@@ -74,25 +94,78 @@ impl Encoding {
             Self::F32 => Ok((values.iter().flat_map(|v| v.to_le_bytes()).collect(), 0.0)),
             Self::F16 => {
                 let mut bytes = Vec::with_capacity(2 * values.len());
-                let (mut error, mut norm) = (0.0, 0.0);
-                for &value in values {
-                    let packed = f16::from_f32(value);
-                    error += f64::from(packed.to_f32() - value).powi(2);
-                    norm += f64::from(value).powi(2);
-                    bytes.extend(packed.to_le_bytes());
-                }
-                let relative = if norm > 0.0 {
-                    (error / norm).sqrt()
-                } else {
-                    0.0
-                };
-                Ok((bytes, relative))
+                let packed = values.iter().map(|&value| f16::from_f32(value));
+                bytes.extend(packed.flat_map(f16::to_le_bytes));
+                let error = relative_error(values, &self.decode(&bytes, values.len())?);
+                Ok((bytes, error))
             }
-            Self::Q8 | Self::Q4 => Err(Error::unsupported(
-                "this version writes only f32 and f16 tensors",
-                "use --dtype f16",
-            )),
+            Self::Q8 | Self::Q4 => {
+                let blocks = values.as_chunks::<BLOCK>().0;
+                let mut bytes = Vec::new();
+                let mut scales = Vec::with_capacity(2 * blocks.len());
+                for block in blocks {
+                    let (scale, quants) = self.quantise(block);
+                    scales.extend(scale.to_le_bytes());
+                    if self == Self::Q8 {
+                        bytes.extend(quants.map(|q| q as u8));
+                    } else {
+                        let pairs = quants.as_chunks::<2>().0.iter();
+                        bytes.extend(
+                            pairs.map(|[low, high]| (low + 8) as u8 | ((high + 8) as u8) << 4),
+                        );
+                    }
+                }
+                let padded = align(bytes.len() as u64).unwrap_or(0) as usize;
+                bytes.resize(padded, 0);
+                bytes.extend(scales);
+                let error = relative_error(values, &self.decode(&bytes, values.len())?);
+                Ok((bytes, error))
+            }
         }
+    }
+
+    /// The scale of a block and its quants. Of several scales, some of which clip the largest
+    /// element, the one with the smallest squared error.
+    fn quantise(self, block: &[f32; BLOCK]) -> (f16, [i8; BLOCK]) {
+        let (least, most) = if self == Self::Q8 {
+            (-127.0, 127.0)
+        } else {
+            (-8.0, 7.0)
+        };
+        let largest = block.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+        let try_scale = |divisor: f32| {
+            let scale = f16::from_f32(largest / divisor);
+            let step = scale.to_f32();
+            let quants = block.map(|x| {
+                let quant = if step > 0.0 { x / step } else { 0.0 };
+                quant.round().clamp(least, most) as i8
+            });
+            let rounded = block.iter().zip(&quants);
+            let error: f32 = rounded
+                .map(|(x, &q)| (x - f32::from(q) * step).powi(2))
+                .sum();
+            (error, scale, quants)
+        };
+        let tries = (0..SCALES).map(|i| try_scale(most * (1.0 + 0.05 * i as f32)));
+        let best = tries.reduce(|best, next| if next.0 < best.0 { next } else { best });
+        best.map_or((f16::ZERO, [0; BLOCK]), |(_, scale, quants)| {
+            (scale, quants)
+        })
+    }
+}
+
+/// Scales that are tried for a block.
+const SCALES: usize = 8;
+
+/// `|packed - values| / |values|`.
+fn relative_error(values: &[f32], packed: &[f32]) -> f64 {
+    let square = |x: f32| f64::from(x).powi(2);
+    let error: f64 = values.iter().zip(packed).map(|(a, b)| square(a - b)).sum();
+    let norm: f64 = values.iter().map(|&x| square(x)).sum();
+    if norm > 0.0 {
+        (error / norm).sqrt()
+    } else {
+        0.0
     }
 }
 
@@ -111,8 +184,34 @@ mod tests {
         assert_eq!(Encoding::F32.bytes(&[]), Some(4));
         assert_eq!(Encoding::Q8.bytes(&[2, 64]), Some(128 + 8));
         assert_eq!(Encoding::Q4.bytes(&[1, 32]), Some(16 + 2));
+        assert_eq!(Encoding::Q8.bytes(&[4, 32, 3]), Some(384 + 24));
         assert_eq!(Encoding::Q8.bytes(&[2, 33]), None);
+        assert_eq!(Encoding::Q8.bytes(&[64]), None);
         assert_eq!(Encoding::F32.bytes(&[usize::MAX, 8]), None);
+    }
+
+    #[test]
+    fn blocks_come_back_within_half_a_step() {
+        let values: Vec<f32> = (0..1024)
+            .map(|i| (i as f32 * 0.37).sin() * i as f32)
+            .collect();
+        for (encoding, steps) in [(Encoding::Q8, 127.0), (Encoding::Q4, 7.0)] {
+            let (bytes, error) = encoding.encode(&values).unwrap();
+            assert_eq!(Some(bytes.len() as u64), encoding.bytes(&[8, 128]));
+            let back = encoding.decode(&bytes, values.len()).unwrap();
+            assert!(error > 0.0 && error < 0.6 / f64::from(steps), "{error}");
+            for (values, back) in values.chunks(BLOCK).zip(back.chunks(BLOCK)) {
+                let largest = values.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+                let worst = values.iter().zip(back).map(|(a, b)| (a - b).abs());
+                // Clipping the largest elements a little may cost them more than rounding does.
+                assert!(worst.fold(0.0, f32::max) <= 3.0 * largest / steps);
+            }
+        }
+        let (bytes, error) = Encoding::Q4.encode(&[0.0; 64]).unwrap();
+        assert_eq!(
+            (error, Encoding::Q4.decode(&bytes, 64).unwrap()),
+            (0.0, vec![0.0; 64])
+        );
     }
 
     #[test]

@@ -15,10 +15,15 @@ use super::{
         TensorEntry, VERSION,
     },
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Error, ErrorKind, Result,
+    files::{finish_folder, unfinished_folder},
+};
 
 /// The largest relative error that packing a tensor may cost.
 const MAX_ERROR: f64 = 0.02;
+/// The same for 4 bits, which cost about 0.09 where weights are normally distributed.
+const MAX_Q4_ERROR: f64 = 0.15;
 
 /// A bundle that is being written. It appears under its name only when [`BundleWriter::finish`]
 /// succeeds; until then, and after a failure, there is nothing at that place.
@@ -37,25 +42,7 @@ pub struct BundleWriter {
 impl BundleWriter {
     /// Begins a bundle that will be the folder `target`, which must not exist yet (or be empty).
     pub fn create(target: &Path) -> Result<Self> {
-        let occupied = match fs::read_dir(target) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(_) => target.exists(),
-        };
-        if occupied {
-            return Err(Error::input(
-                format!("{} is already there", target.display()),
-                "choose another place with -o, or remove it",
-            ));
-        }
-        let parent = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(parent).map_err(|e| Error::file("create", parent, e))?;
-        let folder = tempfile::Builder::new()
-            .prefix(".art2mus-unfinished-")
-            .tempdir_in(parent)
-            .map_err(|e| Error::file("create a folder in", parent, e))?;
+        let folder = unfinished_folder(target)?;
         Ok(Self {
             target: target.to_path_buf(),
             folder,
@@ -92,12 +79,7 @@ impl BundleWriter {
                 "use a checkpoint without such numbers",
             ));
         }
-        let (packed, encoding, error) = match encoding.encode(values)? {
-            (_, error) if encoding == Encoding::F16 && (error.is_nan() || error >= MAX_ERROR) => {
-                (Encoding::F32.encode(values)?.0, Encoding::F32, 0.0)
-            }
-            (packed, error) => (packed, encoding, error),
-        };
+        let (packed, encoding, error) = pack(values, encoding)?;
         let Some(stage) = self.stages.last_mut() else {
             return Err(Error::internal("a tensor was written before any stage"));
         };
@@ -174,14 +156,7 @@ impl BundleWriter {
         let manifest = Manifest::parse(&text)?;
         check(&manifest)?;
         self.write("manifest.json", &text)?;
-        if self.target.exists() {
-            fs::remove_dir(&self.target).map_err(|e| Error::file("replace", &self.target, e))?;
-        }
-        // Temporary folders are private; a bundle is served to others.
-        make_readable(self.folder.path())?;
-        fs::rename(self.folder.path(), &self.target)
-            .map_err(|e| Error::file("create", &self.target, e))?;
-        let _moved_away = self.folder.keep();
+        finish_folder(self.folder, &self.target)?;
         Ok(manifest)
     }
 
@@ -214,14 +189,17 @@ impl BundleWriter {
     }
 }
 
-#[cfg(unix)]
-fn make_readable(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
-        .map_err(|e| Error::file("set the permissions of", folder, e))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_folder: &Path) -> Result<()> {
-    Ok(())
+/// Packs with `wanted`, or with more bits where that would cost too much.
+fn pack(values: &[f32], wanted: Encoding) -> Result<(Vec<u8>, Encoding, f64)> {
+    let (next, most) = match wanted {
+        Encoding::F32 => (None, MAX_ERROR),
+        Encoding::F16 => (Some(Encoding::F32), MAX_ERROR),
+        Encoding::Q8 => (Some(Encoding::F16), MAX_ERROR),
+        Encoding::Q4 => (Some(Encoding::Q8), MAX_Q4_ERROR),
+    };
+    let (packed, error) = wanted.encode(values)?;
+    match next {
+        Some(next) if error.is_nan() || error >= most => pack(values, next),
+        _ => Ok((packed, wanted, error)),
+    }
 }

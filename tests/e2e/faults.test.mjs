@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import {
-  PICTURE, engineReady, finished, launch, open, parseWav, requireWeb, saved, screenshot, serveFake,
+  PICTURE, ROOT, engineReady, finished, launch, open, parseWav, requireWeb, saved, screenshot, serveFake, thumbnails,
 } from "./harness.mjs";
 
 let browser;
@@ -138,12 +138,14 @@ describe("the page", { timeout: 120_000 }, () => {
   test("can be used with the keyboard alone", async () => {
     const { page, faults, close } = await open(browser, server.url);
     await engineReady(page);
+    await thumbnails(page);
     const [chooser] = await Promise.all([
       page.waitForEvent("filechooser"),
       page.keyboard.press("Tab").then(() => page.keyboard.press("Enter")),
     ]);
     await chooser.setFiles(PICTURE);
     const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.tagName);
+    await page.keyboard.press("Tab"); // The gallery is one stop.
     await page.keyboard.press("Tab");
     assert.equal(await focused(), "make");
     await page.waitForFunction(() => document.getElementById("make").ariaDisabled === "false");
@@ -163,6 +165,115 @@ describe("the page", { timeout: 120_000 }, () => {
     assert.equal(await focused(), "save");
     const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
     assert.equal(parseWav(readFileSync(await download.path())).samples.length, 4 * 16000);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("its gallery can be used with the keyboard alone", async () => {
+    const { page, faults, close } = await open(browser, server.url);
+    await engineReady(page);
+    const buttons = await thumbnails(page);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    const focused = () => buttons.evaluateAll((all) => all.indexOf(document.activeElement));
+    assert.equal(await focused(), 0);
+    for (const [key, at] of [["ArrowRight", 1], ["End", 11], ["ArrowDown", 11], ["ArrowLeft", 10], ["Home", 0], ["ArrowUp", 0], ["ArrowRight", 1]]) {
+      await page.keyboard.press(key);
+      assert.equal(await focused(), at, key);
+    }
+    const outline = await buttons.nth(1).evaluate((button) => getComputedStyle(button).outlineStyle);
+    assert.equal(outline, "solid", "the focus is not visible");
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Tab");
+    assert.equal(await focused(), 1, "Tab comes back to where the focus was");
+    await page.keyboard.press("Enter");
+    await page.locator("#cancel").waitFor();
+    assert.equal(await buttons.nth(1).getAttribute("aria-current"), "true");
+    await page.keyboard.press("Escape");
+    await page.locator("#cancel").waitFor({ state: "hidden" });
+    assert.equal(await focused(), 1, "the focus must stay");
+    await page.keyboard.press("Space");
+    await finished(page);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("its gallery names, shows and marks the chosen picture, and rests during a run", async () => {
+    const { page, faults, close } = await open(browser, server.url);
+    await engineReady(page);
+    const buttons = await thumbnails(page);
+    const { pictures } = JSON.parse(readFileSync(`${ROOT}/web/gallery/gallery.json`, "utf8"));
+    for (const [n, { title, alt }] of pictures.entries()) {
+      await page.getByRole("button", { name: `${title}: ${alt}`, exact: true }).waitFor();
+      await buttons.nth(n).scrollIntoViewIfNeeded();
+      await buttons.nth(n).locator("img").evaluate((image) => image.decode());
+    }
+    await buttons.nth(3).click();
+    await page.getByAltText(`The chosen picture: ${pictures[3].alt}`, { exact: true }).waitFor();
+    await page.waitForFunction(() => globalThis.seen.some(({ type }) => type === "step"));
+    assert.equal(await buttons.nth(5).getAttribute("aria-disabled"), "true");
+    await buttons.nth(5).click({ force: true });
+    assert.equal(await page.locator("#picture-name").innerText(), pictures[3].title);
+    await finished(page);
+    const { name, bytes } = await saved(page);
+    assert.equal(name, `${pictures[3].title.replaceAll(" ", "-")}-seed-7.wav`);
+    assert.ok(parseWav(bytes).samples.every(Number.isFinite));
+    assert.equal(await buttons.nth(5).getAttribute("aria-disabled"), "false");
+    assert.equal(await page.locator("#thumbnails [aria-current]").count(), 1);
+    await page.setInputFiles("#file", PICTURE);
+    assert.equal(await page.locator("#thumbnails [aria-current]").count(), 0, "another picture was chosen");
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("its gallery shows the progress on a small screen too", async () => {
+    const { page, close } = await open(browser, server.url, { viewport: { width: 360, height: 740 } });
+    await engineReady(page);
+    await (await thumbnails(page)).nth(7).click();
+    await page.waitForFunction(() => globalThis.seen.some(({ type }) => type === "step"));
+    const bottom = await page.locator("#progress").evaluate((element) => element.getBoundingClientRect().bottom);
+    assert.ok(bottom <= 740, `the progress ends at ${bottom} of 740 pixels`);
+    await close();
+  });
+
+  test("its gallery does not wait for the model, and Escape takes the press back", async () => {
+    const { page, close } = await open(browser, `${server.url}?bundle=slow-to-open/`);
+    const buttons = await thumbnails(page);
+    await buttons.nth(2).click();
+    await page.keyboard.press("Escape");
+    await engineReady(page);
+    assert.equal(await page.locator("#make").getAttribute("aria-disabled"), "false");
+    assert.ok(!(await page.locator("#progress").isVisible()), "the press was taken back");
+    await page.reload();
+    await buttons.nth(2).click();
+    assert.equal(await page.locator("#about dd").count(), 0, "the model must not be open yet");
+    await finished(page);
+    await close();
+  });
+
+  test("its gallery does not move the page, and is left out when it cannot be loaded", async () => {
+    const measure = async (viewport) => {
+      const { page, close } = await open(browser, server.url, { viewport });
+      const height = () => page.locator("#thumbnails").evaluate((element) => element.offsetHeight);
+      await thumbnails(page);
+      const filled = await height();
+      await page.evaluate(() => document.getElementById("thumbnails").replaceChildren());
+      const empty = await height();
+      await close();
+      assert.ok(Math.abs(filled - empty) <= 1, `${viewport.width} pixels wide: ${empty}, then ${filled}`);
+    };
+    await measure({ width: 1280, height: 800 });
+    await measure({ width: 360, height: 740 });
+
+    const data = "/web/gallery/gallery.json";
+    server.overrides.set(data, (_, response) => {
+      response.writeHead(404).end();
+      return true;
+    });
+    const { page, faults, close } = await open(browser, server.url);
+    await page.locator("#gallery").waitFor({ state: "hidden" });
+    await engineReady(page);
+    server.overrides.delete(data);
     assert.deepEqual(faults, []);
     await close();
   });

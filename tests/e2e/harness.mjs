@@ -72,6 +72,13 @@ export async function engineReady(page) {
   await page.locator("#about dd").first().waitFor({ timeout: 120_000 });
 }
 
+/** The buttons of the gallery, once they are there. */
+export async function thumbnails(page) {
+  const buttons = page.locator("#thumbnails button");
+  await buttons.first().waitFor();
+  return buttons;
+}
+
 /** Waits until the last run has ended, and fails with the page's own words if it failed. */
 export async function finished(page, timeout = 240_000) {
   await page.locator("#result:visible, #problem:visible").first().waitFor({ timeout });

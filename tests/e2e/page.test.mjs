@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import {
-  PICTURE, engineReady, finished, launch, missing, open, parseWav, saved, screenshot, servePage,
+  PICTURE, engineReady, finished, launch, missing, open, parseWav, saved, screenshot, servePage, thumbnails,
 } from "./harness.mjs";
 
 const SECONDS = 2;
@@ -67,9 +67,30 @@ function checkMusic({ samples, sampleRate, channels }) {
   assert.ok(loudness > 1e-4, `silent: ${loudness}`);
 }
 
+const needs = (device) =>
+  missing(`web/dist/${device}/art2mus_bg.wasm`, "web/models/default/manifest.json", "tests/fixtures/picture.png");
+
+test("a picture of the gallery becomes music with one click", { skip: needs("wasm"), timeout: 300_000 }, async () => {
+  const { page, faults, close } = await openPage("wasm", "&seed=1");
+  const buttons = await thumbnails(page);
+  assert.equal(await buttons.count(), 12);
+  await buttons.first().click(); // At once: the model need not be open yet.
+  await finished(page);
+  checkEvents(await page.evaluate(() => globalThis.seen));
+  const first = parseWav((await saved(page)).bytes);
+  checkMusic(first);
+  await buttons.last().click();
+  await page.locator("#progress").waitFor();
+  await finished(page);
+  const last = parseWav((await saved(page)).bytes);
+  checkMusic(last);
+  assert.notDeepEqual(last.samples, first.samples, "every picture gives the same music");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 for (const device of ["wasm", "webgpu"]) {
-  const skip = missing(`web/dist/${device}/art2mus_bg.wasm`, "web/models/default/manifest.json", "tests/fixtures/picture.png");
-  describe(`the page on ${device}`, { skip, timeout: 600_000 }, () => {
+  describe(`the page on ${device}`, { skip: needs(device), timeout: 600_000 }, () => {
     test("makes, plays, draws and saves music; the same again after a reload", async () => {
       const { page, faults, close } = await openPage(device, "&seed=11");
       await engineReady(page);

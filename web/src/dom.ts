@@ -10,3 +10,9 @@ export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
 export function show(element: HTMLElement, visible: boolean): void {
   element.hidden = !visible;
 }
+
+/** Keeps the element's height in its `--height`, for what a style cannot compute. */
+export function keepHeight(element: HTMLElement): void {
+  const keep = () => element.style.setProperty("--height", `${element.offsetHeight}px`);
+  new ResizeObserver(keep).observe(element);
+}

@@ -1,8 +1,9 @@
 /** The page: one picture, one button, one piece of music. */
 
 import { create, type Art2Mus, type GenerationEvent } from "./client.js";
-import { byId, show } from "./dom.js";
+import { byId, keepHeight, show } from "./dom.js";
 import { toError } from "./errors.js";
+import { Gallery, type GalleryPicture } from "./gallery.js";
 import { PictureInput } from "./picture-input.js";
 import { ProgressView } from "./progress-view.js";
 import { ResultView } from "./result-view.js";
@@ -18,9 +19,12 @@ class Page {
   readonly #state = byId("engine-state", HTMLElement);
   readonly #picture = new PictureInput((name) => {
     this.#announce(text("picture.chosen", { name }));
-    this.#hideProblem();
+    this.#beginWhenOpen = false;
+    this.#gallery.mark();
+    if (this.#engine) this.#hideProblem(); // Another picture does not help a model that did not open.
     this.#refresh();
   });
+  readonly #gallery = new Gallery((picture) => this.#begin(picture));
   readonly #progress = new ProgressView((sentence) => this.#announce(sentence));
   readonly #result = new ResultView();
   #settings = fromQuery(location.search);
@@ -28,13 +32,17 @@ class Page {
   #opening: AbortController | undefined;
   #run: AbortController | undefined;
   #allowSlow = false;
+  #beginWhenOpen = false;
 
   constructor() {
+    keepHeight(byId("drop", HTMLElement));
     intoForm(this.#form, this.#settings);
     this.#make.addEventListener("click", () => void this.#generate());
     this.#cancel.addEventListener("click", () => this.#run?.abort());
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#run?.abort();
+      if (event.key !== "Escape") return;
+      this.#run?.abort();
+      this.#beginWhenOpen = false;
     });
     this.#form.addEventListener("submit", (event) => event.preventDefault());
     this.#form.addEventListener("change", () => this.#applyForm());
@@ -67,7 +75,16 @@ class Page {
     if (this.#opening === opening) {
       if (!this.#engine) this.#state.textContent = "";
       this.#refresh();
+      if (this.#beginWhenOpen) void this.#generate();
     }
+  }
+
+  /** Chooses a picture of the gallery and makes music from it, as soon as the model is open. */
+  #begin({ url, title, description }: GalleryPicture): void {
+    this.#picture.choose(url, title, description);
+    this.#gallery.mark(url);
+    this.#beginWhenOpen = this.#engine === undefined;
+    void this.#generate();
   }
 
   async #generate(): Promise<void> {
@@ -77,6 +94,7 @@ class Page {
       if (artwork instanceof ImageBitmap) artwork.close();
     };
     if (engine === undefined || artwork === undefined || this.#run !== undefined) return release();
+    this.#beginWhenOpen = false;
     const settings = this.#settings;
     const run = (this.#run = new AbortController());
     const start = performance.now();
@@ -84,6 +102,7 @@ class Page {
     this.#result.hide();
     this.#refresh();
     this.#progress.begin((settings.generation.candidates ?? 1) > 1);
+    void this.#picture.settled.then(() => this.#progress.reach());
     this.#announce(text("run.started"));
     try {
       const generation = engine.generate(artwork, { ...settings.generation, signal: run.signal });
@@ -116,6 +135,7 @@ class Page {
     const ready = this.#engine !== undefined && this.#picture.name !== undefined;
     const running = this.#run !== undefined;
     this.#make.ariaDisabled = String(!ready || running);
+    this.#gallery.disabled = running;
     show(this.#cancel, running);
     if (this.#picture.name === undefined) this.#cost.textContent = text("run.noPicture");
     else if (this.#engine === undefined) this.#cost.textContent = this.#state.textContent;

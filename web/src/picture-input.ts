@@ -9,8 +9,10 @@ const ENGINE_READS = /^(image\/(png|jpeg|webp|gif|bmp|tiff))?$/;
 export class PictureInput {
   readonly #preview = byId("preview", HTMLImageElement);
   readonly #prompt = byId("prompt", HTMLElement);
-  #file: File | undefined;
+  #artwork: File | URL | undefined;
+  #name: string | undefined;
   #shown = false;
+  #settled: Promise<void> = Promise.resolve();
 
   /** `onChange` hears of each new picture. */
   constructor(readonly onChange: (name: string) => void) {
@@ -28,15 +30,26 @@ export class PictureInput {
   }
 
   get name(): string | undefined {
-    return this.#file?.name;
+    return this.#name;
+  }
+
+  /** Fulfilled once the chosen picture has its place on the page, shown or not. */
+  get settled(): Promise<void> {
+    return this.#settled;
   }
 
   /** The picture in a form that the engine understands; a bitmap is the caller's to close. */
-  async artwork(): Promise<Blob | ImageBitmap | undefined> {
-    if (this.#file && this.#shown && !ENGINE_READS.test(this.#file.type)) {
-      return createImageBitmap(this.#file).catch(() => this.#file);
+  async artwork(): Promise<Blob | URL | ImageBitmap | undefined> {
+    const artwork = this.#artwork;
+    if (artwork instanceof File && this.#shown && !ENGINE_READS.test(artwork.type)) {
+      return createImageBitmap(artwork).catch(() => artwork);
     }
-    return this.#file;
+    return artwork;
+  }
+
+  /** Chooses a picture that lies at an address. */
+  choose(url: URL, name: string, description: string): void {
+    this.#set(url, url.href, name, description);
   }
 
   #listenForDrops(zone: HTMLElement): void {
@@ -58,21 +71,29 @@ export class PictureInput {
   }
 
   #take(file: File): void {
-    this.#file = file;
-    this.#shown = false;
     const name = file.name || text("picture.pasted");
-    if (this.#preview.src !== "") URL.revokeObjectURL(this.#preview.src);
-    this.#preview.onload = () => this.#reveal(name, true);
-    this.#preview.onerror = () => this.#reveal(name, false);
-    this.#preview.src = URL.createObjectURL(file);
+    this.#set(file, URL.createObjectURL(file), name, name);
+  }
+
+  #set(artwork: File | URL, source: string, name: string, description: string): void {
+    this.#artwork = artwork;
+    this.#name = name;
+    this.#shown = false;
+    if (this.#preview.src.startsWith("blob:")) URL.revokeObjectURL(this.#preview.src);
+    this.#settled = new Promise((settle) => {
+      const reveal = (shown: boolean) => settle(this.#reveal(name, description, shown));
+      this.#preview.onload = () => reveal(true);
+      this.#preview.onerror = () => reveal(false);
+    });
+    this.#preview.src = source;
     byId("picture-name", HTMLElement).textContent = name;
     show(byId("caption", HTMLElement), true);
     this.onChange(name);
   }
 
-  #reveal(name: string, shown: boolean): void {
+  #reveal(name: string, description: string, shown: boolean): void {
     this.#shown = shown;
-    this.#preview.alt = text("picture.alt", { name });
+    this.#preview.alt = text("picture.alt", { name: description });
     this.#prompt.textContent = shown ? text("picture.prompt") : text("picture.noPreview", { name });
     show(this.#preview, shown);
     show(byId("invitation", HTMLElement), !shown);

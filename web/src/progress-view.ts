@@ -37,6 +37,11 @@ export class ProgressView {
     show(byId("progress", HTMLElement), true);
   }
 
+  /** Scrolls it into view: on a small screen it lies below what was pressed. */
+  reach(): void {
+    byId("progress", HTMLElement).scrollIntoView({ block: "nearest" });
+  }
+
   end(): void {
     show(byId("progress", HTMLElement), false);
   }

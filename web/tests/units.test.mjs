@@ -11,6 +11,14 @@ import { formatBytes } from "../dist/texts.js";
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
 
+/** Width and height from the frame header of a JPEG file. */
+function jpegSize(bytes) {
+  assert.equal(bytes.readUInt16BE(0), 0xffd8);
+  let at = 2;
+  while (bytes[at + 1] < 0xc0 || bytes[at + 1] > 0xc2) at += 2 + bytes.readUInt16BE(at + 2);
+  return [bytes.readUInt16BE(at + 7), bytes.readUInt16BE(at + 5)];
+}
+
 test("every text that is used exists, and every text is used", () => {
   const texts = JSON.parse(read("../texts/en.json"));
   const sources = readdirSync(new URL("../src/", import.meta.url)).map((name) => read(`../src/${name}`));
@@ -22,6 +30,23 @@ test("every text that is used exists, and every text is used", () => {
   for (const key of Object.keys(texts)) {
     assert.ok(source.includes(`"${key}"`) || built.some((start) => key.startsWith(start)), `${key} is not used`);
   }
+});
+
+test("the gallery has twelve pictures with a name and a description each", () => {
+  const { size, pictures } = JSON.parse(read("../gallery/gallery.json"));
+  assert.equal(pictures.length, 12);
+  for (const { file, title, alt, style, factors, seed } of pictures) {
+    const bytes = readFileSync(new URL(`../gallery/${file}`, import.meta.url));
+    assert.deepEqual(jpegSize(bytes), [size, size], file);
+    assert.ok(bytes.length < 65_000, `${file} has ${bytes.length} bytes`);
+    assert.ok(title.length > 0 && alt.length > title.length && style.length > 0, file);
+    assert.ok(Object.values(factors).every((value) => value >= 0 && value <= 1), file);
+    assert.ok(Number.isSafeInteger(seed), file);
+  }
+  for (const key of ["file", "title", "alt"]) {
+    assert.equal(new Set(pictures.map((picture) => picture[key])).size, 12, `two pictures have the same ${key}`);
+  }
+  assert.equal(new Set(pictures.map(({ style }) => style)).size, 10, "every style is there");
 });
 
 test("a sine gives its own frequency at full scale", () => {

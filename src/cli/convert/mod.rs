@@ -5,7 +5,6 @@
 
 mod configs;
 
-use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 use super::{human_bytes, print_json, print_line};
@@ -26,11 +25,11 @@ use crate::{
         vae::VaeConfig,
     },
     ops::Cpu,
-    pipeline::{Networks, TextConditions, kind, needed_tensors, stage},
+    pipeline::{Networks, TextConditions, kind, network_entry, stage, write_stage},
     text::{self, TextEncoders},
     weights::{
         BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NegativePrefix,
-        NetworkEntry, Provenance, StageEntry,
+        NetworkEntry, Provenance,
     },
 };
 
@@ -58,6 +57,9 @@ pub(super) struct Arguments {
     /// Also put the text encoders into the bundle, for other prompts (about 0.9 GB at full size).
     #[arg(long)]
     text: bool,
+    /// Also put the VAE's encoder into the bundle, to train an aligner on it.
+    #[arg(long)]
+    learn: bool,
     /// The support prompt.
     #[arg(long, default_value = text::PROMPT)]
     prompt: String,
@@ -104,7 +106,7 @@ pub(super) struct Arguments {
 
 /// How weights are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Dtype {
+pub(super) enum Dtype {
     /// 32-bit floats.
     F32,
     /// 16-bit floats.
@@ -116,7 +118,7 @@ enum Dtype {
 }
 
 impl Dtype {
-    fn encoding(self) -> Encoding {
+    pub(super) fn encoding(self) -> Encoding {
         match self {
             Self::F32 => Encoding::F32,
             Self::F16 => Encoding::F16,
@@ -127,8 +129,6 @@ impl Dtype {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
-    // Refuse what cannot be written before anything is read.
-    arguments.dtype.encoding().encode(&[])?;
     let defaults = Defaults {
         seconds: arguments.seconds,
         steps: arguments.steps,
@@ -151,8 +151,13 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     conversion.condition(&sources, &arguments, &conditions)?;
     conversion.diffusion(&sources)?;
     if let Some((imagebind, config)) = &sources.ranking {
-        let network = entry(kind::IMAGEBIND_AUDIO, config)?;
+        let network = network_entry(kind::IMAGEBIND_AUDIO, config)?;
         conversion.stage(stage::RANK, vec![(network, imagebind)])?;
+    }
+    if arguments.learn {
+        let (vae, config) = &sources.vae;
+        let network = network_entry(kind::VAE_ENCODER, config)?;
+        conversion.stage(stage::LEARN, vec![(network, vae)])?;
     }
     if arguments.text {
         conversion.text(&sources)?;
@@ -221,13 +226,13 @@ impl Sources {
                     None => None,
                 };
                 let embedding = config.embedding;
-                let network = entry(kind::IMAGEBIND_VISION, &config)?;
+                let network = network_entry(kind::IMAGEBIND_VISION, &config)?;
                 ((imagebind, network), embedding, ranking)
             }
             (None, Some(place)) => {
                 let clip = Checkpoint::open(place)?.with_names(names::clip);
                 let config = configs::clip(place, &clip)?;
-                let network = entry(kind::CLIP_VISION, &config)?;
+                let network = network_entry(kind::CLIP_VISION, &config)?;
                 ((clip, network), config.projection_dim, None)
             }
             (None, None) => return Err(Error::internal("no image encoder was given")),
@@ -335,8 +340,14 @@ impl Conversion {
             }
         };
         let networks = vec![
-            (entry(kind::ALIGNER, &sources.aligner_config)?, aligner),
-            (entry(kind::GPT2, &sources.gpt2.1)?, &sources.gpt2.0 as _),
+            (
+                network_entry(kind::ALIGNER, &sources.aligner_config)?,
+                aligner,
+            ),
+            (
+                network_entry(kind::GPT2, &sources.gpt2.1)?,
+                &sources.gpt2.0 as _,
+            ),
         ];
         self.stage(stage::CONDITION, networks)?;
         for (name, tensor) in conditions.named() {
@@ -348,25 +359,25 @@ impl Conversion {
     }
 
     fn diffusion(&mut self, sources: &Sources) -> Result<()> {
-        let schedule = entry(kind::SCHEDULER, &sources.schedule)?;
-        let unet = entry(kind::UNET, &sources.unet.1)?;
+        let schedule = network_entry(kind::SCHEDULER, &sources.schedule)?;
+        let unet = network_entry(kind::UNET, &sources.unet.1)?;
         let source = &sources.unet.0 as _;
         self.stage(stage::DENOISE, vec![(unet, source), (schedule, source)])?;
-        let vae = entry(kind::VAE_DECODER, &sources.vae.1)?;
+        let vae = network_entry(kind::VAE_DECODER, &sources.vae.1)?;
         self.stage(stage::DECODE, vec![(vae, &sources.vae.0)])?;
-        let vocoder = entry(kind::HIFIGAN, &sources.vocoder.1)?;
+        let vocoder = network_entry(kind::HIFIGAN, &sources.vocoder.1)?;
         self.stage(stage::VOCODE, vec![(vocoder, &sources.vocoder.0)])
     }
 
     fn text(&mut self, sources: &Sources) -> Result<()> {
         let networks = vec![
             (
-                entry(kind::CLAP_TEXT, &sources.clap.1)?,
+                network_entry(kind::CLAP_TEXT, &sources.clap.1)?,
                 &sources.clap.0 as &dyn TensorSource,
             ),
-            (entry(kind::T5, &sources.t5.1)?, &sources.t5.0),
+            (network_entry(kind::T5, &sources.t5.1)?, &sources.t5.0),
             (
-                entry(kind::PROJECTION, &sources.projection.1)?,
+                network_entry(kind::PROJECTION, &sources.projection.1)?,
                 &sources.projection.0,
             ),
         ];
@@ -387,39 +398,8 @@ impl Conversion {
         if !self.quiet {
             eprintln!("Writing the stage {name}");
         }
-        let entries = networks.iter().map(|(entry, _)| entry.clone()).collect();
-        self.writer.begin_stage(name, entries)?;
-        for (entry, source) in networks {
-            let kind = format!("{}.", entry.kind);
-            let alone = StageEntry {
-                name: name.into(),
-                networks: vec![entry],
-                tensors: Vec::new(),
-            };
-            for needed in needed_tensors(&alone)? {
-                let stored = needed.name.strip_prefix(&kind).unwrap_or(&needed.name);
-                let values = source.read(stored, &needed.shape, needed.init)?;
-                // Norms, biases and scalars are small, and what they do must stay exact.
-                let encoding = if needed.shape.len() > 1 {
-                    self.encoding
-                } else {
-                    Encoding::F32
-                };
-                self.writer
-                    .tensor(&needed.name, &needed.shape, &values, encoding)?;
-            }
-        }
-        Ok(())
+        write_stage(&mut self.writer, name, networks, self.encoding)
     }
-}
-
-fn entry(kind: &str, config: &impl Serialize) -> Result<NetworkEntry> {
-    let config = serde_json::to_value(config)
-        .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;
-    Ok(NetworkEntry {
-        kind: kind.into(),
-        config,
-    })
 }
 
 fn file_name(path: &Path) -> String {

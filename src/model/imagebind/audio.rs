@@ -82,8 +82,12 @@ impl AudioConfig {
     }
 
     fn patches(&self) -> usize {
-        let steps = |length: usize| (length - self.patch) / self.stride + 1;
-        steps(self.mel_bins) * steps(self.frames)
+        self.grid().into_iter().product()
+    }
+
+    /// Rows (frequency) and columns (time) of the patches of a clip.
+    pub fn grid(&self) -> [usize; 2] {
+        [self.mel_bins, self.frames].map(|length| (length - self.patch) / self.stride + 1)
     }
 
     /// Floating-point operations for `clips` clips.
@@ -106,6 +110,16 @@ pub struct AudioTrunk<B: Backend> {
     head_norm: LayerNorm<B>,
     head: Linear<B>,
     scale: f32,
+    patches: usize,
+}
+
+/// What the trunk makes of sounds.
+#[derive(Debug, Clone)]
+pub struct Heard<B: Backend> {
+    /// `[sounds, embedding]`.
+    pub embedding: Tensor<B, 2>,
+    /// The patches in front of the last block, `[sounds * clips, patches, width]`.
+    pub tokens: Tensor<B, 3>,
 }
 
 impl<B: Kernels> AudioTrunk<B> {
@@ -125,6 +139,7 @@ impl<B: Kernels> AudioTrunk<B> {
         };
         let ln_20 = Init::Constant(20f32.ln());
         let log_scale = post.values("log_logit_scale", &[], ln_20)?;
+        let patches = config.patches();
         Ok(Self {
             stem: Conv2d::load(
                 &input.at("rgbt_stem.proj"),
@@ -138,9 +153,10 @@ impl<B: Kernels> AudioTrunk<B> {
             cls_token: input.get("cls_token", [1, 1, width], Init::Constant(0.0))?,
             pos_embed: input.get(
                 "pos_embedding_helper.pos_embed",
-                [1, config.patches() + 1, width],
+                [1, patches + 1, width],
                 Init::Uniform(0.02),
             )?,
+            patches,
             blocks: (0..config.depth)
                 .map(|i| Block::load(&trunk.at("blocks").at(i), block))
                 .collect::<Result<_>>()?,
@@ -156,17 +172,31 @@ impl<B: Kernels> AudioTrunk<B> {
     /// the mean of the clips' unit vectors times the logit scale, not normalised again.
     pub fn forward(&self, clips: Tensor<B, 4>, trace: &mut Trace<B>) -> Tensor<B, 2> {
         let [count, ..] = clips.dims();
+        self.hear(clips, count, trace).embedding
+    }
+
+    /// The same for several sounds of `each` clips, `[sounds each, 1, mel bins, frames]`, with the
+    /// tokens that the embedding is read from.
+    pub fn hear(&self, clips: Tensor<B, 4>, each: usize, trace: &mut Trace<B>) -> Heard<B> {
+        let [count, ..] = clips.dims();
         let patches: Tensor<B, 3> = self.stem.forward(clips).flatten(2, 3).swap_dims(1, 2);
         let patches = self.stem_norm.forward(patches);
         let [_, _, width] = patches.dims();
         let cls = self.cls_token.val().expand([count, 1, width]);
         let mut x = Tensor::cat(vec![cls, patches], 1) + self.pos_embed.val();
+        let mut tokens = x.clone();
         for (i, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, None);
+            tokens = x;
+            x = block.forward(tokens.clone(), None);
             trace.record(format_args!("imagebind.audio.blocks.{i}"), &x);
         }
         let x = self.head_norm.forward(x.narrow(1, 0, 1));
         let vectors: Tensor<B, 2> = l2_normalise(self.head.forward(x).squeeze_dim(1));
-        (vectors * self.scale).mean_dim(0)
+        let [_, embedding] = vectors.dims();
+        let by_sound = (vectors * self.scale).reshape([count / each, each, embedding]);
+        Heard {
+            embedding: by_sound.mean_dim(1).squeeze_dim(1),
+            tokens: tokens.narrow(1, 1, self.patches),
+        }
     }
 }

@@ -72,6 +72,9 @@ pub struct UnetConfig {
     pub act_fn: String,
     /// How a resnet takes the time embedding in.
     pub resnet_time_scale_shift: String,
+    /// The width of Language-of-Audio tokens whose mean is projected and added to the time embedding.
+    /// Not in the published weights: the small model learns its conditions through it.
+    pub mean_token_dim: Option<usize>,
 }
 
 /// The context widths of one level, or (in the form of plain UNets) one width.
@@ -125,6 +128,7 @@ impl Default for UnetConfig {
             sample_size: 256,
             act_fn: "silu".into(),
             resnet_time_scale_shift: "default".into(),
+            mean_token_dim: None,
         }
     }
 }
@@ -206,6 +210,16 @@ impl UnetConfig {
         Ok(levels)
     }
 
+    /// The widths of Language-of-Audio tokens that the network takes, which should all be one.
+    pub fn audio_widths(&self) -> Result<Vec<usize>> {
+        let levels = self.levels()?;
+        let middle = self.mid_contexts(&levels);
+        let contexts = levels.iter().map(|level| &level.contexts).chain([&middle]);
+        // The first two transformers behind a resnet read them.
+        let widths = contexts.flat_map(|contexts| contexts.iter().take(2).flatten().copied());
+        Ok(widths.chain(self.mean_token_dim).collect())
+    }
+
     /// The transformers of the middle block: those of the deepest level, attending or not.
     pub(super) fn mid_contexts(&self, levels: &[Level]) -> Contexts {
         let deepest = levels.len() - 1;
@@ -248,6 +262,11 @@ impl UnetConfig {
                 ("levels", count, 8),
                 ("transformers behind a resnet", most, 16),
                 ("in_channels", self.in_channels, MAX_WIDTH),
+                (
+                    "mean_token_dim",
+                    self.mean_token_dim.unwrap_or(1),
+                    MAX_WIDTH,
+                ),
                 ("norm_num_groups", self.norm_num_groups, MAX_WIDTH),
             ],
         )?;

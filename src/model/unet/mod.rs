@@ -60,6 +60,8 @@ impl<B: Backend> Context<B> {
 pub struct Unet<B: Backend> {
     time_1: Linear<B>,
     time_2: Linear<B>,
+    /// Adds the mean Language-of-Audio token to the time embedding.
+    mean_token: Option<Linear<B>>,
     conv_in: Conv2d<B>,
     down_blocks: Vec<DownBlock<B>>,
     mid: MidBlock<B>,
@@ -117,7 +119,15 @@ impl<B: Kernels> Unet<B> {
             )?);
             channels = level.channels;
         }
+        let mean_token = match config.mean_token_dim {
+            Some(width) => {
+                let p = p.at("mean_token_proj");
+                Some(Linear::load(&p, width, time_width)?)
+            }
+            None => None,
+        };
         Ok(Self {
+            mean_token,
             time_1: Linear::load(&time.at("linear_1"), first, time_width)?,
             time_2: Linear::load(&time.at("linear_2"), time_width, time_width)?,
             conv_in: Conv2d::load_same(&p.at("conv_in"), config.in_channels, first, 3)?,
@@ -135,7 +145,7 @@ impl<B: Kernels> Unet<B> {
         })
     }
 
-    /// Predicts the noise in `latents [batch, in, rows, columns]` at `timesteps` (one for each item).
+    /// Predicts the noise (or velocity) in `latents [batch, in, rows, columns]` at `timesteps` (one for each item).
     pub fn forward(
         &self,
         latents: Tensor<B, 4>,
@@ -143,7 +153,11 @@ impl<B: Kernels> Unet<B> {
         context: &Context<B>,
         trace: &mut Trace<B>,
     ) -> Tensor<B, 4> {
-        let time = self.embed_time(timesteps, &latents.device());
+        let mut time = self.embed_time(timesteps, &latents.device());
+        if let Some(projection) = &self.mean_token {
+            let mean: Tensor<B, 2> = context.audio.clone().mean_dim(1).squeeze_dim(1);
+            time = time + projection.forward(mean);
+        }
         trace.record("unet.time_embedding", &time);
         // Every resnet begins with the SiLU of the time embedding.
         let time = activate(time, Activation::Silu);

@@ -1,0 +1,241 @@
+//! The short-time Fourier transform and its matrices, for networks that compute it themselves.
+
+use std::{f64::consts::PI, fmt, sync::Arc};
+
+use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
+
+use super::{check_finite, mel, transform_failed};
+use crate::{Error, Result};
+
+/// The periodic Hann window of `length` samples.
+pub fn hann(length: usize) -> Vec<f64> {
+    let turn = 2.0 * PI / length.max(1) as f64;
+    (0..length)
+        .map(|n| 0.5 - 0.5 * (turn * n as f64).cos())
+        .collect()
+}
+
+/// Frames of `n_fft` samples every `hop` around the sample they stand for, under a periodic Hann
+/// window; the signal is mirrored at its ends, which are not repeated.
+#[derive(Clone)]
+pub struct Stft {
+    fft: Arc<dyn RealToComplex<f64>>,
+    window: Vec<f64>,
+    hop: usize,
+}
+
+impl fmt::Debug for Stft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stft({}, {})", self.window.len(), self.hop)
+    }
+}
+
+impl Stft {
+    /// Plans the transform.
+    pub fn new(n_fft: usize, hop: usize) -> Self {
+        Self {
+            fft: RealFftPlanner::new().plan_fft_forward(n_fft),
+            window: hann(n_fft),
+            hop: hop.max(1),
+        }
+    }
+
+    /// Calls `frame` with the `n_fft / 2 + 1` bins of each of the `1 + samples / hop` frames.
+    ///
+    /// A sound of half a frame or less cannot be mirrored at its ends and is refused.
+    pub fn each(&self, samples: &[f32], mut frame: impl FnMut(&[Complex<f64>])) -> Result<()> {
+        check_finite(samples)?;
+        let half = self.window.len() / 2;
+        if samples.len() <= half {
+            return Err(Error::input(
+                format!("the sound has {} samples at 16 kHz", samples.len()),
+                format!("give one of more than {half}"),
+            ));
+        }
+        let mut input = self.fft.make_input_vec();
+        let mut spectrum = self.fft.make_output_vec();
+        let mut scratch = self.fft.make_scratch_vec();
+        for middle in (0..=samples.len()).step_by(self.hop) {
+            for (n, (value, window)) in input.iter_mut().zip(&self.window).enumerate() {
+                let sample = samples[mirrored(middle + n, half, samples.len())];
+                *value = f64::from(sample) * window;
+            }
+            self.fft
+                .process_with_scratch(&mut input, &mut spectrum, &mut scratch)
+                .map_err(transform_failed)?;
+            frame(&spectrum);
+        }
+        Ok(())
+    }
+
+    /// All frames.
+    pub fn spectrum(&self, samples: &[f32]) -> Result<Vec<Vec<Complex<f64>>>> {
+        let mut frames = Vec::with_capacity(1 + samples.len() / self.hop);
+        self.each(samples, |frame| frames.push(frame.to_vec()))?;
+        Ok(frames)
+    }
+}
+
+/// The sample at `at - before`, mirrored at the first and the last, which are not repeated.
+///
+/// For `at` below `samples + 2 before` and `before` below `samples`.
+fn mirrored(at: usize, before: usize, samples: usize) -> usize {
+    let last = samples - 1;
+    let at = at.abs_diff(before);
+    if at <= last { at } else { 2 * last - at }
+}
+
+/// The transform of one windowed frame as a matrix `[n_fft, 2 bins]`: real parts, then imaginary.
+pub fn analysis(n_fft: usize) -> Vec<f32> {
+    let bins = n_fft / 2 + 1;
+    let turn = 2.0 * PI / n_fft as f64;
+    let mut matrix = Vec::with_capacity(n_fft * 2 * bins);
+    for (n, window) in hann(n_fft).into_iter().enumerate() {
+        // The product is reduced first: sines of large angles lose digits.
+        let angle = |k: usize| turn * (k * n % n_fft) as f64;
+        matrix.extend((0..bins).map(|k| (window * angle(k).cos()) as f32));
+        matrix.extend((0..bins).map(|k| (-window * angle(k).sin()) as f32));
+    }
+    matrix
+}
+
+/// The inverse transform of one frame, windowed, as a matrix `[2 bins, n_fft]`.
+pub fn synthesis(n_fft: usize) -> Vec<f32> {
+    let bins = n_fft / 2 + 1;
+    let turn = 2.0 * PI / n_fft as f64;
+    let window = hann(n_fft);
+    let row = |k: usize, wave: fn(f64) -> f64, sign: f64| {
+        // All bins but the first and the last stand for two of the full transform.
+        let share = if k == 0 || k == bins - 1 { 1.0 } else { 2.0 };
+        let scale = sign * share / n_fft as f64;
+        let window = window.iter().enumerate();
+        window.map(move |(n, w)| (scale * w * wave(turn * (k * n % n_fft) as f64)) as f32)
+    };
+    let real = (0..bins).flat_map(|k| row(k, f64::cos, 1.0));
+    let imaginary = (0..bins).flat_map(|k| row(k, f64::sin, -1.0));
+    real.chain(imaginary).collect()
+}
+
+/// What the squared windows of `frames` frames add up to at each of `hop * frames` samples.
+pub fn envelope(n_fft: usize, hop: usize, frames: usize) -> Vec<f32> {
+    let window = hann(n_fft);
+    let mut sum = vec![0.0; hop * frames + n_fft];
+    for frame in 0..frames {
+        for (sum, w) in sum[frame * hop..].iter_mut().zip(&window) {
+            *sum += w * w;
+        }
+    }
+    let inside = sum.iter().skip(n_fft / 2).take(hop * frames);
+    inside.map(|sum| sum.max(1e-3) as f32).collect()
+}
+
+/// The filterbank of [`mel`] as a matrix `[bins, mel bins]`.
+pub fn mel_matrix(n_fft: usize, sample_rate: usize) -> Vec<f32> {
+    let bands = mel::bands(n_fft, sample_rate);
+    let bins = n_fft / 2 + 1;
+    let mut matrix = vec![0.0; bins * bands.len()];
+    for (band, (first, weights)) in bands.iter().enumerate() {
+        for (i, weight) in weights.iter().enumerate() {
+            matrix[(first + i) * bands.len() + band] = *weight as f32;
+        }
+    }
+    matrix
+}
+
+/// The Moore-Penrose inverse of the filterbank, `A^T (A A^T)^-1` for `A [mel bins, bins]`, as a
+/// matrix `[mel bins, bins]` that magnitudes in mel bands are multiplied with from the left.
+pub fn mel_pseudo_inverse(n_fft: usize, sample_rate: usize) -> Result<Vec<f32>> {
+    let bands = mel::bands(n_fft, sample_rate);
+    let (count, bins) = (bands.len(), n_fft / 2 + 1);
+    let mut a = vec![vec![0.0; bins]; count];
+    for (row, (first, weights)) in a.iter_mut().zip(&bands) {
+        row[*first..first + weights.len()].copy_from_slice(weights);
+    }
+    let dot = |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(x, y)| x * y).sum() };
+    let mut gram: Vec<Vec<f64>> = a
+        .iter()
+        .map(|x| a.iter().map(|y| dot(x, y)).collect())
+        .collect();
+    cholesky(&mut gram)
+        .ok_or_else(|| Error::internal("the filterbank has bands that no bin belongs to"))?;
+    // Column by column: the solution of (A A^T) x = column of A.
+    let mut inverse = vec![0.0; count * bins];
+    for bin in 0..bins {
+        let mut x: Vec<f64> = a.iter().map(|row| row[bin]).collect();
+        for i in 0..count {
+            let known: f64 = dot(&gram[i][..i], &x[..i]);
+            x[i] = (x[i] - known) / gram[i][i];
+        }
+        for i in (0..count).rev() {
+            let known: f64 = (i + 1..count).map(|j| gram[j][i] * x[j]).sum();
+            x[i] = (x[i] - known) / gram[i][i];
+        }
+        for (band, value) in x.into_iter().enumerate() {
+            inverse[band * bins + bin] = value as f32;
+        }
+    }
+    Ok(inverse)
+}
+
+/// Puts the Cholesky factor of a symmetric matrix into its lower half; `None` if there is none.
+fn cholesky(matrix: &mut [Vec<f64>]) -> Option<()> {
+    for i in 0..matrix.len() {
+        for j in 0..=i {
+            let known: f64 = (0..j).map(|k| matrix[i][k] * matrix[j][k]).sum();
+            let rest = matrix[i][j] - known;
+            matrix[i][j] = if i == j {
+                (rest > 0.0).then(|| rest.sqrt())?
+            } else {
+                rest / matrix[j][j]
+            };
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_do_not_repeat_the_ends() {
+        let places = |samples| (0..samples + 4).map(move |at| mirrored(at, 2, samples));
+        assert_eq!(places(4).collect::<Vec<_>>(), [2, 1, 0, 1, 2, 3, 2, 1]);
+        assert_eq!(places(3).collect::<Vec<_>>(), [2, 1, 0, 1, 2, 1, 0]);
+    }
+
+    #[test]
+    fn matrices_agree_with_the_fast_transform() {
+        let n = 64;
+        let sound: Vec<f32> = (0..4 * n).map(|i| (i as f32 * 0.7).sin()).collect();
+        let fast = Stft::new(n, n).spectrum(&sound).unwrap();
+        let matrix = analysis(n);
+        let bins = n / 2 + 1;
+        // Frame 1 stands for sample n.
+        let frame = &sound[n - n / 2..n + n / 2];
+        for (k, bin) in fast[1].iter().enumerate() {
+            let column = |c: usize| -> f32 {
+                let rows = frame.iter().enumerate();
+                rows.map(|(i, x)| x * matrix[i * 2 * bins + c]).sum()
+            };
+            assert!((column(k) - bin.re as f32).abs() < 1e-4);
+            assert!((column(bins + k) - bin.im as f32).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn the_pseudo_inverse_keeps_mel_bands() {
+        let (n, rate) = (1024, 16_000);
+        let (matrix, inverse) = (mel_matrix(n, rate), mel_pseudo_inverse(n, rate).unwrap());
+        let (bins, bands) = (n / 2 + 1, mel::MEL_BINS);
+        for i in 0..bands {
+            for j in 0..bands {
+                let product: f64 = (0..bins)
+                    .map(|k| f64::from(inverse[i * bins + k]) * f64::from(matrix[k * bands + j]))
+                    .sum();
+                let expected = if i == j { 1.0 } else { 0.0 };
+                assert!((product - expected).abs() < 1e-4, "{i} {j} {product}");
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Pictures paired with music.
+
+pub mod items;
+pub mod synth;

@@ -1,0 +1,21 @@
+//! Musical factors read from sound: loudness, note rate, brightness, register and mode.
+//!
+//! All take mono samples at 16 kHz of any length; all but [`loudness`] give the same at any
+//! level. Silence, and no samples at all, give the value that each function names. They measure
+//! smoothed magnitudes and never phases, so that they hold for music that a vocoder made.
+
+mod key;
+mod onsets;
+mod pitch;
+mod spectrum;
+
+pub use key::majorness;
+pub use onsets::note_rate;
+pub use pitch::register;
+pub use spectrum::{brightness, loudness};
+
+/// Samples per second.
+const RATE: f32 = 16_000.0;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Magnitudes in bins from magnitudes in mel bands.
+
+use super::{BINS, FFT};
+use crate::{
+    Result,
+    audio::{SAMPLE_RATE, mel::MEL_BINS, stft},
+};
+
+/// The least squares end when the gradient has fallen to this share of the right side's.
+const TOLERANCE: f64 = 1e-5;
+
+/// The most steps of the least squares for a frame.
+const MAX_STEPS: usize = 1000;
+
+/// The mel filterbank, to be inverted.
+pub(super) struct Filterbank {
+    /// For each band the first bin and the weights from there on.
+    bands: Vec<(usize, Vec<f64>)>,
+    /// `[64, 513]`: magnitudes in bands times this are the least-squares solution of least norm.
+    inverse: Vec<f32>,
+    /// No eigenvalue of `A^T A` is larger.
+    bound: f64,
+}
+
+impl Filterbank {
+    pub(super) fn new() -> Result<Self> {
+        let matrix = stft::mel_matrix(FFT, SAMPLE_RATE as usize);
+        let bands: Vec<(usize, Vec<f64>)> = (0..MEL_BINS)
+            .map(|band| {
+                let column = matrix.iter().skip(band).step_by(MEL_BINS);
+                let first = column.clone().take_while(|w| **w == 0.0).count();
+                let weights = column.skip(first).take_while(|w| **w != 0.0);
+                (first, weights.map(|w| f64::from(*w)).collect())
+            })
+            .collect();
+        // The largest sum of a row of the non-negative A^T A.
+        let sums: Vec<f64> = bands
+            .iter()
+            .map(|(_, weights)| weights.iter().sum())
+            .collect();
+        let mut rows = vec![0.0; BINS];
+        add_bands(&bands, &sums, &mut rows);
+        Ok(Self {
+            bands,
+            inverse: stft::mel_pseudo_inverse(FFT, SAMPLE_RATE as usize)?,
+            bound: rows.into_iter().fold(0.0, f64::max),
+        })
+    }
+
+    /// The magnitudes `[frames, 513]` of a log-mel spectrogram.
+    pub(super) fn linear(&self, log_mel: &[f32]) -> Vec<f64> {
+        let frames = log_mel.chunks_exact(MEL_BINS);
+        frames.flat_map(|frame| self.solve(frame)).collect()
+    }
+
+    /// Non-negative least squares for a frame: Nesterov's accelerated projected gradient, which
+    /// starts again when it turns back (O'Donoghue and Candès, 2015).
+    fn solve(&self, log_mel: &[f32]) -> Vec<f64> {
+        let target: Vec<f64> = log_mel.iter().map(|x| f64::from(*x).exp()).collect();
+        let mut x = vec![0.0; BINS];
+        for (row, target) in self.inverse.chunks_exact(BINS).zip(&target) {
+            for (x, weight) in x.iter_mut().zip(row) {
+                *x += f64::from(*weight) * target;
+            }
+        }
+        x.iter_mut().for_each(|x| *x = x.max(0.0));
+        let mut right = vec![0.0; BINS];
+        add_bands(&self.bands, &target, &mut right);
+        let enough = TOLERANCE.powi(2) * right.iter().map(|x| x * x).sum::<f64>();
+        let (mut ahead, mut speed, mut gradient) = (x.clone(), 1.0f64, vec![0.0; BINS]);
+        for _ in 0..MAX_STEPS {
+            self.gradient(&ahead, &target, &mut gradient);
+            // What a step can change: at 0 there is no way down.
+            let open = ahead.iter().zip(&gradient);
+            let open = open.map(|(x, g)| if *x > 0.0 { *g } else { g.min(0.0) });
+            if open.map(|g| g * g).sum::<f64>() <= enough {
+                break;
+            }
+            let next_speed = 0.5 + (0.25 + speed * speed).sqrt();
+            let share = (speed - 1.0) / next_speed;
+            let mut turn = 0.0;
+            for ((x, ahead), g) in x.iter_mut().zip(&mut ahead).zip(&gradient) {
+                let next = (*ahead - g / self.bound).max(0.0);
+                turn += (*ahead - next) * (next - *x);
+                *ahead = (next + share * (next - *x)).max(0.0);
+                *x = next;
+            }
+            speed = if turn > 0.0 { 1.0 } else { next_speed };
+        }
+        ahead
+    }
+
+    /// `A^T (A x - target)`.
+    fn gradient(&self, x: &[f64], target: &[f64], gradient: &mut [f64]) {
+        let bands = self.bands.iter().zip(target);
+        let residuals: Vec<f64> = bands
+            .map(|((first, weights), target)| {
+                let pairs = x[*first..].iter().zip(weights);
+                pairs.map(|(x, w)| x * w).sum::<f64>() - target
+            })
+            .collect();
+        gradient.fill(0.0);
+        add_bands(&self.bands, &residuals, gradient);
+    }
+}
+
+/// Adds `A^T values` to `bins`.
+fn add_bands(bands: &[(usize, Vec<f64>)], values: &[f64], bins: &mut [f64]) {
+    for ((first, weights), value) in bands.iter().zip(values) {
+        for (bin, weight) in bins[*first..].iter_mut().zip(weights) {
+            *bin += weight * value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::mel::MelSpectrogram;
+
+    #[test]
+    fn the_magnitudes_have_the_mel_bands_and_are_not_negative() {
+        // Two notes and an octave of the one, beginning with a click.
+        let wave = |n: usize, hz: f32| (n as f32 * hz * std::f32::consts::TAU / 16_000.0).cos();
+        let sample = |n| 0.2 * (wave(n, 220.0) + wave(n, 277.0) + wave(n, 1760.0));
+        let sound: Vec<f32> = (0..3000)
+            .map(|n| if n < 900 { 0.0 } else { sample(n) })
+            .collect();
+        let log_mel = MelSpectrogram::new().compute(&sound).unwrap();
+        let bank = Filterbank::new().unwrap();
+        for log_mel in log_mel.chunks_exact(MEL_BINS) {
+            let magnitudes = bank.solve(log_mel);
+            assert!(magnitudes.iter().all(|x| *x >= 0.0));
+            let (mut error, mut norm) = (0.0, 0.0);
+            for ((first, weights), target) in bank.bands.iter().zip(log_mel) {
+                let pairs = magnitudes[*first..].iter().zip(weights);
+                let target = f64::from(*target).exp();
+                error += (pairs.map(|(x, w)| x * w).sum::<f64>() - target).powi(2);
+                norm += target * target;
+            }
+            assert!((error / norm).sqrt() < 1e-3, "{}", (error / norm).sqrt());
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Figures of merit: of sounds, of sets of sounds, of rankings.
+
+pub mod estimators;
+pub mod frechet;
+pub mod griffin_lim;
+pub mod rank;
+pub mod spectral;

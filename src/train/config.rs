@@ -1,0 +1,405 @@
+//! What is trained, and how: one file for all parts.
+//!
+//! `configs/small.toml` is the default model; `configs/paper.toml` holds the paper's values for
+//! training an aligner on the published networks.
+
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+use crate::{
+    Error, Result,
+    diffusion::ScheduleConfig,
+    model::{
+        aligner::AlignerConfig,
+        gpt2::Gpt2Config,
+        imagebind::{AudioConfig, VisionConfig},
+        istft::IstftConfig,
+        unet::UnetConfig,
+        vae::VaeConfig,
+    },
+    pipeline::MelScale,
+};
+
+/// How long and how fast a part is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Steps of the optimiser.
+    pub steps: usize,
+    /// Items of a batch.
+    pub batch: usize,
+    /// Batches whose gradients make one step.
+    #[serde(default = "one")]
+    pub accumulation: usize,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises from zero.
+    #[serde(default)]
+    pub warmup: usize,
+    /// What is left of the learning rate at the end, behind half a cosine; 1 keeps it constant.
+    #[serde(default = "full")]
+    pub final_share: f64,
+    /// AdamW's decay of the two moments.
+    #[serde(default = "betas")]
+    pub betas: [f32; 2],
+    /// AdamW's constant.
+    #[serde(default = "epsilon")]
+    pub epsilon: f32,
+    /// AdamW's weight decay.
+    #[serde(default)]
+    pub weight_decay: f32,
+    /// The longest gradient of a tensor.
+    #[serde(default)]
+    pub clip: Option<f32>,
+    /// Decay of the average of the weights, which is what is kept at the end.
+    #[serde(default)]
+    pub average: Option<f64>,
+    /// The seed of the first weights, and of the items.
+    #[serde(default)]
+    pub seed: u64,
+    /// Steps from a line of the log to the next.
+    #[serde(default = "ten")]
+    pub log_every: usize,
+    /// Steps from a validation to the next.
+    #[serde(default = "hundred")]
+    pub validate_every: usize,
+    /// Steps from a checkpoint to the next.
+    #[serde(default = "hundred")]
+    pub checkpoint_every: usize,
+}
+
+fn one() -> usize {
+    1
+}
+fn ten() -> usize {
+    10
+}
+fn hundred() -> usize {
+    100
+}
+fn full() -> f64 {
+    1.0
+}
+fn betas() -> [f32; 2] {
+    [0.9, 0.99]
+}
+fn epsilon() -> f32 {
+    1e-8
+}
+
+impl RunConfig {
+    /// Refuses numbers with which nothing can be trained.
+    pub fn check(&self) -> Result<()> {
+        let counts = [
+            self.steps,
+            self.batch,
+            self.accumulation,
+            self.log_every,
+            self.validate_every,
+            self.checkpoint_every,
+        ];
+        let rate = self.learning_rate;
+        if counts.contains(&0) || !rate.is_finite() || rate <= 0.0 {
+            return Err(Error::input(
+                "the training configuration has a count of 0 or no learning rate",
+                "see configs/small.toml for one that works",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The learning rate of step `step`: a linear rise, then half a cosine.
+    pub fn learning_rate_at(&self, step: usize) -> f64 {
+        if step < self.warmup {
+            return self.learning_rate * (step + 1) as f64 / self.warmup as f64;
+        }
+        let rest = self.steps.saturating_sub(self.warmup).max(1);
+        let share = (step - self.warmup) as f64 / rest as f64;
+        let cosine = 0.5 + 0.5 * (std::f64::consts::PI * share.min(1.0)).cos();
+        self.learning_rate * (self.final_share + (1.0 - self.final_share) * cosine)
+    }
+}
+
+/// A network and how it is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part<N, L> {
+    /// Sizes of the network.
+    pub network: N,
+    /// What its loss is made of.
+    pub loss: L,
+    /// How it is trained.
+    pub run: RunConfig,
+}
+
+/// The whole small model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmallModel {
+    /// The model's name, as the page shows it.
+    pub name: String,
+    /// Frames of a piece: 10 ms each.
+    pub frames: usize,
+    /// What is subtracted from log-mel values, and what they are divided by then, before a network
+    /// learns from them.
+    pub mel: MelScale,
+    /// Spectrograms to latents and back.
+    pub vae: Part<VaeConfig, VaeLoss>,
+    /// Spectrograms to sound.
+    pub vocoder: Part<IstftConfig, VocoderLoss>,
+    /// Pictures and sounds to one space.
+    pub imagebind: Part<ImageBindConfig, ImageBindLoss>,
+    /// Conditions to latents.
+    pub prior: Part<PriorConfig, PriorLoss>,
+    /// Pictures to conditions.
+    pub aligner: Part<AlignerSizes, AlignerLoss>,
+    /// What the bundle suggests.
+    pub generate: GenerateConfig,
+}
+
+/// The loss of the VAE: `L1 + kl KL`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaeLoss {
+    /// Frames of a training item.
+    pub frames: usize,
+    /// Weight of the KL divergence of a latent cell, summed over channels.
+    pub kl: f64,
+}
+
+/// The loss of the vocoder: L1 of the log-mel, and spectral convergence and L1 of log magnitudes
+/// at several resolutions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VocoderLoss {
+    /// Frames of a training item.
+    pub frames: usize,
+}
+
+/// The small ImageBind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageBindConfig {
+    /// Pictures.
+    pub vision: VisionConfig,
+    /// Sounds.
+    pub audio: AudioConfig,
+}
+
+/// InfoNCE in both directions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageBindLoss {
+    /// What similarities are divided by.
+    pub temperature: f64,
+    /// Weight of a helper: one linear layer reads the factors of the music from both embeddings, and
+    /// its squared error is added. InfoNCE alone takes many times as long to find them; 0 is off.
+    #[serde(default)]
+    pub factors: f64,
+    /// Pairs that are made once and learnt from again and again.
+    pub pool: usize,
+}
+
+/// GPT-2, the UNet, and what leads to them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorConfig {
+    /// Tokens that the audio embedding becomes for GPT-2.
+    pub prefix: usize,
+    /// Translates them to the Language of Audio.
+    pub gpt2: Gpt2Config,
+    /// Denoises.
+    pub unet: UnetConfig,
+    /// How much noise there is when.
+    pub schedule: ScheduleConfig,
+    /// Pieces whose latents are computed once and learnt from again and again.
+    pub pool: usize,
+}
+
+/// The loss of the prior.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorLoss {
+    /// Min-SNR's gamma.
+    pub gamma: f64,
+    /// How often the condition is left out.
+    pub unconditional: f64,
+    /// How often the condition is the Language of Audio of the music itself, not GPT-2's.
+    pub true_tokens: f64,
+    /// Weight of the squared error of GPT-2's tokens.
+    pub tokens: f64,
+}
+
+/// The aligner's free sizes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlignerSizes {
+    /// Width that an upscaler raises the picture's embedding to, for CLIP.
+    #[serde(default)]
+    pub upscaled: Option<usize>,
+    /// Hidden width; none for the single linear layer.
+    #[serde(default)]
+    pub hidden: Option<usize>,
+    /// Number of tokens.
+    pub tokens: usize,
+}
+
+impl AlignerSizes {
+    /// The aligner from embeddings of `embedding` numbers to a language model of `width`.
+    pub fn config(&self, embedding: usize, width: usize) -> AlignerConfig {
+        AlignerConfig {
+            embedding,
+            upscaled: self.upscaled,
+            hidden: self.hidden,
+            tokens: self.tokens,
+            width,
+        }
+    }
+}
+
+/// The part of a configuration that `art2mus train` reads; others may stand beside it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct AlignerTraining {
+    /// The aligner.
+    pub aligner: Part<AlignerSizes, AlignerLoss>,
+}
+
+/// The aligner's loss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlignerLoss {
+    /// Min-SNR's gamma.
+    pub gamma: f64,
+    /// Scale of the guided objective; 1 is the plain one. Section 4.4 of the paper can be read both
+    /// ways; the authors' public code compares the guided prediction, at 3.5.
+    #[serde(default = "full")]
+    pub guidance: f64,
+    /// Weight of the squared distance of GPT-2's tokens from those that the paired music has. Not
+    /// in the paper; 0 is off.
+    #[serde(default)]
+    pub tokens: f64,
+    /// Items that are encoded once and learnt from again and again; none encodes every batch.
+    #[serde(default)]
+    pub pool: Option<usize>,
+}
+
+/// The settings that the bundle suggests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateConfig {
+    /// Denoising steps.
+    pub steps: usize,
+    /// Guidance scale.
+    pub guidance: f64,
+}
+
+impl SmallModel {
+    /// Reads a configuration.
+    pub fn read(path: &Path) -> Result<Self> {
+        let config: Self = parse(path)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.vae.network.check()?;
+        self.vocoder.network.check()?;
+        self.imagebind.network.vision.check()?;
+        self.imagebind.network.audio.check()?;
+        self.prior.network.gpt2.check()?;
+        self.aligner_config().check()?;
+        let width = self.prior.network.gpt2.n_embd;
+        if self.imagebind.network.audio.width != width {
+            return Err(Error::input(
+                format!("the audio trunk's tokens do not have the language model's width {width}"),
+                "give imagebind.network.audio.width and prior.network.gpt2.n_embd one value",
+            ));
+        }
+        let imagebind = &self.imagebind;
+        if imagebind.loss.pool < imagebind.run.batch || self.prior.network.pool == 0 {
+            return Err(Error::input(
+                "a pool is smaller than a batch",
+                "make imagebind.loss.pool and prior.network.pool larger",
+            ));
+        }
+        let factor = self.vae.network.factor();
+        let frames = [self.frames, self.vae.loss.frames];
+        if frames
+            .iter()
+            .all(|frames| *frames > 0 && frames.is_multiple_of(factor))
+        {
+            return Ok(());
+        }
+        Err(Error::input(
+            format!("the frames {frames:?} are no multiples of the VAE's factor {factor}"),
+            "choose other frames",
+        ))
+    }
+
+    /// The aligner that fits the other networks.
+    pub fn aligner_config(&self) -> AlignerConfig {
+        let embedding = self.imagebind.network.vision.embedding;
+        let width = self.prior.network.gpt2.n_embd;
+        self.aligner.network.config(embedding, width)
+    }
+
+    /// Length of a piece in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.frames as f64 * crate::audio::mel::HOP as f64 / f64::from(crate::audio::SAMPLE_RATE)
+    }
+}
+
+impl AlignerTraining {
+    /// Reads a configuration.
+    pub fn read(path: &Path) -> Result<Self> {
+        parse(path)
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::file("read", path, e))?;
+    toml::from_str(&text).map_err(|e| {
+        let message = e.message().replace('\n', " ");
+        let line = e
+            .span()
+            .map_or(0, |span| text[..span.start].lines().count());
+        Error::format(
+            format!("{} cannot be used: {message}, line {line}", path.display()),
+            "see configs/small.toml for one that works",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> RunConfig {
+        toml::from_str(
+            "steps = 110\nbatch = 8\nlearning_rate = 1.0\nwarmup = 10\nfinal_share = 0.1",
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn the_learning_rate_rises_and_falls() {
+        let run = run();
+        assert_eq!(run.learning_rate_at(0), 0.1);
+        assert_eq!(run.learning_rate_at(9), 1.0);
+        assert!((run.learning_rate_at(60) - 0.55).abs() < 1e-9);
+        assert!((run.learning_rate_at(110) - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_shipped_configuration_can_be_used() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/small.toml");
+        let config = SmallModel::read(&path).unwrap();
+        assert!((5.0..=10.0).contains(&config.seconds()));
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        let error = toml::from_str::<RunConfig>("stepps = 1").unwrap_err();
+        assert!(error.to_string().contains("stepps"));
+    }
+}

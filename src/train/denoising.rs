@@ -1,0 +1,116 @@
+//! The loss of latent diffusion, for the prior and for the aligner.
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::tensor;
+use crate::{
+    Result,
+    diffusion::{NoiseSchedule, Prediction, guide},
+    model::{
+        trace::Trace,
+        unet::{Context, Unet},
+    },
+    ops::Kernels,
+    pipeline::{HostTensor, TextConditions, upload},
+};
+
+/// What one step of diffusion training is about.
+#[derive(Debug, Clone)]
+pub struct Noised {
+    /// Clean latents, `[items, channels, rows, columns]`.
+    pub latents: Vec<f32>,
+    /// The noise that is added.
+    pub noise: Vec<f32>,
+    /// Timesteps.
+    pub timesteps: Vec<usize>,
+}
+
+/// What is trained to denoise, and how errors count.
+pub(super) struct Denoising<'a, B: Backend> {
+    pub unet: &'a Unet<B>,
+    pub schedule: &'a NoiseSchedule,
+    /// Min-SNR's gamma.
+    pub gamma: f64,
+    /// Channels, rows and columns of a latent.
+    pub shape: [usize; 3],
+    /// The fixed prompts, for a UNet with a text stream or for guidance.
+    pub text: Option<&'a TextConditions>,
+    /// 1, or the scale of the guided objective of the authors' public code: the prediction that is
+    /// compared is `negative + guidance (conditional - negative)`, and only the conditional half is
+    /// differentiated.
+    pub guidance: f64,
+}
+
+impl<B: Kernels> Denoising<'_, B> {
+    /// The squared error of the prediction under the conditions `audio [items, tokens, width]`.
+    ///
+    /// Weighted by Min-SNR: Hang et al., "Efficient Diffusion Training via Min-SNR Weighting
+    /// Strategy", 2023. With a velocity the weight is `min(snr, gamma) / (snr + 1)`, which is the
+    /// same error of the clean latent.
+    pub fn loss(&self, noised: &Noised, audio: Tensor<B, 3>) -> Result<Tensor<B, 1>> {
+        let device = audio.device();
+        let count = noised.timesteps.len();
+        let [channels, rows, columns] = self.shape;
+        let shape = [count, channels, rows, columns];
+        let clean = tensor::<B, 4>(noised.latents.clone(), shape, &device);
+        let noise = tensor::<B, 4>(noised.noise.clone(), shape, &device);
+        let column = |of: &dyn Fn(f64, f64) -> f64| {
+            let values = noised.timesteps.iter().map(|&t| {
+                let (a, s) = self.schedule.levels(t);
+                of(a, s) as f32
+            });
+            tensor::<B, 4>(values.collect(), [count, 1, 1, 1], &device)
+        };
+        let (a, s) = (column(&|a, _| a), column(&|_, s| s));
+        let latents = clean.clone() * a.clone() + noise.clone() * s.clone();
+        let snr = |a: f64, s: f64| (a / s).powi(2);
+        let gamma = self.gamma;
+        let (target, weight) = match self.schedule.prediction() {
+            Prediction::Epsilon => (noise, column(&|a, s| snr(a, s).min(gamma) / snr(a, s))),
+            Prediction::Velocity => (
+                noise * a - clean * s,
+                column(&|a, s| snr(a, s).min(gamma) / (snr(a, s) + 1.0)),
+            ),
+        };
+        let timesteps: Vec<f64> = noised.timesteps.iter().map(|&t| t as f64).collect();
+        let predict = |audio: Tensor<B, 3>, states: Option<(&HostTensor, &HostTensor)>| {
+            let context = self.context(audio, states, count)?;
+            let latents = latents.clone();
+            Ok(self
+                .unet
+                .forward(latents, &timesteps, &context, &mut Trace::off()))
+        };
+        let positive = self
+            .text
+            .map(|text| (&text.prompt_states, &text.prompt_mask));
+        let mut predicted: Tensor<B, 4> = predict(audio, positive)?;
+        if let (Some(text), true) = (self.text, self.guidance != 1.0) {
+            let tokens: Tensor<B, 3> = upload(&text.negative_tokens, &device)?;
+            let [_, length, width] = tokens.dims();
+            let states = (&text.negative_states, &text.negative_mask);
+            let negative: Result<Tensor<B, 4>> =
+                predict(tokens.expand([count, length, width]), Some(states));
+            predicted = guide(negative?.detach(), predicted, self.guidance);
+        }
+        Ok(((predicted - target).powi_scalar(2) * weight).mean())
+    }
+
+    /// The same prompt for every item. A network without a text stream does not read it.
+    fn context(
+        &self,
+        audio: Tensor<B, 3>,
+        states: Option<(&HostTensor, &HostTensor)>,
+        count: usize,
+    ) -> Result<Context<B>> {
+        let device = audio.device();
+        let Some((states, mask)) = states else {
+            let text = Tensor::zeros([count, 1, 1], &device);
+            return Ok(Context::new(audio, text, &vec![vec![true]; count]));
+        };
+        let text: Tensor<B, 3> = upload(states, &device)?;
+        let [_, length, width] = text.dims();
+        let mask: Vec<bool> = mask.values.iter().map(|&value| value > 0.5).collect();
+        let text = text.expand([count, length, width]);
+        Ok(Context::new(audio, text, &vec![mask; count]))
+    }
+}

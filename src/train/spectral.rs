@@ -1,0 +1,161 @@
+//! Spectrograms as tensors that can be differentiated, and the losses made of them.
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::tensor;
+use crate::audio::{
+    SAMPLE_RATE,
+    mel::{HOP, MEL_BINS},
+    stft,
+};
+
+/// Frame lengths and hops of the multi-resolution loss.
+pub const RESOLUTIONS: [(usize, usize); 3] = [(512, 128), (1024, 256), (2048, 512)];
+/// The smallest power of a bin: keeps logarithms and roots smooth.
+const POWER_FLOOR: f64 = 1e-9;
+/// The smallest mel magnitude, as in [`crate::audio::mel`].
+const MEL_FLOOR: f64 = 1e-5;
+
+/// Magnitudes of short-time Fourier transforms: no mirrored ends, Hann window.
+#[derive(Debug, Clone)]
+struct Magnitudes<B: Backend> {
+    /// `[frame length rounded up to whole hops, 2 bins]`.
+    matrix: Tensor<B, 2>,
+    n_fft: usize,
+    hop: usize,
+}
+
+impl<B: Backend> Magnitudes<B> {
+    fn new(n_fft: usize, hop: usize, device: &B::Device) -> Self {
+        let columns = n_fft + 2;
+        let rows = n_fft.next_multiple_of(hop);
+        let mut values = stft::analysis(n_fft);
+        values.resize(rows * columns, 0.0);
+        Self {
+            matrix: tensor(values, [rows, columns], device),
+            n_fft,
+            hop,
+        }
+    }
+
+    /// `samples [batch, length]` to `[batch, frames, bins]`.
+    fn forward(&self, samples: Tensor<B, 2>) -> Tensor<B, 3> {
+        let [batch, length] = samples.dims();
+        let (hop, bins) = (self.hop, self.n_fft / 2 + 1);
+        let overlap = self.n_fft.div_ceil(hop);
+        let blocks = length / hop;
+        let frames = blocks + 1 - overlap;
+        let blocks = samples
+            .narrow(1, 0, blocks * hop)
+            .reshape([batch, blocks, hop]);
+        // A frame is `overlap` neighbouring blocks.
+        let shifted = (0..overlap).map(|k| blocks.clone().narrow(1, k, frames));
+        let frames: Tensor<B, 3> = Tensor::cat(shifted.collect(), 2);
+        let [_, count, width] = frames.dims();
+        let spectrum = frames
+            .reshape([batch * count, width])
+            .matmul(self.matrix.clone());
+        let [real, imaginary] = [0, bins].map(|first| spectrum.clone().narrow(1, first, bins));
+        let power = real.powi_scalar(2) + imaginary.powi_scalar(2);
+        (power + POWER_FLOOR).sqrt().reshape([batch, count, bins])
+    }
+}
+
+/// The losses that compare two sounds by their spectra.
+#[derive(Debug, Clone)]
+pub struct SpectralLoss<B: Backend> {
+    resolutions: Vec<Magnitudes<B>>,
+    mel: Magnitudes<B>,
+    /// `[bins, mel bins]`.
+    bands: Tensor<B, 2>,
+}
+
+impl<B: Backend> SpectralLoss<B> {
+    /// Makes the matrices.
+    pub fn new(device: &B::Device) -> Self {
+        let n_fft = 1024;
+        let bands = stft::mel_matrix(n_fft, SAMPLE_RATE as usize);
+        let each = |(n_fft, hop)| Magnitudes::new(n_fft, hop, device);
+        Self {
+            resolutions: RESOLUTIONS.into_iter().map(each).collect(),
+            mel: Magnitudes::new(n_fft, HOP, device),
+            bands: tensor(bands, [n_fft / 2 + 1, MEL_BINS], device),
+        }
+    }
+
+    /// Mean absolute difference of the log-mel spectrograms.
+    pub fn mel(&self, a: Tensor<B, 2>, b: Tensor<B, 2>) -> Tensor<B, 1> {
+        let [a, b] = [a, b].map(|samples| {
+            let magnitudes = self.mel.forward(samples);
+            let mel = magnitudes.matmul(self.bands.clone().unsqueeze());
+            mel.clamp_min(MEL_FLOOR).log()
+        });
+        (a - b).abs().mean()
+    }
+
+    /// Spectral convergence and mean absolute difference of log magnitudes, averaged over
+    /// [`RESOLUTIONS`]: Yamamoto et al., "Parallel WaveGAN", 2020. `b` is the original.
+    pub fn multi_resolution(&self, a: Tensor<B, 2>, b: Tensor<B, 2>) -> Tensor<B, 1> {
+        let each = self.resolutions.iter().map(|resolution| {
+            let a = resolution.forward(a.clone());
+            let b = resolution.forward(b.clone());
+            let norm = |x: Tensor<B, 3>| x.powi_scalar(2).sum().sqrt();
+            let convergence = norm(a.clone() - b.clone()) / norm(b.clone());
+            convergence + (a.log() - b.log()).abs().mean()
+        });
+        let count = self.resolutions.len() as f64;
+        let sum = each.reduce(|sum, loss| sum + loss);
+        sum.map_or_else(|| Tensor::zeros([1], &a.device()), |sum| sum / count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{audio::mel::MelSpectrogram, ops::Cpu};
+
+    fn tone(length: usize, step: f32) -> Vec<f32> {
+        (0..length).map(|n| 0.3 * (n as f32 * step).sin()).collect()
+    }
+
+    #[test]
+    fn equal_sounds_cost_nothing_and_others_do() {
+        let device = Default::default();
+        let loss = SpectralLoss::<Cpu>::new(&device);
+        let sound = |step| tensor::<Cpu, 2>(tone(8192, step), [1, 8192], &device);
+        let value = |x: Tensor<Cpu, 1>| x.into_scalar();
+        assert_eq!(value(loss.mel(sound(0.2), sound(0.2))), 0.0);
+        assert_eq!(value(loss.multi_resolution(sound(0.2), sound(0.2))), 0.0);
+        assert!(value(loss.mel(sound(0.2), sound(0.5))) > 0.5);
+        // Half the level: convergence 1/2, logarithms apart by ln 2 where there is sound.
+        let half = sound(0.2) * 0.5;
+        let cost = value(loss.multi_resolution(half, sound(0.2)));
+        assert!((0.9..1.3).contains(&cost), "{cost}");
+    }
+
+    /// Frames in the middle are those of the mel spectrogram: only the ends differ.
+    #[test]
+    fn the_tensor_mel_is_that_of_the_spectrogram() {
+        let device = Default::default();
+        let loss = SpectralLoss::<Cpu>::new(&device);
+        let samples = tone(16_000, 0.13);
+        let ours = loss
+            .mel
+            .forward(tensor(samples.clone(), [1, 16_000], &device))
+            .matmul(loss.bands.clone().unsqueeze())
+            .clamp_min(MEL_FLOOR)
+            .log();
+        let frames = ours.dims()[1];
+        let ours = ours.into_data().to_vec::<f32>().unwrap();
+        // Our frame k begins at sample 160 k; the spectrogram's frame k is centred there.
+        let shifted = &samples[512 - 3 * 160..];
+        let theirs = MelSpectrogram::new().compute(shifted).unwrap();
+        for frame in 10..frames - 10 {
+            let a = &ours[frame * MEL_BINS..(frame + 1) * MEL_BINS];
+            // Sample 160 frame + 512 is 160 (frame + 3) of the shifted sound.
+            let b = &theirs[(frame + 3) * MEL_BINS..(frame + 4) * MEL_BINS];
+            let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+            assert!(worst.fold(0.0, f32::max) < 2e-2, "frame {frame}");
+        }
+    }
+}

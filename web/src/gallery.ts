@@ -1,0 +1,103 @@
+/** The pictures of `web/gallery/`, for a visitor who brings none: one press begins with one of them. */
+
+import { byId, show } from "./dom.js";
+import { text } from "./texts.js";
+
+export interface GalleryPicture {
+  url: URL;
+  title: string;
+  description: string;
+}
+
+/** `gallery.json`, as far as the page reads it: the side of the square pictures, and each of them. */
+interface GalleryFile {
+  size: number;
+  pictures: { file: string; title: string; alt: string }[];
+}
+
+/** How far each key moves the focus. */
+const MOVES: Record<string, number> = {
+  ArrowLeft: -1,
+  ArrowUp: -1,
+  ArrowRight: 1,
+  ArrowDown: 1,
+  Home: -Infinity,
+  End: Infinity,
+};
+
+export class Gallery {
+  readonly #thumbnails = byId("thumbnails", HTMLElement);
+  #buttons: HTMLButtonElement[] = [];
+  #disabled = false;
+
+  /** `onChoose` hears of each picture that is pressed while the gallery is not disabled. */
+  constructor(readonly onChoose: (picture: GalleryPicture) => void) {
+    this.#thumbnails.addEventListener("keydown", (event) => this.#move(event));
+    void this.#load();
+  }
+
+  /** Whether a press does nothing. The buttons keep the focus all the same. */
+  set disabled(disabled: boolean) {
+    this.#disabled = disabled;
+    for (const button of this.#buttons) button.ariaDisabled = String(disabled);
+  }
+
+  /** Marks the chosen picture, or none when another one is chosen. */
+  mark(url?: URL): void {
+    for (const button of this.#buttons) {
+      button.ariaCurrent = button.querySelector("img")?.src === url?.href ? "true" : null;
+    }
+  }
+
+  /** Without its pictures the gallery is not shown; nothing else breaks. */
+  async #load(): Promise<void> {
+    const address = new URL("../gallery/gallery.json", import.meta.url);
+    try {
+      const response = await fetch(address);
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      const { size, pictures } = (await response.json()) as GalleryFile;
+      this.#buttons = pictures.map(({ file, title, alt }) =>
+        this.#thumbnail({ url: new URL(file, address), title, description: alt }, size),
+      );
+      this.#thumbnails.replaceChildren(...this.#buttons);
+      this.#stopAt(0);
+      this.disabled = this.#disabled;
+    } catch (error) {
+      console.warn("art2mus: the gallery could not be loaded", error);
+    }
+    show(byId("gallery", HTMLElement), this.#buttons.length > 0);
+  }
+
+  #thumbnail(picture: GalleryPicture, size: number): HTMLButtonElement {
+    const { url, title, description } = picture;
+    const image = new Image(size, size);
+    image.loading = "lazy";
+    image.decoding = "async";
+    image.fetchPriority = "low"; // The engine is more urgent.
+    image.alt = text("gallery.picture", { title, alt: description });
+    image.src = url.href;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.title = title;
+    button.append(image);
+    button.addEventListener("click", () => {
+      if (!this.#disabled) this.onChoose(picture);
+    });
+    button.addEventListener("focus", () => this.#stopAt(this.#buttons.indexOf(button)));
+    return button;
+  }
+
+  /** The Tab key stops only once in the gallery: the way to the next control must stay short. */
+  #stopAt(index: number): void {
+    for (const [at, button] of this.#buttons.entries()) button.tabIndex = at === index ? 0 : -1;
+  }
+
+  #move(event: KeyboardEvent): void {
+    const step = MOVES[event.key];
+    if (step === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const last = this.#buttons.length - 1;
+    const from = this.#buttons.findIndex((button) => button === document.activeElement);
+    this.#buttons[Math.min(Math.max(from + step, 0), last)]?.focus();
+  }
+}
