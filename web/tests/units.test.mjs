@@ -35,13 +35,13 @@ test("every text that is used exists, and every text is used", () => {
 test("the gallery has twelve pictures with a name and a description each", () => {
   const { size, pictures } = JSON.parse(read("../gallery/gallery.json"));
   assert.equal(pictures.length, 12);
-  for (const { file, title, alt, style, factors, seed } of pictures) {
+  for (const { file, title, alt, style, factors, index } of pictures) {
     const bytes = readFileSync(new URL(`../gallery/${file}`, import.meta.url));
     assert.deepEqual(jpegSize(bytes), [size, size], file);
     assert.ok(bytes.length < 65_000, `${file} has ${bytes.length} bytes`);
     assert.ok(title.length > 0 && alt.length > title.length && style.length > 0, file);
     assert.ok(Object.values(factors).every((value) => value >= 0 && value <= 1), file);
-    assert.ok(Number.isSafeInteger(seed), file);
+    assert.ok(Number.isSafeInteger(index) && index >= 0, file);
   }
   for (const key of ["file", "title", "alt"]) {
     assert.equal(new Set(pictures.map((picture) => picture[key])).size, 12, `two pictures have the same ${key}`);
