@@ -17,8 +17,8 @@ use crate::{Error, Result};
 /// Figures by step, as they have been logged.
 pub(super) struct Log {
     file: PathBuf,
-    /// For each name the steps and figures.
-    series: BTreeMap<String, Vec<(usize, f64)>>,
+    /// Step, name and figure, in the order of the file.
+    rows: Vec<(usize, String, f64)>,
 }
 
 impl Log {
@@ -26,45 +26,21 @@ impl Log {
     /// be taken again.
     pub fn open(folder: &Path, until: usize) -> Result<Self> {
         let file = folder.join("log.csv");
-        let mut log = Self {
-            file,
-            series: BTreeMap::new(),
-        };
-        let text = fs::read_to_string(&log.file).unwrap_or_default();
-        for line in text.lines().skip(1) {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let rows = text.lines().skip(1).filter_map(|line| {
             let mut fields = line.splitn(3, ',');
-            let step = fields.next().and_then(|field| field.parse().ok());
-            let name = fields.next();
-            let value = fields.next().and_then(|field| field.parse().ok());
-            if let (Some(step), Some(name), Some(value)) = (step, name, value)
-                && step <= until
-            {
-                log.series
-                    .entry(name.into())
-                    .or_default()
-                    .push((step, value));
-            }
-        }
-        log.rewrite()?;
+            let step: usize = fields.next()?.parse().ok()?;
+            let (name, value) = (fields.next()?, fields.next()?.parse().ok()?);
+            (step <= until).then(|| (step, name.to_string(), value))
+        });
+        let log = Self {
+            rows: rows.collect(),
+            file,
+        };
+        let lines = log.rows.iter().map(line).collect::<String>();
+        let text = format!("step,name,value\n{lines}");
+        crate::files::write_file(&log.file, text.as_bytes())?;
         Ok(log)
-    }
-
-    fn rewrite(&self) -> Result<()> {
-        let mut rows: Vec<(usize, &str, f64)> = self
-            .series
-            .iter()
-            .flat_map(|(name, points)| {
-                points
-                    .iter()
-                    .map(move |&(step, v)| (step, name.as_str(), v))
-            })
-            .collect();
-        rows.sort_by_key(|row| row.0);
-        let mut text = String::from("step,name,value\n");
-        for (step, name, value) in rows {
-            text += &format!("{step},{name},{value}\n");
-        }
-        fs::write(&self.file, text).map_err(|e| Error::file("write", &self.file, e))
     }
 
     /// Notes figures of one step.
@@ -75,21 +51,20 @@ impl Log {
             .open(&self.file)
             .map_err(failed)?;
         for (name, value) in figures {
-            writeln!(file, "{step},{name},{value}").map_err(failed)?;
-            let series = self.series.entry(name.clone()).or_default();
-            series.push((step, *value));
+            let row = (step, name.clone(), *value);
+            file.write_all(line(&row).as_bytes()).map_err(failed)?;
+            self.rows.push(row);
         }
         Ok(())
     }
 
     /// Draws all figures above zero over the steps, on a logarithmic scale.
     pub fn plot(&self, title: &str) -> Result<()> {
-        let points = || {
-            self.series
-                .values()
-                .flatten()
-                .filter(|(_, value)| *value > 0.0)
-        };
+        let mut series: BTreeMap<&str, Vec<(usize, f64)>> = BTreeMap::new();
+        for (step, name, value) in self.rows.iter().filter(|row| row.2 > 0.0) {
+            series.entry(name).or_default().push((*step, *value));
+        }
+        let points = || series.values().flatten();
         let last = points().map(|point| point.0).max().unwrap_or(0).max(1);
         let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
         let high = points().map(|point| point.1).fold(0.0, f64::max);
@@ -107,12 +82,11 @@ impl Log {
                 .y_label_area_size(60)
                 .build_cartesian_2d(0..last, (low * 0.9..high * 1.1).log_scale())?;
             chart.configure_mesh().x_desc("step").draw()?;
-            for (i, (name, points)) in self.series.iter().enumerate() {
+            for (i, (name, points)) in series.iter().enumerate() {
                 let colour = Palette99::pick(i).to_rgba();
-                let points = points.iter().filter(|(_, value)| *value > 0.0).copied();
                 chart
-                    .draw_series(LineSeries::new(points, &colour))?
-                    .label(name)
+                    .draw_series(LineSeries::new(points.iter().copied(), &colour))?
+                    .label(*name)
                     .legend(move |(x, y)| PathElement::new([(x, y), (x + 15, y)], colour));
             }
             chart
@@ -127,4 +101,8 @@ impl Log {
         let path = self.file.with_file_name("losses.svg");
         fs::write(&path, picture).map_err(|e| Error::file("write", &path, e))
     }
+}
+
+fn line((step, name, value): &(usize, String, f64)) -> String {
+    format!("{step},{name},{value}\n")
 }
