@@ -16,7 +16,7 @@ use crate::{
     },
     device::DeviceChoice,
     model::{gpt2::Gpt2, params::Params, unet::Unet},
-    pipeline::{EncoderConfig, HostTensor, Networks, TextConditions, kind, replace_aligner, stage},
+    pipeline::{EncoderConfig, Networks, TextConditions, kind, replace_aligner, stage},
     train::{
         TrainingBackend,
         aligner::{AlignerTask, Frozen},
@@ -138,10 +138,7 @@ fn frozen<B: TrainingBackend>(
     let gpt2 = Params::new(&condition, device).at(kind::GPT2);
     let unet = Params::new(&denoise, device).at(kind::UNET);
     let lengths = networks.lengths(bundle.manifest().defaults.seconds);
-    let text = TextConditions::read(|name| {
-        let (shape, values) = condition.tensor(&format!("{}.{name}", kind::CONSTANTS))?;
-        Ok(HostTensor { shape, values })
-    })?;
+    let text = TextConditions::of_stage(&condition)?;
     Ok(Frozen {
         gpt2: Gpt2::load(&gpt2, &networks.gpt2)?,
         unet: Unet::load(&unet, &networks.unet)?,

@@ -10,9 +10,7 @@ use crate::{
         aligner::AlignerConfig,
         params::{Init, TensorSource},
     },
-    weights::{
-        Bundle, BundleWriter, Encoding, Manifest, ModelInfo, NetworkEntry, StageEntry, StageWeights,
-    },
+    weights::{Bundle, BundleWriter, Encoding, Manifest, ModelInfo, NetworkEntry, StageEntry},
 };
 
 /// What a manifest says of a network.
@@ -82,23 +80,21 @@ pub fn replace_aligner(
     let mut writer = BundleWriter::create(target)?;
     for entry in &manifest.stages {
         let weights = pollster::block_on(source.load(&entry.name, &mut |_| ()))?;
-        let mut networks: Vec<(NetworkEntry, Box<dyn TensorSource + '_>)> = Vec::new();
-        for network in &entry.networks {
-            let own = Kind {
-                weights: &weights,
-                kind: &network.kind,
-            };
+        let sources: Vec<Under> = (entry.networks.iter())
+            .map(|network| Under {
+                source: &weights,
+                prefix: &network.kind,
+            })
+            .collect();
+        let mut networks: Vec<(NetworkEntry, &dyn TensorSource)> = Vec::new();
+        for (network, source) in entry.networks.iter().zip(&sources) {
             networks.push(if network.kind == kind::ALIGNER {
-                let network = network_entry(kind::ALIGNER, aligner.0)?;
-                (network, Box::new(Borrowed(aligner.1)))
+                (network_entry(kind::ALIGNER, aligner.0)?, aligner.1)
             } else {
-                (network.clone(), Box::new(own))
+                (network.clone(), source)
             });
         }
-        let networks = networks
-            .iter()
-            .map(|(entry, source)| (entry.clone(), source.as_ref()));
-        write_stage(&mut writer, &entry.name, networks.collect(), encoding)?;
+        write_stage(&mut writer, &entry.name, networks, encoding)?;
         let prefix = format!("{}.", kind::CONSTANTS);
         for constant in entry.tensors.iter().filter(|t| t.name.starts_with(&prefix)) {
             let (shape, values) = weights.tensor(&constant.name)?;
@@ -122,23 +118,17 @@ pub fn replace_aligner(
     )
 }
 
-/// The tensors of one network of a stage.
-struct Kind<'a> {
-    weights: &'a StageWeights,
-    kind: &'a str,
+/// The tensors of another source whose names begin with a prefix.
+pub(crate) struct Under<'a> {
+    /// The other source.
+    pub source: &'a dyn TensorSource,
+    /// The prefix, without the dot behind it.
+    pub prefix: &'a str,
 }
 
-impl TensorSource for Kind<'_> {
+impl TensorSource for Under<'_> {
     fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
-        let name = format!("{}.{name}", self.kind);
-        self.weights.read(&name, shape, init)
-    }
-}
-
-struct Borrowed<'a>(&'a dyn TensorSource);
-
-impl TensorSource for Borrowed<'_> {
-    fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
-        self.0.read(name, shape, init)
+        let name = format!("{}.{name}", self.prefix);
+        self.source.read(&name, shape, init)
     }
 }

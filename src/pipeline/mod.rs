@@ -11,6 +11,8 @@ mod stages;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
+#[cfg(feature = "train")]
+pub(crate) use assemble::Under;
 #[cfg(feature = "cli")]
 pub use assemble::{network_entry, replace_aligner, write_stage};
 pub use networks::{

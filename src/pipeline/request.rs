@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::networks::Work;
-use crate::{Error, Result, diffusion::SchedulerKind, weights::Defaults};
+use super::networks::{Work, kind};
+use crate::{
+    Error, Result,
+    diffusion::SchedulerKind,
+    weights::{Defaults, StageWeights},
+};
 
 /// Shortest and longest piece in seconds.
 pub const SECONDS: std::ops::RangeInclusive<f64> = 0.1..=60.0;
@@ -137,6 +141,14 @@ impl TextConditions {
             ("negative_mask", &self.negative_mask),
             ("negative_tokens", &self.negative_tokens),
         ]
+    }
+
+    /// The constants of the stage `condition` of a bundle.
+    pub fn of_stage(weights: &StageWeights) -> Result<Self> {
+        Self::read(|name| {
+            let (shape, values) = weights.tensor(&format!("{}.{name}", kind::CONSTANTS))?;
+            Ok(HostTensor { shape, values })
+        })
     }
 
     /// Reads them by those names.

@@ -122,7 +122,7 @@ impl<B: Kernels> Run<'_, B> {
         let gpt2 = Gpt2::load(&params.at(kind::GPT2), &networks.gpt2)?;
         let text = match &self.request.text {
             Some(text) => text.clone(),
-            None => constants(&weights)?,
+            None => TextConditions::of_stage(&weights)?,
         };
         drop(weights);
         self.progress.begin().await?;
@@ -340,13 +340,6 @@ async fn host<B: Kernels, const D: usize>(tensor: Tensor<B, D>) -> Result<HostTe
     let shape = tensor.dims().to_vec();
     let values = read(tensor).await?;
     Ok(HostTensor { shape, values })
-}
-
-fn constants(weights: &StageWeights) -> Result<TextConditions> {
-    TextConditions::read(|name| {
-        let (shape, values) = weights.tensor(&format!("{}.{name}", kind::CONSTANTS))?;
-        Ok(HostTensor { shape, values })
-    })
 }
 
 fn booleans(mask: &HostTensor) -> Vec<bool> {

@@ -73,16 +73,7 @@ struct State {
 /// Finds the newest checkpoint in `folder`: the folder and the steps taken. A run that was
 /// configured differently is not continued.
 pub(super) fn newest(folder: &Path, run: &serde_json::Value) -> Result<Option<(PathBuf, usize)>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(_) => return Ok(None),
-    };
-    let mut steps: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| is_step(path))
-        .collect();
-    steps.sort();
-    let Some(path) = steps.pop() else {
+    let Some(path) = checkpoints(folder).pop() else {
         return Ok(None);
     };
     let file = path.join("run.json");
@@ -105,9 +96,18 @@ pub(super) fn newest(folder: &Path, run: &serde_json::Value) -> Result<Option<(P
     ))
 }
 
-fn is_step(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with("step-")
+/// The checkpoints in `folder`, oldest first.
+fn checkpoints(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut steps: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("step-")
+        })
+        .collect();
+    steps.sort();
+    steps
 }
 
 /// Writes a checkpoint, then removes those before it but one.
@@ -154,13 +154,7 @@ impl<B: TrainingBackend, T: Task<B>, O: Optimizer<T::Model, B>> Saving<'_, B, T,
     }
 
     fn remove_old(&self) -> Result<()> {
-        let entries = fs::read_dir(self.folder).map_err(|e| Error::file("read", self.folder, e))?;
-        let mut steps: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| is_step(path))
-            .collect();
-        steps.sort();
-        for old in steps.iter().rev().skip(2) {
+        for old in checkpoints(self.folder).iter().rev().skip(2) {
             fs::remove_dir_all(old).map_err(|e| Error::file("remove", old, e))?;
         }
         Ok(())

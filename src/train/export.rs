@@ -9,25 +9,12 @@ use crate::{
         params::{FreshInit, Init, TensorSource},
         vae::VaeConfig,
     },
-    pipeline::{AudioProjectionConfig, kind, network_entry, stage, write_stage},
+    pipeline::{AudioProjectionConfig, Under, kind, network_entry, stage, write_stage},
     weights::{
         BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NegativePrefix,
         Provenance,
     },
 };
-
-/// The tensors of another source whose names begin with a prefix.
-struct Under<'a> {
-    source: &'a dyn TensorSource,
-    prefix: &'static str,
-}
-
-impl TensorSource for Under<'_> {
-    fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
-        let name = format!("{}.{name}", self.prefix);
-        self.source.read(&name, shape, init)
-    }
-}
 
 /// A decoder that was trained on standardised spectrograms, made to give log-mel values: the last
 /// convolution takes the scale in.
