@@ -4,6 +4,8 @@
 //! operations. The default body of every operation is its plain-tensor form in [`plain`]: it runs on
 //! any device, can be differentiated, and is the oracle that a WGSL kernel is tested against.
 
+#[cfg(feature = "wgpu")]
+mod gpu;
 pub mod plain;
 
 use burn::tensor::{Tensor, backend::Backend};
@@ -165,9 +167,6 @@ impl Kernels for Cpu {
 /// Attention over fewer scores a head than this is not worth another thread.
 #[cfg(feature = "cli")]
 const MIN_PARALLEL_SCORES: usize = 1 << 12;
-
-#[cfg(feature = "wgpu")]
-impl Kernels for Gpu {}
 
 #[cfg(feature = "cuda")]
 impl Kernels for burn::backend::Cuda {}

@@ -1,0 +1,235 @@
+//! Every kernel against its plain-tensor twin on the CPU, and its text against the portable limits.
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::{Kernel, attention, conv2d, linear};
+use crate::ops::{Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, plain};
+
+/// What differs in the order of summation may differ by so much, relative to the largest value.
+const BOUND: f32 = 2e-5;
+
+/// Numbers between -1 and 1 without a pattern.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    crate::diffusion::initial_noise(seed, 1, count)
+        .into_iter()
+        .map(|x| x.clamp(-1.0, 1.0))
+        .collect()
+}
+
+/// The same tensor on both devices.
+fn both<const D: usize>(shape: [usize; D], seed: u64) -> (Tensor<Gpu, D>, Tensor<Cpu, D>) {
+    let data = TensorData::new(numbers(shape.iter().product(), seed), shape);
+    (
+        Tensor::from_data(data.clone(), &Default::default()),
+        Tensor::from_data(data, &Default::default()),
+    )
+}
+
+#[track_caller]
+fn agree<const D: usize>(found: Tensor<Gpu, D>, expected: Tensor<Cpu, D>, what: &str) {
+    assert_eq!(found.dims(), expected.dims(), "{what}");
+    let found = found.into_data().to_vec::<f32>().unwrap();
+    let expected = expected.into_data().to_vec::<f32>().unwrap();
+    let largest = expected.iter().fold(1.0, |most: f32, x| most.max(x.abs()));
+    for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
+        let error = (a - b).abs() / largest;
+        assert!(error < BOUND, "{what}: element {i} is {a}, not {b}");
+    }
+}
+
+/// Whether a GPU answers; where tests must have one, they fail instead.
+fn gpu() -> bool {
+    let chosen = crate::device::choose(crate::device::DeviceChoice::Wgpu);
+    if let Err(error) = &chosen {
+        assert!(std::env::var_os("ART2MUS_REQUIRE_GPU").is_none(), "{error}");
+        eprintln!("skipped: {error}");
+    }
+    chosen.is_ok()
+}
+
+#[test]
+fn linear_layers_agree() {
+    if !gpu() {
+        return;
+    }
+    // One row, tiles and one more or less, shapes of the models; 6 is not a multiple of 4.
+    for (rows, inputs, outputs) in [
+        (1, 4, 1),
+        (3, 128, 5),
+        (4, 16, 4),
+        (5, 20, 129),
+        (31, 64, 127),
+        (257, 256, 768),
+        (7, 6, 9),
+    ] {
+        let (x, x_cpu) = both([2, rows, inputs], 1);
+        let (w, w_cpu) = both([outputs, inputs], 2);
+        let (b, b_cpu) = both([outputs], 3);
+        let what = format!("{rows} rows, {inputs} to {outputs}");
+        let found = Gpu::project(x.clone(), w.clone(), Some(b));
+        agree(
+            found,
+            plain::linear(x_cpu.clone(), w_cpu.clone(), Some(b_cpu)),
+            &what,
+        );
+        agree(
+            Gpu::project(x, w, None),
+            plain::linear(x_cpu, w_cpu, None),
+            &what,
+        );
+    }
+}
+
+#[test]
+fn two_dimensional_convolutions_agree() {
+    if !gpu() {
+        return;
+    }
+    for (batch, inputs, outputs, [rows, columns], kernel, stride, padding) in [
+        (1, 1, 4, [1, 1], [1, 1], 1, 0),
+        (2, 3, 8, [5, 7], [3, 3], 1, 1),
+        (1, 8, 12, [16, 2], [3, 3], 1, 1),
+        (1, 16, 20, [9, 8], [3, 3], 2, 1),
+        (2, 33, 64, [64, 8], [1, 1], 1, 0),
+        (1, 3, 16, [24, 24], [8, 8], 8, 0),
+        (1, 128, 128, [13, 16], [3, 3], 1, 1),
+        (1, 5, 6, [8, 8], [3, 3], 1, 1),
+    ] {
+        let (x, x_cpu) = both([batch, inputs, rows, columns], 1);
+        let (w, w_cpu) = both([outputs, inputs, kernel[0], kernel[1]], 2);
+        let (b, b_cpu) = both([outputs], 3);
+        let geometry = Conv2dGeometry {
+            stride: [stride; 2],
+            padding: [padding; 2],
+        };
+        let what = format!("[{batch}, {inputs}, {rows}, {columns}] to {outputs}, {kernel:?}");
+        let found = Gpu::convolve_2d(x.clone(), w.clone(), Some(b), geometry);
+        let expected = plain::conv2d(x_cpu.clone(), w_cpu.clone(), Some(b_cpu), geometry);
+        agree(found, expected, &what);
+        let expected = plain::conv2d(x_cpu, w_cpu, None, geometry);
+        agree(Gpu::convolve_2d(x, w, None, geometry), expected, &what);
+    }
+}
+
+#[test]
+fn one_dimensional_convolutions_agree() {
+    if !gpu() {
+        return;
+    }
+    for (inputs, outputs, samples, kernel, dilation) in [
+        (64, 32, 33, 7, 1),
+        (16, 16, 100, 11, 5),
+        (8, 4, 9, 3, 3),
+        (8, 1, 40, 7, 1),
+    ] {
+        let (x, x_cpu) = both([1, inputs, samples], 1);
+        let (w, w_cpu) = both([outputs, inputs, kernel], 2);
+        let (b, b_cpu) = both([outputs], 3);
+        let geometry = Conv1dGeometry {
+            stride: 1,
+            padding: dilation * (kernel - 1) / 2,
+            dilation,
+        };
+        let what = format!("{samples} samples, {inputs} to {outputs}, {kernel} by {dilation}");
+        let expected = plain::conv1d(x_cpu, w_cpu, Some(b_cpu), geometry);
+        agree(Gpu::convolve_1d(x, w, Some(b), geometry), expected, &what);
+    }
+}
+
+#[test]
+fn attention_agrees() {
+    if !gpu() {
+        return;
+    }
+    for (batch, heads, queries, keys, dim) in [
+        (1, 1, 1, 1, 8),
+        (2, 4, 33, 9, 16),
+        (1, 8, 130, 130, 16),
+        (1, 2, 31, 64, 32),
+        (1, 1, 17, 40, 64),
+        (2, 2, 5, 7, 80),
+        (1, 2, 5, 7, 128),
+        (1, 2, 5, 7, 6),
+    ] {
+        let (q, q_cpu) = both([batch, heads, queries, dim], 1);
+        let (k, k_cpu) = both([batch, heads, keys, dim], 2);
+        let (v, v_cpu) = both([batch, heads, keys, dim], 3);
+        // A bias for every item and key; the last keys are masked out.
+        let (bias, bias_cpu) = both([batch, 1, 1, keys], 4);
+        let mask: Vec<f32> = (0..keys)
+            .map(|s| if s > keys / 2 { -1e9 } else { 0.0 })
+            .collect();
+        let mask = TensorData::new(mask, [1, 1, 1, keys]);
+        let bias = bias + Tensor::from_data(mask.clone(), &Default::default());
+        let bias_cpu = bias_cpu + Tensor::from_data(mask, &Default::default());
+        let what = format!("[{batch}, {heads}, {queries}, {dim}] on {keys} keys");
+        let plainly = |bias| {
+            let (q, k, v) = (q_cpu.clone(), k_cpu.clone(), v_cpu.clone());
+            plain::attention(q, k, v, bias, 3.0)
+        };
+        let found = Gpu::attend(q.clone(), k.clone(), v.clone(), Some(bias), 3.0);
+        agree(found, plainly(Some(bias_cpu)), &what);
+        agree(Gpu::attend(q, k, v, None, 3.0), plainly(None), &what);
+    }
+}
+
+#[test]
+fn tensors_that_lie_otherwise_in_memory_agree() {
+    if !gpu() {
+        return;
+    }
+    let (x, x_cpu) = both([2, 12, 8], 1);
+    let (w, w_cpu) = both([12, 5], 2);
+    let expected = plain::linear(x_cpu.swap_dims(1, 2), w_cpu.transpose(), None);
+    agree(
+        Gpu::project(x.swap_dims(1, 2), w.transpose(), None),
+        expected,
+        "transposed",
+    );
+}
+
+/// Every kernel that a launcher can ask for.
+fn kernels() -> Vec<Kernel> {
+    let mut all = Vec::new();
+    for bias in [false, true] {
+        all.extend([linear::kernel(bias), conv2d::kernel(bias)]);
+        all.extend([8, 16, 32, 64, 80, 128].map(|dim| attention::kernel(dim, bias)));
+    }
+    all
+}
+
+#[test]
+fn kernels_are_valid_and_keep_to_portable_limits() {
+    use naga::{AddressSpace, valid};
+    for kernel in kernels() {
+        let text = kernel.wgsl();
+        let module = naga::front::wgsl::parse_str(&text)
+            .unwrap_or_else(|e| panic!("{}: {}", kernel.name, e.emit_to_string(&text)));
+        let (flags, features) = (valid::ValidationFlags::all(), valid::Capabilities::empty());
+        if let Err(e) = valid::Validator::new(flags, features).validate(&module) {
+            panic!("{}: {}", kernel.name, e.emit_to_string(&text));
+        }
+        let spaces = || {
+            module
+                .global_variables
+                .iter()
+                .map(|(_, variable)| variable.space)
+        };
+        let stored = spaces().filter(|space| matches!(space, AddressSpace::Storage { .. }));
+        assert!(
+            stored.count() <= 7,
+            "{} binds more than 7 storage buffers",
+            kernel.name
+        );
+        let shared = spaces().filter(|space| matches!(space, AddressSpace::WorkGroup));
+        assert_eq!(shared.count(), 0, "{} uses workgroup memory", kernel.name);
+        let [entry] = &module.entry_points[..] else {
+            panic!("{} has several entry points", kernel.name);
+        };
+        assert!(
+            entry.workgroup_size.iter().product::<u32>() <= 256,
+            "{}",
+            kernel.name
+        );
+    }
+}
