@@ -99,21 +99,24 @@ pub fn analysis(n_fft: usize) -> Vec<f32> {
     matrix
 }
 
-/// The inverse transform of one frame, windowed, as a matrix `[2 bins, n_fft]`.
+/// The inverse transform of one frame, windowed, as a matrix `[n_fft, n_fft]`: each row makes a sample
+/// of the `n_fft / 2 + 1` real parts, then of the imaginary parts but the first and the last, which
+/// are none.
 pub fn synthesis(n_fft: usize) -> Vec<f32> {
-    let bins = n_fft / 2 + 1;
+    let last = n_fft / 2;
     let turn = 2.0 * PI / n_fft as f64;
-    let window = hann(n_fft);
-    let row = |k: usize, wave: fn(f64) -> f64, sign: f64| {
-        // All bins but the first and the last stand for two of the full transform.
-        let share = if k == 0 || k == bins - 1 { 1.0 } else { 2.0 };
-        let scale = sign * share / n_fft as f64;
-        let window = window.iter().enumerate();
-        window.map(move |(n, w)| (scale * w * wave(turn * (k * n % n_fft) as f64)) as f32)
+    let sample = |(n, window): (usize, f64)| {
+        let part = move |k: usize, wave: fn(f64) -> f64, sign: f64| {
+            // All bins but the first and the last stand for two of the full transform.
+            let share = if k == 0 || k == last { 1.0 } else { 2.0 };
+            let scale = sign * share * window / n_fft as f64;
+            (scale * wave(turn * (k * n % n_fft) as f64)) as f32
+        };
+        let real = (0..=last).map(move |k| part(k, f64::cos, 1.0));
+        real.chain((1..last).map(move |k| part(k, f64::sin, -1.0)))
     };
-    let real = (0..bins).flat_map(|k| row(k, f64::cos, 1.0));
-    let imaginary = (0..bins).flat_map(|k| row(k, f64::sin, -1.0));
-    real.chain(imaginary).collect()
+    let window = hann(n_fft).into_iter().enumerate();
+    window.flat_map(sample).collect()
 }
 
 /// What the squared windows of `frames` frames add up to at each of `hop * frames` samples.

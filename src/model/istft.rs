@@ -109,7 +109,7 @@ pub struct IstftVocoder<B: Backend> {
     out: Linear<B>,
     /// The filterbank's pseudo-inverse, `[mel bins, bins]`.
     unmel: Tensor<B, 2>,
-    /// The inverse transform of one frame with its window, `[2 bins, n_fft]`.
+    /// The inverse transform of one frame with its window, `[n_fft, n_fft]`.
     synthesis: Tensor<B, 2>,
     #[module(skip)]
     config: IstftConfig,
@@ -137,7 +137,7 @@ impl<B: Kernels> IstftVocoder<B> {
                 stft::mel_pseudo_inverse(config.n_fft, config.sampling_rate)?,
                 [config.model_in_dim, bins],
             ),
-            synthesis: matrix(stft::synthesis(config.n_fft), [2 * bins, config.n_fft]),
+            synthesis: matrix(stft::synthesis(config.n_fft), [config.n_fft; 2]),
             config: config.clone(),
         })
     }
@@ -165,7 +165,8 @@ impl<B: Kernels> IstftVocoder<B> {
         let magnitude = log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp();
         let phase = x.narrow(2, bins, bins);
         let real = magnitude.clone() * phase.clone().cos();
-        let imaginary = magnitude * phase.sin();
+        // The first and the last bin have no imaginary part.
+        let imaginary = (magnitude * phase.sin()).narrow(2, 1, bins - 2);
         limit(self.synthesise(Tensor::cat(vec![real, imaginary], 2)))
     }
 
@@ -179,7 +180,7 @@ impl<B: Kernels> IstftVocoder<B> {
         let [batch, frames, parts] = spectrum.dims();
         let device = spectrum.device();
         let pieces = spectrum.reshape([batch * frames, parts]);
-        let pieces = pieces.matmul(self.synthesis.clone());
+        let pieces = B::project(pieces, self.synthesis.clone(), None);
         // A frame covers `overlap` hops, the last one in part.
         let overlap = n_fft.div_ceil(hop_length);
         let pieces = pieces
@@ -283,10 +284,10 @@ mod tests {
             .iter()
             .flat_map(|frame| {
                 let real = frame.iter().map(|c| c.re as f32);
-                real.chain(frame.iter().map(|c| c.im as f32))
+                real.chain(frame[1..512].iter().map(|c| c.im as f32))
             })
             .collect();
-        let spectrum = Tensor::from_data(TensorData::new(parts, [1, frames, 1026]), &device);
+        let spectrum = Tensor::from_data(TensorData::new(parts, [1, frames, 1024]), &device);
         let back = vocoder.synthesise(spectrum).into_data().to_vec::<f32>();
         let back = back.unwrap();
         assert_eq!(back.len(), sound.len());

@@ -6,6 +6,7 @@
 mod attention;
 mod conv2d;
 mod linear;
+mod norm;
 mod template;
 
 use burn::{
@@ -21,7 +22,7 @@ use cubecl::{
     server::{KernelArguments, MetadataBindingInfo},
 };
 
-use super::{Conv1dGeometry, Conv2dGeometry, Gpu, Kernels, plain};
+use super::{Activation, Conv1dGeometry, Conv2dGeometry, Gpu, Kernels, plain};
 
 /// The invocations of a workgroup.
 ///
@@ -126,6 +127,26 @@ impl Kernels for Gpu {
         geometry: Conv1dGeometry,
     ) -> Tensor<Self, 3> {
         conv2d::conv1d(x, weight, bias, geometry)
+    }
+
+    fn normalise_groups(
+        x: Tensor<Self, 4>,
+        groups: usize,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        eps: f64,
+        activation: Activation,
+    ) -> Tensor<Self, 4> {
+        norm::groups(x, groups, scale, shift, eps, activation)
+    }
+
+    fn normalise_rows<const D: usize>(
+        x: Tensor<Self, D>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        eps: f64,
+    ) -> Tensor<Self, D> {
+        norm::rows(x, scale, shift, eps)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Kernel, attention, conv2d, linear};
-use crate::ops::{Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, plain};
+use super::{Kernel, attention, conv2d, linear, norm};
+use crate::ops::{Activation, Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, plain};
 
 /// What differs in the order of summation may differ by so much, relative to the largest value.
 const BOUND: f32 = 2e-5;
@@ -174,6 +174,50 @@ fn attention_agrees() {
 }
 
 #[test]
+fn group_norms_agree() {
+    if !gpu() {
+        return;
+    }
+    for (batch, groups, shape) in [
+        (1, 1, [1, 1, 3]),
+        (2, 8, [32, 5, 7]),
+        (1, 4, [12, 16, 2]),
+        (1, 8, [128, 13, 16]),
+    ] {
+        let [channels, rows, columns] = shape;
+        let (x, x_cpu) = both([batch, channels, rows, columns], 1);
+        let (scale, scale_cpu) = both([channels], 2);
+        let (shift, shift_cpu) = both([channels], 3);
+        for activation in [Activation::None, Activation::Silu, Activation::Gelu] {
+            let (x, scale, shift) = (x.clone() + 3.0, scale.clone(), shift.clone());
+            let found = Gpu::normalise_groups(x, groups, scale, shift, 1e-5, activation);
+            let (x, scale, shift) = (x_cpu.clone() + 3.0, scale_cpu.clone(), shift_cpu.clone());
+            let expected = plain::group_norm(x, groups, scale, shift, 1e-5, activation);
+            agree(
+                found,
+                expected,
+                &format!("{shape:?}, {groups} groups, {activation:?}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn layer_norms_agree() {
+    if !gpu() {
+        return;
+    }
+    for (rows, width) in [(1, 4), (33, 128), (7, 320), (5, 6)] {
+        let (x, x_cpu) = both([2, rows, width], 1);
+        let (scale, scale_cpu) = both([width], 2);
+        let (shift, shift_cpu) = both([width], 3);
+        let found = Gpu::normalise_rows(x + 3.0, scale, shift, 1e-5);
+        let expected = plain::layer_norm(x_cpu + 3.0, scale_cpu, shift_cpu, 1e-5);
+        agree(found, expected, &format!("{rows} rows of {width}"));
+    }
+}
+
+#[test]
 fn tensors_that_lie_otherwise_in_memory_agree() {
     if !gpu() {
         return;
@@ -190,9 +234,10 @@ fn tensors_that_lie_otherwise_in_memory_agree() {
 
 /// Every kernel that a launcher can ask for.
 fn kernels() -> Vec<Kernel> {
-    let mut all = Vec::new();
+    let mut all = vec![norm::layer_kernel()];
     for bias in [false, true] {
         all.extend([linear::kernel(bias), conv2d::kernel(bias)]);
+        all.push(norm::group_kernel(bias));
         all.extend([8, 16, 32, 64, 80, 128].map(|dim| attention::kernel(dim, bias)));
     }
     all
@@ -221,8 +266,12 @@ fn kernels_are_valid_and_keep_to_portable_limits() {
             "{} binds more than 7 storage buffers",
             kernel.name
         );
-        let shared = spaces().filter(|space| matches!(space, AddressSpace::WorkGroup));
-        assert_eq!(shared.count(), 0, "{} uses workgroup memory", kernel.name);
+        let shared = module.global_variables.iter().map(|(_, variable)| variable);
+        let shared = shared.filter(|variable| variable.space == AddressSpace::WorkGroup);
+        let bytes: u32 = shared
+            .map(|variable| module.types[variable.ty].inner.size(module.to_ctx()))
+            .sum();
+        assert!(bytes <= 16 << 10, "{} shares {bytes} bytes", kernel.name);
         let [entry] = &module.entry_points[..] else {
             panic!("{} has several entry points", kernel.name);
         };
