@@ -30,7 +30,7 @@ const FACTORS: [Factor; 5] = [
     Factor {
         name: "brightness",
         estimate: brightness,
-        picture: |pair| pair.picture.hardness,
+        picture: |pair| 1.0 - pair.picture.warmth,
     },
     Factor {
         name: "loudness",

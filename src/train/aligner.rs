@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     Losses, Task, TrainingBackend,
-    config::{AlignerLoss, AlignerSizes, Part},
+    config::{AlignerLoss, AlignerSizes, Latents, Part},
     denoising::{Denoising, Noised},
     scalar, tensor,
 };
@@ -98,7 +98,7 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
         let timesteps = (0..HELD_OUT)
             .map(|i| (2 * i + 1) * frozen.schedule.len() / (2 * HELD_OUT))
             .collect();
-        let held_out = batch(vec![items], timesteps, u64::MAX);
+        let held_out = batch(vec![items], part.loss.latents, timesteps, u64::MAX);
         Ok(Self {
             part,
             config,
@@ -159,7 +159,7 @@ fn encode_all<B: Kernels>(encoder: &ItemEncoder<B>, count: usize) -> Result<Vec<
 }
 
 /// Puts items together; `seed` decides the samples of latents and the noise.
-fn batch(items: Vec<Items>, timesteps: Vec<usize>, seed: u64) -> Batch {
+fn batch(items: Vec<Items>, latents: Latents, timesteps: Vec<usize>, seed: u64) -> Batch {
     let mut all = Items::default();
     for item in items {
         all.embeddings.extend(item.embeddings);
@@ -168,11 +168,17 @@ fn batch(items: Vec<Items>, timesteps: Vec<usize>, seed: u64) -> Batch {
         all.tokens.extend(item.tokens);
     }
     let count = all.means.len();
-    let draws = initial_noise(seed, LATENT_STREAM, count);
-    let moments = all.means.iter().zip(&all.deviations).zip(draws);
+    let latents = match latents {
+        Latents::Mean => all.means,
+        Latents::Sampled => {
+            let draws = initial_noise(seed, LATENT_STREAM, count);
+            let moments = all.means.iter().zip(&all.deviations).zip(draws);
+            moments.map(|((mean, sd), draw)| mean + sd * draw).collect()
+        }
+    };
     Batch {
         noised: Noised {
-            latents: moments.map(|((mean, sd), draw)| mean + sd * draw).collect(),
+            latents,
             noise: initial_noise(seed, NOISE_STREAM, count),
             timesteps,
         },
@@ -205,7 +211,7 @@ impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
                 vec![self.encoder.items(&indices)?]
             }
         };
-        Ok(batch(items, timesteps, step as u64))
+        Ok(batch(items, self.part.loss.latents, timesteps, step as u64))
     }
 
     fn loss(&self, model: &Aligner<B>, batch: Batch) -> Result<Losses<B>> {

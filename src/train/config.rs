@@ -281,6 +281,20 @@ pub struct AlignerLoss {
     /// Items that are encoded once and learnt from again and again; none encodes every batch.
     #[serde(default)]
     pub pool: Option<usize>,
+    /// Which latents of a spectrogram the UNet was trained on.
+    #[serde(default)]
+    pub latents: Latents,
+}
+
+/// Latents of a spectrogram.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Latents {
+    /// Samples of the VAE's posterior, as AudioLDM 2.
+    #[default]
+    Sampled,
+    /// Its means, as the small model's prior.
+    Mean,
 }
 
 /// The settings that the bundle suggests.

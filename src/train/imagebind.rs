@@ -198,7 +198,18 @@ impl<B: TrainingBackend> Task<B> for ImageBindTask<'_, B> {
         order.shuffle(&mut rng);
         let first = step % each * run.batch;
         let places = order.iter().skip(first).take(run.batch);
-        together(places.map(|&index| self.pooled(index)))
+        // Every second epoch sees the pictures mirrored: nothing in music has a left and a right.
+        let mirrored = (step / each) % 2 == 1;
+        together(places.map(|&index| {
+            let mut pair = self.pooled(index)?;
+            if mirrored {
+                let size = self.config.imagebind.network.vision.image_size;
+                pair.pixels
+                    .chunks_exact_mut(size)
+                    .for_each(<[f32]>::reverse);
+            }
+            Ok(pair)
+        }))
     }
 
     fn loss(&self, model: &ImageBind<B>, batch: Pairs) -> Result<Losses<B>> {

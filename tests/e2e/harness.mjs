@@ -58,10 +58,10 @@ export async function open(browser, url, options = {}) {
   page.on("console", (message) => {
     if (/Content Security Policy/i.test(message.text())) faults.push(message.text());
   });
-  // Collects the events of each run, as the page tells them.
+  // Collects the events of each run, as the page tells them, and when it did.
   await page.addInitScript(() => {
     globalThis.seen = [];
-    addEventListener("art2mus", ({ detail }) => globalThis.seen.push(structuredClone(detail)));
+    addEventListener("art2mus", ({ detail }) => globalThis.seen.push({ ...structuredClone(detail), at: performance.now() }));
   });
   await page.goto(url);
   return { page, faults, close: () => context.close() };

@@ -1,4 +1,14 @@
 //! How the factors of music follow from those of a picture.
+//!
+//! | picture | music |
+//! |---|---|
+//! | brightness | register; with warmth, the mode |
+//! | saturation | loudness |
+//! | density | note rate |
+//! | warmth | timbre: cold colours sound bright, warm ones mellow |
+//! | contrast and hardness | dynamics |
+//! | regularity | regularity of rhythm |
+//! | composition | harmony |
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -144,11 +154,15 @@ fn correspond(picture: &PictureFactors, genre: Genre, rng: &mut ChaCha8Rng) -> M
         picture.density,
         picture.brightness,
         picture.saturation,
-        picture.hardness,
+        1.0 - picture.warmth,
     ]
     .map(&mut near);
-    let [dynamics, regularity, harmony] =
-        [picture.contrast, picture.regularity, picture.composition].map(&mut near);
+    let [dynamics, regularity, harmony] = [
+        (picture.contrast + picture.hardness) / 2.0,
+        picture.regularity,
+        picture.composition,
+    ]
+    .map(&mut near);
     let mood = near(mood(picture));
     let major = 1.0 / (1.0 + (-MODE_SLOPE * (mood - 0.5)).exp());
     MusicFactors {
