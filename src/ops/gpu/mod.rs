@@ -31,7 +31,7 @@ use super::{Activation, Conv1dGeometry, Conv2dGeometry, Gpu, Kernels, plain};
 const WIDTH: usize = 32;
 
 /// A kernel with its template values.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct Kernel {
     /// The file's name, which tells kernels apart.
     name: &'static str,
