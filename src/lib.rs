@@ -13,7 +13,7 @@
 //! let picture = image::decode(&bytes)?;
 //! let bundle = pollster::block_on(Bundle::open(Location::Folder("bundle".into())))?;
 //! let settings = Settings::from_defaults(&bundle.manifest().defaults, 1)?;
-//! let request = Request { settings, latents: None, text: None, trace: false };
+//! let request = Request { settings, latents: None, audio_tokens: None, text: None, trace: false };
 //! let pipeline = Pipeline::<Cpu>::new(bundle, Default::default())?;
 //! let music = pollster::block_on(pipeline.generate(&picture, &request, &mut ()))?;
 //! println!("{} samples", music.pieces[0].samples.len());

@@ -68,6 +68,7 @@ fn generate<B: Kernels>(case: &Case, settings: Settings, dtype: &str) -> Output 
     let request = Request {
         settings,
         latents: Some(reference.tensor("latents.initial")),
+        audio_tokens: None,
         text: None,
         trace: true,
     };

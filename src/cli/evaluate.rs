@@ -101,18 +101,26 @@ fn table(report: &Report) -> String {
 
     let conditioning = &report.conditioning;
     line(String::new());
-    line("Conditioning (Spearman)                generated  +-        ceiling".into());
+    let given = |value: Option<f64>| value.map_or("     -".into(), |value| format!("{value:6.2}"));
+    line("Conditioning (Spearman)            generated  +-     from music  ceiling".into());
     for factor in &conditioning.factors {
         line(format!(
-            "  {:36} {:6.2}   {:4.2}      {:6.2}",
-            factor.factor, factor.generated, factor.standard_error, factor.ceiling
+            "  {:33} {:6.2}   {:4.2}      {}   {:6.2}",
+            factor.factor,
+            factor.generated,
+            factor.standard_error,
+            given(factor.from_music),
+            factor.ceiling
         ));
     }
     line(format!(
-        "  {:36} {:6.2}             {:6.2}",
-        "mean", conditioning.mean, conditioning.mean_ceiling
+        "  {:33} {:6.2}             {}   {:6.2}",
+        "mean",
+        conditioning.mean,
+        given(conditioning.mean_from_music),
+        conditioning.mean_ceiling
     ));
-    line(format!("  {:36} {:6.3}", "shuffled", conditioning.shuffled));
+    line(format!("  {:33} {:7.3}", "shuffled", conditioning.shuffled));
 
     let matching = &report.matching;
     line(String::new());

@@ -147,6 +147,7 @@ fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
     Ok(Request {
         settings,
         latents: arguments.latents.as_deref().map(read_latents).transpose()?,
+        audio_tokens: None,
         text: text_conditions(arguments, bundle)?,
         trace: arguments.trace.is_some(),
     })

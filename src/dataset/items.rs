@@ -159,6 +159,11 @@ struct Translator<B: Kernels> {
 }
 
 impl<B: Kernels> ItemEncoder<B> {
+    /// Whether the networks of `bundle` can translate music to the Language of Audio.
+    pub fn can_translate(bundle: &Bundle, networks: &Networks) -> bool {
+        networks.ranking.is_some() && audio_projection(bundle).is_some()
+    }
+
     /// Loads the networks from `bundle`; with `translate` also those that need the audio embedding.
     pub fn load(
         bundle: &Bundle,
@@ -189,10 +194,7 @@ impl<B: Kernels> ItemEncoder<B> {
         let weights = load(stage::LEARN)?;
         let params = Params::<B>::new(&weights, device);
         let translator = if translate {
-            let (Some(config), Ok(prefix)) = (
-                &networks.ranking,
-                network_config::<AudioProjectionConfig>(learn, kind::AUDIO_PROJECTION),
-            ) else {
+            let (Some(config), Some(prefix)) = (&networks.ranking, audio_projection(bundle)) else {
                 return Err(Error::input(
                     "the bundle cannot translate music to the Language of Audio",
                     "set the weight aligner.loss.tokens to 0",
@@ -277,6 +279,16 @@ impl<B: Kernels> ItemEncoder<B> {
         [moments.mean, deviation].map(|part| part * self.scaling_factor)
     }
 
+    /// GPT-2's translation of a sound's own embedding, `[1, tokens, width]`; nothing when the networks
+    /// for it were not loaded.
+    pub fn translate(&self, samples: &[f32]) -> Result<Option<Tensor<B, 3>>> {
+        let Some(translator) = &self.translator else {
+            return Ok(None);
+        };
+        let clips = fbank::clips(samples, SAMPLE_RATE)?;
+        translator.translate(clips, 1, &self.device).map(Some)
+    }
+
     /// Encodes the items `indices`.
     pub fn items(&self, indices: &[usize]) -> Result<Items> {
         let (mut pictures, mut mels, mut clips) = (Vec::new(), Vec::new(), Vec::new());
@@ -291,18 +303,7 @@ impl<B: Kernels> ItemEncoder<B> {
         let count = indices.len();
         let [means, deviations] = self.encode(mels, count);
         let tokens = match &self.translator {
-            Some(translator) => {
-                let shape = [count * fbank::CLIPS, 1, fbank::MEL_BINS, fbank::FRAMES];
-                let clips = tensor(clips, shape, &self.device);
-                let heard = translator
-                    .trunk
-                    .hear(clips, fbank::CLIPS, &mut Trace::off());
-                let prefix = translator.projection.forward(heard.embedding);
-                let [_, length] = prefix.dims();
-                let width = translator.width;
-                let prefix = prefix.reshape([count, length / width, width]);
-                host(translator.gpt2.generate(prefix, None)?)?
-            }
+            Some(translator) => host(translator.translate(clips, count, &self.device)?)?,
             None => Vec::new(),
         };
         Ok(Items {
@@ -312,6 +313,25 @@ impl<B: Kernels> ItemEncoder<B> {
             tokens,
         })
     }
+}
+
+impl<B: Kernels> Translator<B> {
+    /// The Language of Audio of `count` sounds from their clips, `[count, tokens, width]`.
+    fn translate(&self, clips: Vec<f32>, count: usize, device: &B::Device) -> Result<Tensor<B, 3>> {
+        let shape = [count * fbank::CLIPS, 1, fbank::MEL_BINS, fbank::FRAMES];
+        let clips = tensor(clips, shape, device);
+        let heard = self.trunk.hear(clips, fbank::CLIPS, &mut Trace::off());
+        let prefix = self.projection.forward(heard.embedding);
+        let [_, length] = prefix.dims();
+        let prefix = prefix.reshape([count, length / self.width, self.width]);
+        self.gpt2.generate(prefix, None)
+    }
+}
+
+/// What brings the audio embedding to GPT-2, when `bundle` has it.
+fn audio_projection(bundle: &Bundle) -> Option<AudioProjectionConfig> {
+    let learn = bundle.manifest().find_stage(stage::LEARN)?;
+    network_config(learn, kind::AUDIO_PROJECTION).ok()
 }
 
 fn host<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<Vec<f32>> {

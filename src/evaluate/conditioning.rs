@@ -56,6 +56,9 @@ pub struct Correlation {
     pub factor: &'static str,
     /// Spearman's rank correlation of what is heard in the generated piece with the picture's factor.
     pub generated: f64,
+    /// The same for pieces made of the embedding of the picture's music instead of the picture: what
+    /// the prior alone can do.
+    pub from_music: Option<f64>,
     /// The same on the music that really belongs to the picture: no model can be better on average.
     pub ceiling: f64,
     /// The standard error of `generated`.
@@ -69,6 +72,8 @@ pub struct Conditioning {
     pub factors: Vec<Correlation>,
     /// The mean of the correlations.
     pub mean: f64,
+    /// The mean without pictures.
+    pub mean_from_music: Option<f64>,
     /// The mean of the ceilings.
     pub mean_ceiling: f64,
     /// The mean of the signed correlations after the pictures were shuffled, 20 times.
@@ -91,11 +96,13 @@ impl Conditioning {
             };
             let made = heard(&material.made.samples);
             let real = heard(&material.paired.samples);
+            let retold = heard(&material.retold);
             shuffled += shuffled_control(&made, &wanted, SHUFFLES, i as u64) / count;
             let generated = spearman(&made, &wanted);
             Correlation {
                 factor: factor.name,
                 generated,
+                from_music: (!retold.is_empty()).then(|| spearman(&retold, &wanted)),
                 ceiling: spearman(&real, &wanted),
                 standard_error: standard_error(generated, wanted.len()),
             }
@@ -104,6 +111,11 @@ impl Conditioning {
         let mean = |of: fn(&Correlation) -> f64| factors.iter().map(of).sum::<f64>() / count;
         Self {
             mean: mean(|factor| factor.generated),
+            mean_from_music: factors
+                .iter()
+                .map(|factor| factor.from_music)
+                .sum::<Option<f64>>()
+                .map(|sum| sum / count),
             mean_ceiling: mean(|factor| factor.ceiling),
             factors,
             shuffled,

@@ -21,8 +21,8 @@ use crate::{
     },
     ops::Kernels,
     pipeline::{
-        Networks, Pipeline, Request, Settings, kind, read, replace_aligner, stage, tensor,
-        vocoder_kind,
+        HostTensor, Networks, Pipeline, Request, Settings, kind, read, replace_aligner, stage,
+        tensor, vocoder_kind,
     },
     weights::{Bundle, Encoding, Location},
 };
@@ -53,6 +53,9 @@ pub(super) struct Material {
     pub paired: Sounds,
     /// The music that the bundle makes of them.
     pub made: Sounds,
+    /// What it makes without a picture: from the embedding of the paired music itself. Empty when the
+    /// bundle cannot translate that.
+    pub retold: Vec<Vec<f32>>,
     /// The same with an aligner that was never trained, for the first pictures.
     pub untrained: Sounds,
     /// Other music of the same kind.
@@ -78,7 +81,7 @@ impl Material {
             bundle,
             &networks,
             Source::Synthetic(Split::Test),
-            false,
+            ItemEncoder::<B>::can_translate(bundle, &networks),
             device,
         )?;
         let listener = Listener::<B>::load(bundle, &networks, device)?;
@@ -103,8 +106,13 @@ impl Material {
         let resynthesised = listener.sounds(resynthesised)?;
 
         note("Making music of the pictures");
-        let (made, milliseconds) = generate::<B>(bundle, &painted, device)?;
+        let (made, milliseconds) = generate::<B>(bundle, &painted, None, device)?;
         let made = listener.sounds(made)?;
+        note("Making music of music");
+        let retold = match translations(&encoder, &paired.samples)? {
+            Some(tokens) => generate::<B>(bundle, &painted, Some(&tokens), device)?.0,
+            None => Vec::new(),
+        };
         note("Making music with an untrained aligner");
         let folder = tempfile::tempdir()
             .map_err(|e| Error::file("create a folder in", &std::env::temp_dir(), e))?;
@@ -114,7 +122,7 @@ impl Material {
         replace_aligner(bundle, aligner, &place, Encoding::F32, None)?;
         let untrained = pollster::block_on(Bundle::open(Location::Folder(place)))?;
         let some = &painted[..extent.untrained.min(painted.len())];
-        let untrained = listener.sounds(generate::<B>(&untrained, some, device)?.0)?;
+        let untrained = listener.sounds(generate::<B>(&untrained, some, None, device)?.0)?;
 
         let length = (seconds * f64::from(SAMPLE_RATE)) as usize;
         let noise = (0..32).map(|seed| {
@@ -128,6 +136,7 @@ impl Material {
             pictures,
             paired,
             made,
+            retold,
             untrained,
             reference,
             resynthesised,
@@ -142,11 +151,28 @@ fn paint(pair: &Pair) -> Result<Picture> {
     Picture::from_rgb(painted, PICTURE as usize, PICTURE as usize)
 }
 
+/// GPT-2's translations of sounds; nothing when the bundle cannot make them.
+fn translations<B: Kernels>(
+    encoder: &ItemEncoder<B>,
+    sounds: &[Vec<f32>],
+) -> Result<Option<Vec<HostTensor>>> {
+    let each = sounds.iter().map(|samples| {
+        let Some(tokens) = encoder.translate(samples)? else {
+            return Ok(None);
+        };
+        let shape = tokens.dims().to_vec();
+        let values = pollster::block_on(read(tokens))?;
+        Ok(Some(HostTensor { shape, values }))
+    });
+    each.collect()
+}
+
 /// One piece for each picture with the settings that the bundle suggests, and the mean time of all
-/// but the first.
+/// but the first. With `audio_tokens`, one for each piece, pictures decide nothing.
 pub(super) fn generate<B: Kernels>(
     bundle: &Bundle,
     pictures: &[Picture],
+    audio_tokens: Option<&[HostTensor]>,
     device: &B::Device,
 ) -> Result<(Vec<Vec<f32>>, f64)> {
     let pipeline = Pipeline::<B>::new(bundle.clone(), device.clone())?;
@@ -156,6 +182,7 @@ pub(super) fn generate<B: Kernels>(
         let request = Request {
             settings: Settings::from_defaults(&bundle.manifest().defaults, i as u64)?,
             latents: None,
+            audio_tokens: audio_tokens.and_then(|tokens| tokens.get(i).cloned()),
             text: None,
             trace: false,
         };

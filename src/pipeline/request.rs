@@ -183,6 +183,8 @@ pub struct Request {
     pub settings: Settings,
     /// Noise to use instead of the seed's, `[candidates, channels, rows, columns]`.
     pub latents: Option<HostTensor>,
+    /// Audio tokens `[1, tokens, width]` in place of what the language model makes of the picture.
+    pub audio_tokens: Option<HostTensor>,
     /// Conditions to use instead of the bundle's constants.
     pub text: Option<TextConditions>,
     /// Whether to record the tensors of every stage.

@@ -126,15 +126,21 @@ impl<B: Kernels> Run<'_, B> {
         };
         drop(weights);
         self.progress.begin().await?;
-        let tokens = aligner.forward(upload(embedding, self.device())?);
-        self.trace.record("aligner.tokens", &tokens);
-        let positive = gpt2.generate(tokens, None)?;
-        self.trace.record("gpt2.image.tokens", &positive);
+        let positive: Tensor<B, 3> = match &self.request.audio_tokens {
+            Some(given) => upload(given, self.device())?,
+            None => {
+                let tokens = aligner.forward(upload(embedding, self.device())?);
+                self.trace.record("aligner.tokens", &tokens);
+                let positive = gpt2.generate(tokens, None)?;
+                self.trace.record("gpt2.image.tokens", &positive);
+                positive
+            }
+        };
         let negative: Tensor<B, 3> = upload(&text.negative_tokens, self.device())?;
         if negative.dims() != positive.dims() {
             return Err(Error::format(
-                "the negative prompt's constants do not fit the language model",
-                "convert the checkpoint again",
+                "the negative prompt's constants do not fit the audio tokens",
+                "convert the checkpoint again, and give tokens of its own language model",
             ));
         }
         let mut audio = vec![positive];

@@ -137,6 +137,7 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
             unet,
             schedule: &self.frozen.schedule,
             gamma: self.part.loss.gamma,
+            floor: 0.0,
             shape: self.frozen.shape,
             text: Some(&self.frozen.text),
             guidance: self.part.loss.guidance,

@@ -222,6 +222,9 @@ pub struct PriorConfig {
 pub struct PriorLoss {
     /// Min-SNR's gamma.
     pub gamma: f64,
+    /// What is added to Min-SNR's weight of a clean latent's error; 0 is Min-SNR. For velocities only.
+    #[serde(default)]
+    pub floor: f64,
     /// How often the condition is left out.
     pub unconditional: f64,
     /// How often the condition is the Language of Audio of the music itself, not GPT-2's.
@@ -327,6 +330,14 @@ impl SmallModel {
             return Err(Error::input(
                 format!("the audio trunk's tokens do not have the language model's width {width}"),
                 "give imagebind.network.audio.width and prior.network.gpt2.n_embd one value",
+            ));
+        }
+        let floor = self.prior.loss.floor;
+        let velocity = self.prior.network.schedule.prediction_type == "v_prediction";
+        if !floor.is_finite() || floor < 0.0 || (floor > 0.0 && !velocity) {
+            return Err(Error::input(
+                format!("prior.loss.floor cannot be {floor} here"),
+                "leave it out, or predict velocities and give it a number from 0",
             ));
         }
         let imagebind = &self.imagebind;

@@ -31,6 +31,8 @@ pub(super) struct Denoising<'a, B: Backend> {
     pub schedule: &'a NoiseSchedule,
     /// Min-SNR's gamma.
     pub gamma: f64,
+    /// What is added to the weight of every timestep.
+    pub floor: f64,
     /// Channels, rows and columns of a latent.
     pub shape: [usize; 3],
     /// The fixed prompts, for a UNet with a text stream or for guidance.
@@ -45,8 +47,9 @@ impl<B: Kernels> Denoising<'_, B> {
     /// The squared error of the prediction under the conditions `audio [items, tokens, width]`.
     ///
     /// Weighted by Min-SNR: Hang et al., "Efficient Diffusion Training via Min-SNR Weighting
-    /// Strategy", 2023. With a velocity the weight is `min(snr, gamma) / (snr + 1)`, which is the
-    /// same error of the clean latent.
+    /// Strategy", 2023, with a floor under it: the squared error of the clean latent counts
+    /// `min(snr, gamma) + floor` times, whatever is predicted. Min-SNR itself has no floor, and gives
+    /// half of the schedule, where a piece gets its form, almost no weight.
     pub fn loss(&self, noised: &Noised, audio: Tensor<B, 3>) -> Result<Tensor<B, 1>> {
         let device = audio.device();
         let count = noised.timesteps.len();
@@ -64,12 +67,13 @@ impl<B: Kernels> Denoising<'_, B> {
         let (a, s) = (column(&|a, _| a), column(&|_, s| s));
         let latents = clean.clone() * a.clone() + noise.clone() * s.clone();
         let snr = |a: f64, s: f64| (a / s).powi(2);
-        let gamma = self.gamma;
+        let clean_weight = |snr: f64| snr.min(self.gamma) + self.floor;
+        // An error of the clean latent is one of the noise times `s / a`, of the velocity times `s`.
         let (target, weight) = match self.schedule.prediction() {
-            Prediction::Epsilon => (noise, column(&|a, s| snr(a, s).min(gamma) / snr(a, s))),
+            Prediction::Epsilon => (noise, column(&|a, s| clean_weight(snr(a, s)) / snr(a, s))),
             Prediction::Velocity => (
                 noise * a - clean * s,
-                column(&|a, s| snr(a, s).min(gamma) / (snr(a, s) + 1.0)),
+                column(&|a, s| clean_weight(snr(a, s)) / (snr(a, s) + 1.0)),
             ),
         };
         let timesteps: Vec<f64> = noised.timesteps.iter().map(|&t| t as f64).collect();

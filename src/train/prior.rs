@@ -157,11 +157,12 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
             let first = audio.clone().narrow(0, 0, 1);
             audio = Tensor::cat(vec![audio.narrow(0, 1, count - 1), first], 0);
         }
-        let gamma = self.config.prior.loss.gamma;
+        let loss = &self.config.prior.loss;
         let denoising = Denoising {
             unet: &model.unet,
             schedule: &self.schedule,
-            gamma,
+            gamma: loss.gamma,
+            floor: loss.floor,
             shape: self.shape,
             text: None,
             guidance: 1.0,

@@ -252,6 +252,7 @@ impl Engine {
         let request = Request {
             settings: options.settings(&self.manifest().defaults)?,
             latents: None,
+            audio_tokens: None,
             text: None,
             trace: options.trace,
         };
