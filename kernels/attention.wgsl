@@ -5,9 +5,9 @@
 // After Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018, and Dao et al.,
 // "FlashAttention", 2022.
 //
-// Layouts, contiguous: q and y [heads, queries, dim], k and v [heads, keys, dim], where heads counts those
-//   of all items; bias is read with the strides that the sizes give (0 where it is broadcast). dim is
-//   4 QUADS.
+// Layouts: q [batch, heads, queries, dim], k and v [batch, heads, keys, dim] with the strides that the sizes
+//   give, which count fours, and dim, which is 4 QUADS, without gaps; y [batch, queries, heads, dim],
+//   contiguous; bias with strides that count ones (0 where it is broadcast).
 // Bindings: 0 q, 1 k, 2 v, 3 bias (with BIAS), then y, then the sizes.
 // Template: QUADS (1 to 32), QUERIES (of a thread, 1 to 4), WIDTH (invocations of a workgroup, 1 to 256),
 //   BIAS (0 or 1).
@@ -15,9 +15,11 @@
 // Features: none. Without it: plain::attention.
 
 struct Sizes {
-    heads: u32, queries: u32, keys: u32, heads_of_item: u32,
-    bias_item: u32, bias_head: u32, bias_query: u32, bias_key: u32,
-    scale: f32, unused0: u32, unused1: u32, unused2: u32,
+    heads: u32, queries: u32, keys: u32, scale: f32,
+    q_item: u32, q_head: u32, q_row: u32,
+    k_item: u32, k_head: u32, k_row: u32,
+    v_item: u32, v_head: u32, v_row: u32,
+    bias_item: u32, bias_head: u32, bias_query: u32, bias_key: u32, unused: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> q: array<vec4f>;
@@ -35,14 +37,15 @@ const LOWEST = -3.4028234e38;
 @compute @workgroup_size(<WIDTH>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let query = id.x * <QUERIES>u;
-    let head = id.y;
+    let item = id.y / sizes.heads;
+    let head = id.y % sizes.heads;
     if query >= sizes.queries {
         return;
     }
 //% for t in QUERIES
     // The last query stands for those behind it, which are not written.
     let query<t> = min(query + <t>u, sizes.queries - 1u);
-    let row<t> = (head * sizes.queries + query<t>) * <QUADS>u;
+    let row<t> = item * sizes.q_item + head * sizes.q_head + query<t> * sizes.q_row;
     var highest<t> = LOWEST;
     var total<t> = 0.0;
 //% for d in QUADS
@@ -50,17 +53,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var sum<t>_<d> = vec4f();
 //% end
 //% if BIAS
-    var bias<t> = head / sizes.heads_of_item * sizes.bias_item
-        + head % sizes.heads_of_item * sizes.bias_head + query<t> * sizes.bias_query;
+    var bias<t> = item * sizes.bias_item + head * sizes.bias_head + query<t> * sizes.bias_query;
 //% end
 //% end
-    var at = head * sizes.keys * <QUADS>u;
+    var k_at = item * sizes.k_item + head * sizes.k_head;
+    var v_at = item * sizes.v_item + head * sizes.v_head;
     for (var s = 0u; s < sizes.keys; s++) {
 //% for t in QUERIES
         var score<t> = 0.0;
 //% end
 //% for d in QUADS
-        let k<d> = k[at + <d>u];
+        let k<d> = k[k_at + <d>u];
 //% for t in QUERIES
         score<t> += dot(q<t>_<d>, k<d>);
 //% end
@@ -83,17 +86,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         total<t> += share<t>;
 //% end
 //% for d in QUADS
-        let v<d> = v[at + <d>u];
+        let v<d> = v[v_at + <d>u];
 //% for t in QUERIES
         sum<t>_<d> += share<t> * v<d>;
 //% end
 //% end
-        at += <QUADS>u;
+        k_at += sizes.k_row;
+        v_at += sizes.v_row;
     }
 //% for t in QUERIES
     if query + <t>u < sizes.queries {
+        let out<t> = ((item * sizes.queries + query<t>) * sizes.heads + head) * <QUADS>u;
 //% for d in QUADS
-        y[row<t> + <d>u] = sum<t>_<d> / total<t>;
+        y[out<t> + <d>u] = sum<t>_<d> / total<t>;
 //% end
     }
 //% end

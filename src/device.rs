@@ -67,11 +67,11 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
         #[cfg(feature = "wgpu")]
         DeviceChoice::Auto => {
             let hardware = adapters().into_iter().find(|(_, software)| !software);
-            Ok(hardware.map_or(Device::Cpu, |(adapter, _)| Device::Wgpu { adapter }))
+            hardware.map_or(Ok(Device::Cpu), |(adapter, _)| prepared(adapter))
         }
         #[cfg(feature = "wgpu")]
         DeviceChoice::Wgpu => match adapters().into_iter().min_by_key(|(_, software)| *software) {
-            Some((adapter, _)) => Ok(Device::Wgpu { adapter }),
+            Some((adapter, _)) => prepared(adapter),
             None => Err(Error::unsupported(
                 "no GPU answers on this machine",
                 "install a graphics driver (mesa-vulkan-drivers has a software one) or use --device cpu",
@@ -92,6 +92,13 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
             "build it with --features cuda, or use --device wgpu",
         )),
     }
+}
+
+/// The GPU device, once its kernels have been chosen.
+#[cfg(feature = "wgpu")]
+fn prepared(adapter: String) -> Result<Device> {
+    pollster::block_on(crate::ops::try_kernels(&Default::default()))?;
+    Ok(Device::Wgpu { adapter })
 }
 
 #[cfg(feature = "wgpu")]

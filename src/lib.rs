@@ -38,6 +38,7 @@
 #![warn(missing_docs)]
 
 pub mod audio;
+pub mod bench;
 #[cfg(feature = "cli")]
 pub mod checkpoint;
 #[cfg(feature = "cli")]

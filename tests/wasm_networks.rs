@@ -11,8 +11,12 @@ use art2mus::{
         unet::{Context, ContextsOrWidth, PerLevel, Unet, UnetConfig},
         vae::{VaeConfig, VaeDecoder},
     },
-    ops::{Activation, Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels},
+    ops::{
+        Activation, After, Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, Packed, PackedValues,
+        WeightRef,
+    },
     pipeline::read,
+    weights::Encoding,
 };
 use burn::tensor::{Tensor, TensorData};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -71,8 +75,8 @@ async fn linear_agrees_with_a_loop() {
     }
     let found = Cpu::project(
         tensor::<Cpu, 2>([rows, inputs], 1, &device),
-        tensor([outputs, inputs], 2, &device),
-        Some(tensor([outputs], 3, &device)),
+        WeightRef::Plain(tensor([outputs, inputs], 2, &device)),
+        After::bias(Some(tensor([outputs], 3, &device))),
     );
     assert!(relative_error(&expected, &read(found).await.unwrap()) < 1e-5);
 }
@@ -97,11 +101,40 @@ macro_rules! on_both {
 #[wasm_bindgen_test]
 async fn operations_agree() {
     let gpu = &art2mus::web::gpu_device().await.unwrap();
-    on_both!("linear", gpu, |B, device| B::project(
-        tensor::<B, 3>([2, 7, 65], 1, device),
-        tensor([31, 65], 2, device),
-        Some(tensor([31], 3, device)),
-    ));
+    // Sizes that kernels take, and one that they leave.
+    for inputs in [64, 65] {
+        on_both!("linear", gpu, |B, device| B::project(
+            tensor::<B, 3>([2, 7, inputs], 1, device),
+            WeightRef::Plain(tensor([31, inputs], 2, device)),
+            After {
+                activation: Activation::Gelu,
+                residual: Some(tensor([2, 7, 31], 4, device)),
+                ..After::bias(Some(tensor([31], 3, device)))
+            },
+        ));
+    }
+    for encoding in [Encoding::F16, Encoding::Q8, Encoding::Q4] {
+        let (bytes, _) = encoding.encode(&numbers(12 * 288, 2)).unwrap();
+        let values = encoding.split(bytes, 12 * 288).unwrap().unwrap();
+        on_both!("packed linear", gpu, |B, device| B::project(
+            tensor::<B, 3>([2, 7, 288], 1, device),
+            WeightRef::Packed(&Packed::linear(&values, [12, 288], device)),
+            After::bias(Some(tensor([12], 3, device))),
+        ));
+        let same = Conv2dGeometry {
+            stride: [1; 2],
+            padding: [1; 2],
+        };
+        on_both!("packed conv2d", gpu, |B, device| B::convolve_2d(
+            tensor::<B, 4>([2, 32, 13, 8], 1, device),
+            WeightRef::Packed(&Packed::convolution(&values, [12, 32, 3, 3], device)),
+            After {
+                shift: Some(tensor([2, 12], 4, device)),
+                ..After::bias(Some(tensor([12], 3, device)))
+            },
+            same,
+        ));
+    }
     on_both!("attention", gpu, |B, device| B::attend(
         tensor::<B, 4>([2, 3, 17, 8], 1, device),
         tensor([2, 3, 9, 8], 2, device),
@@ -116,20 +149,30 @@ async fn operations_agree() {
         };
         on_both!("conv2d", gpu, |B, device| B::convolve_2d(
             tensor::<B, 4>([2, 6, 13, 8], 1, device),
-            tensor([10, 6, 3, 3], 2, device),
-            Some(tensor([10], 3, device)),
+            WeightRef::Plain(tensor([10, 6, 3, 3], 2, device)),
+            After::bias(Some(tensor([10], 3, device))),
             geometry,
         ));
+        let values = PackedValues::of(&numbers(12 * 6 * 9, 2));
+        on_both!("conv2d of outputs in fours", gpu, |B, device| {
+            B::convolve_2d(
+                tensor::<B, 4>([2, 6, 13, 8], 1, device),
+                WeightRef::Packed(&Packed::convolution(&values, [12, 6, 3, 3], device)),
+                After::bias(Some(tensor([12], 3, device))),
+                geometry,
+            )
+        });
     }
     let dilated = Conv1dGeometry {
         stride: 1,
         padding: 9,
         dilation: 3,
     };
+    let values = PackedValues::of(&numbers(8 * 6 * 7, 2));
     on_both!("conv1d", gpu, |B, device| B::convolve_1d(
         tensor::<B, 3>([1, 6, 50], 1, device),
-        tensor([5, 6, 7], 2, device),
-        Some(tensor([5], 3, device)),
+        WeightRef::Packed(&Packed::convolution(&values, [8, 6, 1, 7], device)),
+        After::bias(Some(tensor([8], 3, device))),
         dilated,
     ));
     let upsampling = Conv1dGeometry {
@@ -140,7 +183,7 @@ async fn operations_agree() {
     on_both!("transposed conv1d", gpu, |B, device| {
         B::convolve_transposed_1d(
             tensor::<B, 3>([1, 6, 21], 1, device),
-            tensor([6, 4, 16], 2, device),
+            WeightRef::Plain(tensor([4, 6, 16], 2, device)),
             Some(tensor([4], 3, device)),
             upsampling,
         )

@@ -4,8 +4,9 @@ use super::{bundle_location, print_json, print_line};
 use crate::{
     Error, Result,
     device::{self, Device, DeviceChoice},
-    evaluate::{Extent, Report, evaluate},
-    weights::Bundle,
+    evaluate::{Difference, Extent, Report, evaluate},
+    ops::Kernels,
+    weights::{Bundle, Location},
 };
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,10 @@ pub(super) struct Arguments {
     /// Triplets of matching.
     #[arg(long, default_value_t = Extent::default().triplets)]
     triplets: usize,
+    /// Measure nothing but how far the bundle is from this one, which holds the same networks with other
+    /// weights: what packing costs.
+    #[arg(long, value_name = "BUNDLE")]
+    against: Option<String>,
     /// What to compute on.
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceChoice,
@@ -54,25 +59,60 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             eprintln!("{text}");
         }
     };
-    let report = match device::choose(arguments.device)? {
-        Device::Cpu => evaluate::<crate::ops::Cpu>(&bundle, &Default::default(), extent, &note),
+    let other = match &arguments.against {
+        Some(other) => Some(pollster::block_on(Bundle::open(Location::parse(other)))?),
+        None => None,
+    };
+    let job = Job {
+        bundle: &bundle,
+        other: other.as_ref(),
+        extent,
+        note: &note,
+        json,
+    };
+    match device::choose(arguments.device)? {
+        Device::Cpu => job.run::<crate::ops::Cpu>(),
         #[cfg(feature = "wgpu")]
-        Device::Wgpu { .. } => {
-            evaluate::<crate::ops::Gpu>(&bundle, &Default::default(), extent, &note)
-        }
+        Device::Wgpu { .. } => job.run::<crate::ops::Gpu>(),
         #[cfg(feature = "cuda")]
-        Device::Cuda => {
-            evaluate::<burn::backend::Cuda>(&bundle, &Default::default(), extent, &note)
-        }
+        Device::Cuda => job.run::<burn::backend::Cuda>(),
         #[cfg(feature = "libtorch")]
-        Device::Libtorch => {
-            evaluate::<burn::backend::LibTorch>(&bundle, &Default::default(), extent, &note)
-        }
-    }?;
-    if json {
-        return print_json(&report);
+        Device::Libtorch => job.run::<burn::backend::LibTorch>(),
     }
-    print_line(&table(&report))
+}
+
+/// What is to be measured, on whatever device.
+struct Job<'a> {
+    bundle: &'a Bundle,
+    other: Option<&'a Bundle>,
+    extent: Extent,
+    note: &'a dyn Fn(&str),
+    json: bool,
+}
+
+impl Job<'_> {
+    fn run<B: Kernels>(&self) -> Result<()> {
+        let device = Default::default();
+        if let Some(other) = self.other {
+            let pictures = self.extent.pictures;
+            let difference = Difference::measure::<B>(self.bundle, other, &device, pictures)?;
+            if self.json {
+                return print_json(&difference);
+            }
+            return print_line(&format!(
+                "{} pictures: cosine of embeddings at least {:.5}, log-mel distance {:.3} on average, {:.3} at most",
+                difference.pictures,
+                difference.embedding_cosine,
+                difference.log_mel,
+                difference.worst_log_mel
+            ));
+        }
+        let report = evaluate::<B>(self.bundle, &device, self.extent, self.note)?;
+        if self.json {
+            return print_json(&report);
+        }
+        print_line(&table(&report))
+    }
 }
 
 /// All figures as a person reads them.

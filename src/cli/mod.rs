@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod convert;
 mod evaluate;
 mod generate;
@@ -50,6 +51,8 @@ enum Command {
     Synth(synth::Arguments),
     /// Measure a bundle on synthetic pairs that no training has seen.
     Evaluate(evaluate::Arguments),
+    /// Measure what this machine can do.
+    Bench(bench::Arguments),
     /// Serve the page and its files on this machine.
     Serve(serve::Arguments),
 }
@@ -78,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Train(arguments) => train::run_command(&arguments),
         Command::Synth(arguments) => synth::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     }));
     match result.unwrap_or_else(|fault| Err(unexpected(fault.as_ref()))) {

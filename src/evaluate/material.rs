@@ -146,7 +146,7 @@ impl Material {
 }
 
 /// The picture of a pair.
-fn paint(pair: &Pair) -> Result<Picture> {
+pub(super) fn paint(pair: &Pair) -> Result<Picture> {
     let painted = pair.paint(PICTURE).into_raw();
     Picture::from_rgb(painted, PICTURE as usize, PICTURE as usize)
 }

@@ -6,6 +6,7 @@
 mod conditioning;
 mod matching;
 mod material;
+mod packing;
 mod quality;
 mod resynthesis;
 mod robustness;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub use conditioning::Conditioning;
 pub use matching::Matching;
+pub use packing::Difference;
 pub use quality::Quality;
 pub use resynthesis::Resynthesis;
 pub use robustness::Robustness;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    ops::{Activation, Kernels, activate, merge_heads, split_heads},
+    ops::{Activation, After, Kernels, WeightRef, activate, merge_heads, split_heads},
 };
 
 /// Sizes, as in `config.json`.
@@ -238,6 +238,7 @@ impl<B: Kernels> Conv1D<B> {
     }
 
     fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        B::project(x, self.weight.val().transpose(), Some(self.bias.val()))
+        let weight = WeightRef::Plain(self.weight.val().transpose());
+        B::project(x, weight, After::bias(Some(self.bias.val())))
     }
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Result,
     audio::stft,
-    ops::{Activation, Conv1dGeometry, Kernels, activate},
+    ops::{Activation, After, Conv1dGeometry, Kernels, WeightRef, activate},
 };
 
 const EPS: f64 = 1e-6;
@@ -180,7 +180,11 @@ impl<B: Kernels> IstftVocoder<B> {
         let [batch, frames, parts] = spectrum.dims();
         let device = spectrum.device();
         let pieces = spectrum.reshape([batch * frames, parts]);
-        let pieces = B::project(pieces, self.synthesis.clone(), None);
+        let pieces = B::project(
+            pieces,
+            WeightRef::Plain(self.synthesis.clone()),
+            After::bias(None),
+        );
         // A frame covers `overlap` hops, the last one in part.
         let overlap = n_fft.div_ceil(hop_length);
         let pieces = pieces

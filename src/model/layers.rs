@@ -8,13 +8,13 @@ use burn::{
 use super::params::{Init, Params};
 use crate::{
     Error, Result,
-    ops::{Activation, Conv1dGeometry, Conv2dGeometry, Kernels},
+    ops::{Activation, After, Conv1dGeometry, Conv2dGeometry, Kernels, Weight, WeightRef},
 };
 
 /// `x W^T + b`, with `weight [out, in]` and `bias [out]`.
 #[derive(Module, Debug)]
 pub struct Linear<B: Backend> {
-    weight: Param<Tensor<B, 2>>,
+    weight: Weight<B, 2>,
     bias: Option<Param<Tensor<B, 1>>>,
 }
 
@@ -30,7 +30,12 @@ impl<B: Kernels> Linear<B> {
     /// Reads `weight`.
     pub fn load_no_bias(p: &Params<B>, inputs: usize, outputs: usize) -> Result<Self> {
         Ok(Self {
-            weight: p.get("weight", [outputs, inputs], Init::fan_in(inputs))?,
+            weight: p.linear_weight(
+                "weight",
+                [outputs, inputs],
+                &[outputs, inputs],
+                Init::fan_in(inputs),
+            )?,
             bias: None,
         })
     }
@@ -45,22 +50,18 @@ impl<B: Kernels> Linear<B> {
         bias: &str,
     ) -> Result<[Self; N]> {
         let init = Init::fan_in(inputs);
-        let weights = p.values(weight, &[N * outputs, inputs], init)?;
+        let stored = [N * outputs, inputs];
+        let weights: [_; N] = p.linear_weights(weight, [outputs, inputs], &stored, init)?;
         let biases = p.values(bias, &[N * outputs], init)?;
-
-        let part = |i: usize| -> Result<Self> {
+        let part = |(i, weight)| -> Result<Self> {
             // A plan has no elements.
-            let part = |values: &[f32], each: usize| {
-                let range = i * each..(i + 1) * each;
-                values.get(range).unwrap_or_default().to_vec()
-            };
-            let (rows, offsets) = (part(&weights, outputs * inputs), part(&biases, outputs));
-            Ok(Self {
-                weight: p.make(weight, i, rows, [outputs, inputs])?,
-                bias: Some(p.make(bias, i, offsets, [outputs])?),
-            })
+            let range = i * outputs..(i + 1) * outputs;
+            let offsets = biases.get(range).unwrap_or_default().to_vec();
+            let bias = Some(p.make(bias, i, offsets, [outputs])?);
+            Ok(Self { weight, bias })
         };
-        let parts = (0..N).map(part).collect::<Result<Vec<_>>>()?;
+        let parts = weights.into_iter().enumerate().map(part);
+        let parts = parts.collect::<Result<Vec<_>>>()?;
         parts
             .try_into()
             .map_err(|_| Error::internal("a layer has another number of parts"))
@@ -69,17 +70,46 @@ impl<B: Kernels> Linear<B> {
     /// Reads a 1x1 convolution `[out, in, 1, 1]`, or a linear layer `[out, in]`, as a linear layer.
     pub fn load_pointwise(p: &Params<B>, inputs: usize, outputs: usize) -> Result<Self> {
         let init = Init::fan_in(inputs);
-        let values = p.values("weight", &[outputs, inputs, 1, 1], init)?;
+        let stored = [outputs, inputs, 1, 1];
         Ok(Self {
-            weight: p.make("weight", 0, values, [outputs, inputs])?,
+            weight: p.linear_weight("weight", [outputs, inputs], &stored, init)?,
             bias: Some(p.get("bias", [outputs], init)?),
         })
     }
 
     /// `[.., in]` to `[.., out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
-        let bias = self.bias.as_ref().map(Param::val);
-        B::project(x, self.weight.val(), bias)
+        self.forward_with(x, Activation::None)
+    }
+
+    /// `activation(x W^T + b)`.
+    pub fn forward_with<const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        activation: Activation,
+    ) -> Tensor<B, D> {
+        let after = After {
+            activation,
+            ..self.after()
+        };
+        B::project(x, self.weight.get(), after)
+    }
+
+    /// `residual + x W^T + b`.
+    pub fn forward_onto<const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        residual: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        let after = After {
+            residual: Some(residual),
+            ..self.after()
+        };
+        B::project(x, self.weight.get(), after)
+    }
+
+    fn after<const D: usize>(&self) -> After<B, D> {
+        After::bias(self.bias.as_ref().map(Param::val))
     }
 }
 
@@ -146,7 +176,7 @@ impl<B: Kernels> GroupNorm<B> {
 /// A two-dimensional convolution, `weight [out, in, k, k]`.
 #[derive(Module, Debug)]
 pub struct Conv2d<B: Backend> {
-    weight: Param<Tensor<B, 4>>,
+    weight: Weight<B, 4>,
     bias: Option<Param<Tensor<B, 1>>>,
     #[module(skip)]
     geometry: Conv2dGeometry,
@@ -169,7 +199,7 @@ impl<B: Kernels> Conv2d<B> {
     ) -> Result<Self> {
         let [inputs, outputs] = channels;
         let init = Init::fan_in(inputs * kernel * kernel);
-        let weight = p.get("weight", [outputs, inputs, kernel, kernel], init)?;
+        let weight = p.convolution_weight("weight", [outputs, inputs, kernel, kernel], init)?;
         let bias = if bias {
             Some(p.get("bias", [outputs], init)?)
         } else {
@@ -180,7 +210,7 @@ impl<B: Kernels> Conv2d<B> {
 
     /// A convolution with these parameters.
     pub fn from_parts(
-        weight: Param<Tensor<B, 4>>,
+        weight: Weight<B, 4>,
         bias: Option<Param<Tensor<B, 1>>>,
         stride: usize,
         padding: usize,
@@ -197,15 +227,36 @@ impl<B: Kernels> Conv2d<B> {
 
     /// `[batch, in, rows, columns]` to `[batch, out, rows', columns']`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let bias = self.bias.as_ref().map(Param::val);
-        B::convolve_2d(x, self.weight.val(), bias, self.geometry)
+        B::convolve_2d(x, self.weight.get(), self.after(), self.geometry)
+    }
+
+    /// The same, with `shift [batch, out]` added.
+    pub fn forward_shifted(&self, x: Tensor<B, 4>, shift: Option<Tensor<B, 2>>) -> Tensor<B, 4> {
+        let after = After {
+            shift,
+            ..self.after()
+        };
+        B::convolve_2d(x, self.weight.get(), after, self.geometry)
+    }
+
+    /// The same, with `residual` of the shape of the result added.
+    pub fn forward_onto(&self, x: Tensor<B, 4>, residual: Tensor<B, 4>) -> Tensor<B, 4> {
+        let after = After {
+            residual: Some(residual),
+            ..self.after()
+        };
+        B::convolve_2d(x, self.weight.get(), after, self.geometry)
+    }
+
+    fn after(&self) -> After<B, 4> {
+        After::bias(self.bias.as_ref().map(Param::val))
     }
 }
 
 /// A one-dimensional convolution that keeps the length, `weight [out, in, k]`.
 #[derive(Module, Debug)]
 pub struct Conv1d<B: Backend> {
-    weight: Param<Tensor<B, 3>>,
+    weight: Weight<B, 3>,
     bias: Param<Tensor<B, 1>>,
     #[module(skip)]
     geometry: Conv1dGeometry,
@@ -222,7 +273,7 @@ impl<B: Kernels> Conv1d<B> {
     ) -> Result<Self> {
         let init = Init::fan_in(inputs * kernel);
         Ok(Self {
-            weight: p.get("weight", [outputs, inputs, kernel], init)?,
+            weight: p.convolution_weight("weight", [outputs, inputs, kernel], init)?,
             bias: p.get("bias", [outputs], init)?,
             geometry: Conv1dGeometry {
                 stride: 1,
@@ -234,14 +285,24 @@ impl<B: Kernels> Conv1d<B> {
 
     /// `[batch, in, samples]` to `[batch, out, samples]`.
     pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        B::convolve_1d(x, self.weight.val(), Some(self.bias.val()), self.geometry)
+        let after = After::bias(Some(self.bias.val()));
+        B::convolve_1d(x, self.weight.get(), after, self.geometry)
+    }
+
+    /// The same, with `residual` of the shape of the result added.
+    pub fn forward_onto(&self, x: Tensor<B, 3>, residual: Tensor<B, 3>) -> Tensor<B, 3> {
+        let after = After {
+            residual: Some(residual),
+            ..After::bias(Some(self.bias.val()))
+        };
+        B::convolve_1d(x, self.weight.get(), after, self.geometry)
     }
 }
 
 /// A transposed one-dimensional convolution, `weight [in, out, k]`.
 #[derive(Module, Debug)]
 pub struct ConvTranspose1d<B: Backend> {
-    weight: Param<Tensor<B, 3>>,
+    weight: Weight<B, 3>,
     bias: Param<Tensor<B, 1>>,
     #[module(skip)]
     geometry: Conv1dGeometry,
@@ -258,7 +319,7 @@ impl<B: Kernels> ConvTranspose1d<B> {
     ) -> Result<Self> {
         let init = Init::fan_in(outputs * kernel);
         Ok(Self {
-            weight: p.get("weight", [inputs, outputs, kernel], init)?,
+            weight: p.transposed_weight("weight", [inputs, outputs, kernel], init)?,
             bias: p.get("bias", [outputs], init)?,
             geometry: Conv1dGeometry {
                 stride,
@@ -270,7 +331,11 @@ impl<B: Kernels> ConvTranspose1d<B> {
 
     /// `[batch, in, samples]` to `[batch, out, about samples * stride]`.
     pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        B::convolve_transposed_1d(x, self.weight.val(), Some(self.bias.val()), self.geometry)
+        let weight = match self.weight.get() {
+            WeightRef::Plain(weight) => WeightRef::Plain(weight.swap_dims(0, 1)),
+            packed @ WeightRef::Packed(_) => packed,
+        };
+        B::convolve_transposed_1d(x, weight, Some(self.bias.val()), self.geometry)
     }
 }
 

@@ -12,7 +12,10 @@ use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    ops::{Kernels, Packed, PackedValues, Weight},
+};
 
 /// How a tensor starts when no checkpoint gives it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +37,12 @@ impl Init {
 pub trait TensorSource {
     /// The elements of tensor `name`, which must have `shape`.
     fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>>;
+
+    /// The elements of tensor `name`, which must have `shape`, as they are packed; nothing where they are
+    /// plain 32-bit floats.
+    fn read_packed(&self, _name: &str, _shape: &[usize]) -> Result<Option<PackedValues>> {
+        Ok(None)
+    }
 
     /// Whether this source only wants to know what is asked for. Parameters then stay without a
     /// value (and without memory), and the network must not be run.
@@ -108,6 +117,119 @@ impl TensorSource for FreshInit {
                     .collect()
             }
         })
+    }
+}
+
+/// A number of inputs or outputs that kernels take together.
+const QUAD: usize = 4;
+
+impl<B: Kernels> Params<'_, B> {
+    /// The weight of a linear layer, `[out, in]`, read as `stored`, which has as many elements.
+    pub fn linear_weight(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        stored: &[usize],
+        init: Init,
+    ) -> Result<Weight<B, 2>> {
+        let [weight] = self.linear_weights(name, shape, stored, init)?;
+        Ok(weight)
+    }
+
+    /// The weights of several linear layers, each `[out, in]`, whose rows lie behind each other in one
+    /// tensor that is read as `stored`.
+    pub fn linear_weights<const N: usize>(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        stored: &[usize],
+        init: Init,
+    ) -> Result<[Weight<B, 2>; N]> {
+        let packs = B::PACKS && shape[1].is_multiple_of(QUAD) && !self.source.is_plan();
+        let packed = match packs {
+            true => self.source.read_packed(&self.path(name), stored)?,
+            false => None,
+        };
+        let weights: Vec<Weight<B, 2>> = if let Some(values) = packed {
+            (0..N)
+                .map(|i| Weight::Packed(Packed::linear(&values.part(i, N), shape, self.device)))
+                .collect()
+        } else {
+            let values = self.values(name, stored, init)?;
+            let each = shape[0] * shape[1];
+            (0..N)
+                .map(|i| {
+                    // A plan has no elements.
+                    let part = values.get(i * each..(i + 1) * each).unwrap_or_default();
+                    self.make(name, i, part.to_vec(), shape).map(Weight::Plain)
+                })
+                .collect::<Result<_>>()?
+        };
+        weights
+            .try_into()
+            .map_err(|_| Error::internal("a layer has another number of parts"))
+    }
+
+    /// The weight of a convolution: `shape` begins with outputs and inputs and has one number a dimension
+    /// of the kernel behind them.
+    pub fn convolution_weight<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        init: Init,
+    ) -> Result<Weight<B, D>> {
+        if !B::PACKS || !shape[0].is_multiple_of(QUAD) || self.source.is_plan() {
+            return self.get(name, shape, init).map(Weight::Plain);
+        }
+        let packed = self.source.read_packed(&self.path(name), &shape)?;
+        let values = match packed {
+            Some(values) => values,
+            None => PackedValues::of(&self.values(name, &shape, init)?),
+        };
+        Ok(self.pack_convolution(&values, shape))
+    }
+
+    /// The weight of a convolution from elements that were computed from the tensor `name`.
+    pub fn make_convolution<const D: usize>(
+        &self,
+        name: &str,
+        values: Vec<f32>,
+        shape: [usize; D],
+    ) -> Result<Weight<B, D>> {
+        if B::PACKS && shape[0].is_multiple_of(QUAD) && !self.source.is_plan() {
+            return Ok(self.pack_convolution(&PackedValues::of(&values), shape));
+        }
+        self.make(name, 0, values, shape).map(Weight::Plain)
+    }
+
+    /// The weight of a transposed convolution, stored as `[in, out, kernel]`. Packed it is the weight
+    /// `[out, in, kernel]` of 32-bit floats: scales would run along the wrong dimension.
+    pub fn transposed_weight(
+        &self,
+        name: &str,
+        shape: [usize; 3],
+        init: Init,
+    ) -> Result<Weight<B, 3>> {
+        let [inputs, outputs, kernel] = shape;
+        if !B::PACKS || !outputs.is_multiple_of(QUAD) || self.source.is_plan() {
+            return self.get(name, shape, init).map(Weight::Plain);
+        }
+        let values = self.values(name, &shape, init)?;
+        let places = (0..outputs).flat_map(|o| (0..inputs).map(move |i| i * outputs + o));
+        let taps = places.flat_map(|at| &values[at * kernel..(at + 1) * kernel]);
+        let turned: Vec<f32> = taps.copied().collect();
+        Ok(self.pack_convolution(&PackedValues::of(&turned), [outputs, inputs, kernel]))
+    }
+
+    fn pack_convolution<const D: usize>(
+        &self,
+        values: &PackedValues,
+        shape: [usize; D],
+    ) -> Weight<B, D> {
+        let columns = shape[D - 1];
+        let rows = if D == 4 { shape[2] } else { 1 };
+        let shape = [shape[0], shape[1], rows, columns];
+        Weight::Packed(Packed::convolution(values, shape, self.device))
     }
 }
 

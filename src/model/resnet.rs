@@ -64,16 +64,16 @@ impl<B: Kernels> Resnet<B> {
 
     /// `x [batch, in, rows, columns]`; `time [batch, time width]` with SiLU already applied.
     pub fn forward(&self, x: Tensor<B, 4>, time: Option<&Tensor<B, 2>>) -> Tensor<B, 4> {
-        let mut h = self.conv1.forward(self.norm1.forward_silu(x.clone()));
-        if let (Some(projection), Some(time)) = (&self.time_emb_proj, time) {
-            let [batch, channels, ..] = h.dims();
-            let shift = projection.forward(time.clone());
-            h = h + shift.reshape([batch, channels, 1, 1]);
-        }
-        let h = self.conv2.forward(self.norm2.forward_silu(h));
-        match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x) + h,
-            None => x + h,
-        }
+        let projection = self.time_emb_proj.as_ref().zip(time);
+        let shift = projection.map(|(projection, time)| projection.forward(time.clone()));
+        let h = self.norm1.forward_silu(x.clone());
+        let h = self
+            .norm2
+            .forward_silu(self.conv1.forward_shifted(h, shift));
+        let residual = match &self.shortcut {
+            Some(shortcut) => shortcut.forward(x),
+            None => x,
+        };
+        self.conv2.forward_onto(h, residual)
     }
 }

@@ -7,10 +7,14 @@
 #[cfg(feature = "wgpu")]
 mod gpu;
 pub mod plain;
+mod weight;
 
 use burn::tensor::{Tensor, backend::Backend};
 
+#[cfg(feature = "wgpu")]
+pub use gpu::try_kernels;
 pub use plain::{Activation, activate, gelu_tanh, merge_heads, split_heads, upsample_nearest};
+pub use weight::{BLOCK, Packed, PackedValues, Packing, Weight, WeightRef};
 
 /// How a two-dimensional convolution walks over its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +36,43 @@ pub struct Conv1dGeometry {
     pub dilation: usize,
 }
 
+/// What is done to the outputs of a layer before they are written.
+#[derive(Debug)]
+pub struct After<B: Backend, const D: usize> {
+    /// Added to every output, `[out]`.
+    pub bias: Option<Tensor<B, 1>>,
+    /// Added to every output of an item, `[batch, out]`; convolutions only.
+    pub shift: Option<Tensor<B, 2>>,
+    /// Applied to the sum; linear layers only.
+    pub activation: Activation,
+    /// Added to that; of the shape of the result.
+    pub residual: Option<Tensor<B, D>>,
+}
+
+impl<B: Backend, const D: usize> After<B, D> {
+    /// A bias and nothing else.
+    pub fn bias(bias: Option<Tensor<B, 1>>) -> Self {
+        Self {
+            bias,
+            shift: None,
+            activation: Activation::None,
+            residual: None,
+        }
+    }
+}
+
 /// A burn backend with the operations of this crate.
 pub trait Kernels: Backend {
-    /// `x weight^T + bias`: `x [.., in]`, `weight [out, in]` as PyTorch stores it, `bias [out]`.
+    /// Whether layers keep their weights packed, as kernels read them. Such weights cannot be trained.
+    const PACKS: bool = false;
+
+    /// `activation(x weight^T + bias) + residual`: `x [.., in]`, `weight [out, in]`.
     fn project<const D: usize>(
         x: Tensor<Self, D>,
-        weight: Tensor<Self, 2>,
-        bias: Option<Tensor<Self, 1>>,
+        weight: WeightRef<'_, Self, 2>,
+        after: After<Self, D>,
     ) -> Tensor<Self, D> {
-        plain::linear(x, weight, bias)
+        plain::linear(x, weight.unpack(), after)
     }
 
     /// `softmax(scale q k^T + bias) v`: `q [batch, heads, queries, dim]`, `k` and `v`
@@ -58,21 +90,21 @@ pub trait Kernels: Backend {
     /// `x [batch, in, rows, columns]`, `weight [out, in, kernel rows, kernel columns]`.
     fn convolve_2d(
         x: Tensor<Self, 4>,
-        weight: Tensor<Self, 4>,
-        bias: Option<Tensor<Self, 1>>,
+        weight: WeightRef<'_, Self, 4>,
+        after: After<Self, 4>,
         geometry: Conv2dGeometry,
     ) -> Tensor<Self, 4> {
-        plain::conv2d(x, weight, bias, geometry)
+        plain::conv2d(x, weight.unpack(), after, geometry)
     }
 
     /// `x [batch, in, samples]`, `weight [out, in, kernel]`.
     fn convolve_1d(
         x: Tensor<Self, 3>,
-        weight: Tensor<Self, 3>,
-        bias: Option<Tensor<Self, 1>>,
+        weight: WeightRef<'_, Self, 3>,
+        after: After<Self, 3>,
         geometry: Conv1dGeometry,
     ) -> Tensor<Self, 3> {
-        plain::conv1d(x, weight, bias, geometry)
+        plain::conv1d(x, weight.unpack(), after, geometry)
     }
 
     /// Each channel on its own: `x [batch, channels, samples]`, `weight [channels, 1, kernel]`.
@@ -85,15 +117,15 @@ pub trait Kernels: Backend {
         plain::depthwise_conv1d(x, weight, bias, geometry)
     }
 
-    /// `x [batch, in, samples]`, `weight [in, out, kernel]`; gives
-    /// `(samples - 1) stride - 2 padding + kernel` samples.
+    /// `x [batch, in, samples]`, `weight [out, in, kernel]` (PyTorch stores it as `[in, out, kernel]`);
+    /// gives `(samples - 1) stride - 2 padding + kernel` samples.
     fn convolve_transposed_1d(
         x: Tensor<Self, 3>,
-        weight: Tensor<Self, 3>,
+        weight: WeightRef<'_, Self, 3>,
         bias: Option<Tensor<Self, 1>>,
         geometry: Conv1dGeometry,
     ) -> Tensor<Self, 3> {
-        plain::conv_transpose1d(x, weight, bias, geometry)
+        plain::conv_transpose1d(x, weight.unpack(), bias, geometry)
     }
 
     /// Normalises each of `groups` groups of channels of `x [batch, channels, rows, columns]`, then

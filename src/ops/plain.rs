@@ -8,7 +8,7 @@ use burn::tensor::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Conv1dGeometry, Conv2dGeometry};
+use super::{After, Conv1dGeometry, Conv2dGeometry};
 
 /// The pointwise functions that the networks use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,16 +60,28 @@ pub fn gelu_tanh<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
 pub fn linear<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     weight: Tensor<B, 2>,
-    bias: Option<Tensor<B, 1>>,
+    after: After<B, D>,
 ) -> Tensor<B, D> {
     // One large product instead of one for each item; and some backends copy the transposed weight
     // when it has to be broadcast over a batch.
     let mut dims = x.dims();
     let rows = dims[..D - 1].iter().product::<usize>();
     let flat: Tensor<B, 2> = x.reshape([rows, dims[D - 1]]);
-    let out = module::linear(flat, weight.transpose(), bias);
+    let out = module::linear(flat, weight.transpose(), after.bias);
     dims[D - 1] = out.dims()[1];
-    out.reshape(dims)
+    let out = activate(out.reshape(dims), after.activation);
+    onto(out, after.residual)
+}
+
+/// `x`, added to what there may be.
+fn onto<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    residual: Option<Tensor<B, D>>,
+) -> Tensor<B, D> {
+    match residual {
+        Some(residual) => residual + x,
+        None => x,
+    }
 }
 
 /// See [`super::Kernels::attend`].
@@ -91,21 +103,30 @@ pub fn attention<B: Backend>(
 pub fn conv2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
-    bias: Option<Tensor<B, 1>>,
+    after: After<B, 4>,
     geometry: Conv2dGeometry,
 ) -> Tensor<B, 4> {
     let options = ConvOptions::new(geometry.stride, geometry.padding, [1, 1], 1);
-    module::conv2d(x, weight, bias, options)
+    let mut out = module::conv2d(x, weight, after.bias, options);
+    if let Some(shift) = after.shift {
+        let [batch, channels] = shift.dims();
+        out = out + shift.reshape([batch, channels, 1, 1]);
+    }
+    onto(activate(out, after.activation), after.residual)
 }
 
 /// See [`super::Kernels::convolve_1d`].
 pub fn conv1d<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 3>,
-    bias: Option<Tensor<B, 1>>,
+    after: After<B, 3>,
     geometry: Conv1dGeometry,
 ) -> Tensor<B, 3> {
-    module::conv1d(x, weight, bias, conv1d_options(geometry, 1))
+    let mut out = module::conv1d(x, weight, after.bias, conv1d_options(geometry, 1));
+    if let Some(shift) = after.shift {
+        out = out + shift.unsqueeze_dim(2);
+    }
+    onto(activate(out, after.activation), after.residual)
 }
 
 /// See [`super::Kernels::convolve_depthwise_1d`].
@@ -142,7 +163,7 @@ pub fn conv_transpose1d<B: Backend>(
         [geometry.dilation],
         1,
     );
-    module::conv_transpose1d(x, weight, bias, options)
+    module::conv_transpose1d(x, weight.swap_dims(0, 1), bias, options)
 }
 
 /// See [`super::Kernels::normalise_groups`].

@@ -30,10 +30,46 @@ pub(super) async fn measure_cpu() -> Result<f64> {
 mod gpu {
     use super::*;
     use burn::backend::wgpu::{RuntimeOptions, WgpuDevice, graphics::WebGpu, init_setup_async};
-    use std::cell::RefCell;
+    use std::{
+        cell::RefCell,
+        sync::{Arc, Mutex, PoisonError},
+    };
     use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
-    use crate::{Error, ops::Gpu, web::values::to_js_error};
+    use crate::{Error, ErrorKind, ops::Gpu, web::values::to_js_error};
+
+    /// What the GPU has said of its own accord: that it is gone, or has no memory left.
+    static TROUBLE: Mutex<Option<(ErrorKind, String)>> = Mutex::new(None);
+
+    /// Keeps the first thing that the GPU says; what follows is its consequence.
+    fn note(kind: ErrorKind, message: String) {
+        let mut trouble = TROUBLE.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.get_or_insert((kind, message));
+    }
+
+    /// The error behind whatever failed on the GPU, when the GPU has told of one.
+    pub(in crate::web) fn trouble() -> Option<Error> {
+        let trouble = TROUBLE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (kind, message) = trouble.clone()?;
+        Some(match kind {
+            ErrorKind::OutOfMemory => Error::new(
+                kind,
+                format!("the GPU has no memory left ({message})"),
+                "close other pages, ask for fewer seconds, or use the device wasm",
+            ),
+            _ => Error::new(
+                kind,
+                format!("the GPU was lost ({message})"),
+                "try again; the model is loaded anew",
+            ),
+        })
+    }
+
+    /// The same for JavaScript, which has to ask after the module has stopped: an error, or nothing.
+    #[wasm_bindgen(js_name = deviceTrouble)]
+    pub fn device_trouble() -> Option<JsValue> {
+        trouble().map(|error| to_js_error(&error))
+    }
 
     thread_local! {
         /// The adapter's name, once the device has been made.
@@ -60,10 +96,26 @@ mod gpu {
             ));
         }
         let setup = init_setup_async::<WebGpu>(&device, RuntimeOptions::default()).await;
+        setup.device.set_device_lost_callback(|reason, message| {
+            let message = if message.is_empty() {
+                format!("{reason:?}")
+            } else {
+                message
+            };
+            note(ErrorKind::DeviceLost, message);
+        });
+        setup
+            .device
+            .on_uncaptured_error(Arc::new(|error| match error {
+                wgpu::Error::OutOfMemory { .. } => note(ErrorKind::OutOfMemory, error.to_string()),
+                // A kernel that does not validate is a fault of ours: the console keeps the whole text.
+                other => web_sys::console::error_1(&other.to_string().into()),
+            }));
         let info = setup.adapter.get_info();
         let name = [info.name, info.driver, info.driver_info];
         let name = name.into_iter().find(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| "WebGPU".into());
+        crate::ops::try_kernels(&device).await?;
         ADAPTER.set(Some(name.clone()));
         Ok((device, name))
     }
@@ -93,6 +145,6 @@ mod gpu {
 }
 
 #[cfg(feature = "wgpu")]
-pub(super) use gpu::prepare;
+pub use gpu::{device_trouble, gpu_device, launch_cost_ms};
 #[cfg(feature = "wgpu")]
-pub use gpu::{gpu_device, launch_cost_ms};
+pub(super) use gpu::{prepare, trouble};

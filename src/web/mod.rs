@@ -1,10 +1,12 @@
 //! The JavaScript surface: converts values and errors, nothing else.
 
+mod bench;
 mod device;
 mod engine;
 mod host;
 mod values;
 
+pub use bench::{bench, bench_cases};
 #[cfg(feature = "wgpu")]
 pub use device::{gpu_device, launch_cost_ms};
 pub use engine::Engine;

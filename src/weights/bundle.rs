@@ -8,11 +8,13 @@ use std::{
 
 use super::{
     Location,
+    encoding::Encoding,
     manifest::{MAX_MANIFEST_BYTES, Manifest, StageEntry, TensorEntry},
 };
 use crate::{
     Error, Result,
     model::params::{Init, TensorSource},
+    ops::PackedValues,
 };
 
 /// A bundle whose manifest has been read and checked.
@@ -145,13 +147,29 @@ impl StageWeights {
 
     /// The tensor `name`, with its shape.
     pub fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-        let entry = self.entries.get(name).ok_or_else(|| {
+        let (entry, packed) = self.bytes(name)?;
+        let count = entry.shape.iter().product();
+        let values = entry.encoding.decode(&packed, count)?;
+        if values.len() != count {
+            return Err(Error::internal(format!(
+                "tensor {name} was read a second time"
+            )));
+        }
+        Ok((entry.shape.clone(), values))
+    }
+
+    fn entry(&self, name: &str) -> Result<&TensorEntry> {
+        self.entries.get(name).ok_or_else(|| {
             Error::format(
                 format!("the stage {} has no tensor {name}", self.stage),
                 "convert the checkpoint again",
             )
-        })?;
-        let count = entry.shape.iter().product();
+        })
+    }
+
+    /// The bytes of tensor `name`, which can be read once.
+    fn bytes(&self, name: &str) -> Result<(&TensorEntry, Vec<u8>)> {
+        let entry = self.entry(name)?;
         let mut packed = Vec::new();
         self.visit(entry, |shard, range| {
             packed.extend_from_slice(shard.bytes.get(range).unwrap_or(&[]));
@@ -162,13 +180,7 @@ impl StageWeights {
                 shard.bytes = Vec::new();
             }
         }
-        let values = entry.encoding.decode(&packed, count)?;
-        if values.len() != count {
-            return Err(Error::internal(format!(
-                "tensor {name} was read a second time"
-            )));
-        }
-        Ok((entry.shape.clone(), values))
+        Ok((entry, packed))
     }
 
     /// Calls `f` with every shard that `entry` lies in, and the range of its bytes there.
@@ -196,5 +208,14 @@ impl TensorSource for StageWeights {
             ));
         }
         Ok(values)
+    }
+
+    fn read_packed(&self, name: &str, shape: &[usize]) -> Result<Option<PackedValues>> {
+        let entry = self.entry(name)?;
+        if entry.shape != shape || entry.encoding == Encoding::F32 {
+            return Ok(None);
+        }
+        let (entry, bytes) = self.bytes(name)?;
+        entry.encoding.split(bytes, shape.iter().product())
     }
 }

@@ -3,10 +3,11 @@
 use half::f16;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    ops::{BLOCK, PackedValues, Packing},
+};
 
-/// Elements that share a scale in the quantised encodings.
-pub const BLOCK: usize = 32;
 /// Every tensor, and every plane of a quantised tensor, begins at a multiple of this.
 pub const ALIGNMENT: u64 = 16;
 
@@ -65,6 +66,39 @@ impl Encoding {
                 .collect()),
             Self::Q8 | Self::Q4 => self.decode_blocks(bytes, count),
         }
+    }
+
+    /// The `count` elements in `bytes` as they are packed; nothing for 32-bit floats.
+    pub fn split(self, mut bytes: Vec<u8>, count: usize) -> Result<Option<PackedValues>> {
+        let (packing, length) = match self {
+            Self::F32 => return Ok(None),
+            Self::F16 => (Packing::F16, 2 * count),
+            Self::Q8 => (Packing::Q8, count),
+            Self::Q4 => (Packing::Q4, count / 2),
+        };
+        let behind = align(length as u64).unwrap_or(0) as usize;
+        let scales: Vec<f16> = match packing.has_scales() {
+            true => {
+                let scales = bytes.get(behind..).unwrap_or_default();
+                let scales = scales.as_chunks::<2>().0.iter();
+                scales.map(|bytes| f16::from_le_bytes(*bytes)).collect()
+            }
+            false => Vec::new(),
+        };
+        let blocks = if packing.has_scales() {
+            count / BLOCK
+        } else {
+            0
+        };
+        if bytes.len() < length || scales.len() != blocks {
+            return Err(Error::internal("a packed tensor is too short"));
+        }
+        bytes.truncate(length);
+        Ok(Some(PackedValues {
+            packing,
+            elements: bytes,
+            scales,
+        }))
     }
 
     /// The elements of whole blocks, whose scales lie behind all quants.

@@ -11,7 +11,7 @@ use crate::{
         layers::{LayerNorm, Linear},
         params::{Init, Params},
     },
-    ops::{Activation, Kernels, activate, merge_heads, split_heads},
+    ops::{Activation, Kernels, merge_heads, split_heads},
 };
 
 /// Every LayerNorm of ImageBind but the one in the audio stem.
@@ -80,12 +80,11 @@ impl<B: Kernels> Block<B> {
 
     /// `x [batch, tokens, width]`; `bias` is added to the attention scores.
     pub fn forward(&self, x: Tensor<B, 3>, bias: Option<Tensor<B, 4>>) -> Tensor<B, 3> {
-        let x = x.clone() + self.attend(self.norm_1.forward(x), bias);
-        let hidden = activate(
-            self.fc1.forward(self.norm_2.forward(x.clone())),
-            Activation::Gelu,
-        );
-        x + self.fc2.forward(hidden)
+        let heard = self.attend(self.norm_1.forward(x.clone()), bias);
+        let x = self.out_proj.forward_onto(heard, x);
+        let hidden = self.norm_2.forward(x.clone());
+        let hidden = self.fc1.forward_with(hidden, Activation::Gelu);
+        self.fc2.forward_onto(hidden, x)
     }
 
     fn attend(&self, x: Tensor<B, 3>, bias: Option<Tensor<B, 4>>) -> Tensor<B, 3> {
@@ -99,8 +98,7 @@ impl<B: Kernels> Block<B> {
         }
         let scale = ((width / self.heads) as f64).powf(-0.5);
         let [q, k, v] = [q, k, v].map(|x| split_heads(x, self.heads));
-        self.out_proj
-            .forward(merge_heads(B::attend(q, k, v, bias, scale)))
+        merge_heads(B::attend(q, k, v, bias, scale))
     }
 }
 

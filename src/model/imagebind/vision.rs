@@ -141,7 +141,7 @@ impl<B: Kernels> VisionTrunk<B> {
                 .extend((0..area).map(|i| (0..frames).map(|t| kernel[t * area + i]).sum::<f32>()));
         }
         Ok(Conv2d::from_parts(
-            p.make("weight", 0, summed, [width, 3, patch, patch])?,
+            p.make_convolution("weight", summed, [width, 3, patch, patch])?,
             None,
             config.patch,
             0,

@@ -13,7 +13,7 @@ use crate::{
         params::Params,
         resnet::{Resnet, ResnetConfig},
     },
-    ops::{Activation, Kernels, activate, merge_heads, split_heads},
+    ops::{Activation, Kernels, merge_heads, split_heads},
 };
 
 /// GroupNorm of a transformer: not the one of the resnets.
@@ -173,18 +173,18 @@ impl<B: Kernels> TransformerBlock<B> {
 
     fn forward(&self, x: Tensor<B, 3>, context: &Context<B>) -> Tensor<B, 3> {
         let h = self.norm1.forward(x.clone());
-        let x = x + self.attn1.forward(h.clone(), h, None);
+        let x = self.attn1.forward_onto(h.clone(), h, None, x);
         let h = self.norm2.forward(x.clone());
         let (keys, bias) = match self.stream {
             Stream::Itself => (h.clone(), None),
             Stream::Audio => (context.audio.clone(), None),
             Stream::Text => (context.text.clone(), context.text_bias.clone()),
         };
-        let x = x + self.attn2.forward(h, keys, bias);
+        let x = self.attn2.forward_onto(h, keys, bias, x);
         let h = self.norm3.forward(x.clone());
         let value = self.ff_value.forward(h.clone());
-        let gate = activate(self.ff_gate.forward(h), Activation::Gelu);
-        x + self.ff_out.forward(value * gate)
+        let gate = self.ff_gate.forward_with(h, Activation::Gelu);
+        self.ff_out.forward_onto(value * gate, x)
     }
 }
 
@@ -209,19 +209,21 @@ impl<B: Kernels> Attention<B> {
         })
     }
 
-    /// `x [batch, tokens, channels]` attends to `context [batch, keys, width]`.
-    fn forward(
+    /// `x [batch, tokens, channels]` attends to `context [batch, keys, width]`; what comes out is added to
+    /// `residual`.
+    fn forward_onto(
         &self,
         x: Tensor<B, 3>,
         context: Tensor<B, 3>,
         bias: Option<Tensor<B, 4>>,
+        residual: Tensor<B, 3>,
     ) -> Tensor<B, 3> {
         let [_, _, channels] = x.dims();
         let q = split_heads(self.to_q.forward(x), self.heads);
         let k = split_heads(self.to_k.forward(context.clone()), self.heads);
         let v = split_heads(self.to_v.forward(context), self.heads);
         let scale = ((channels / self.heads) as f64).powf(-0.5);
-        self.to_out
-            .forward(merge_heads(B::attend(q, k, v, bias, scale)))
+        let heard = merge_heads(B::attend(q, k, v, bias, scale));
+        self.to_out.forward_onto(heard, residual)
     }
 }

@@ -2,7 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use super::{Gpu, Kernel, WIDTH, contiguous, plain};
+use burn::backend::wgpu::into_contiguous;
+
+use super::{Gpu, Kernel, Primitive, WIDTH, contiguous, plain};
 
 /// The largest width of a head: its numbers are held in registers.
 const LARGEST: usize = 128;
@@ -17,6 +19,7 @@ pub(super) fn kernel(dim: usize, bias: bool) -> Kernel {
             ("WIDTH", WIDTH),
             ("BIAS", usize::from(bias)),
         ],
+        width: WIDTH,
     }
 }
 
@@ -39,25 +42,44 @@ pub(super) fn attention(
         return plain::attention(q, k, v, bias, scale);
     }
     let kernel = kernel(dim, bias.is_some());
-    let mut tensors = vec![contiguous(q), contiguous(k), contiguous(v)];
+    let mut sizes = [heads, length, keys].map(|size| size as u32).to_vec();
+    sizes.push((scale as f32).to_bits());
+    let mut tensors = Vec::with_capacity(4);
+    for tensor in [q, k, v] {
+        let (tensor, strides) = with_whole_rows(tensor);
+        sizes.extend(strides);
+        tensors.push(tensor);
+    }
     let mut strides = [0; 4];
     if let Some(bias) = bias {
         let dims = bias.dims();
         let mut stride = 1;
         for axis in (0..4).rev() {
-            strides[axis] = if dims[axis] == 1 { 0 } else { stride };
+            strides[axis] = if dims[axis] == 1 { 0 } else { stride as u32 };
             stride *= dims[axis];
         }
         tensors.push(contiguous(bias));
     }
-    let [item, head, query, key] = strides;
-    let sizes = [batch * heads, length, keys, heads, item, head, query, key];
-    let mut sizes = sizes.map(|size| size as u32).to_vec();
-    sizes.extend([(scale as f32).to_bits(), 0, 0, 0]);
+    sizes.extend(strides);
+    sizes.push(0);
     let groups = [
         length.div_ceil(queries(dim)).div_ceil(WIDTH),
         batch * heads,
         1,
     ];
-    kernel.run(tensors, [batch, heads, length, dim], &sizes, groups)
+    let y = kernel.run(tensors, [batch, length, heads, dim], &sizes, groups);
+    y.swap_dims(1, 2)
+}
+
+/// A tensor whose rows have no gaps, and its strides of items, heads and rows in fours. Heads that were
+/// split off a row stay where they are.
+fn with_whole_rows(tensor: Tensor<Gpu, 4>) -> (Primitive, [u32; 3]) {
+    let mut tensor = tensor.into_primitive().tensor();
+    let strides = tensor.meta.strides();
+    if strides[3] != 1 || (0..3).any(|axis| !strides[axis].is_multiple_of(4)) {
+        tensor = into_contiguous(tensor);
+    }
+    let strides = tensor.meta.strides();
+    let fours = std::array::from_fn(|axis| (strides[axis] / 4) as u32);
+    (tensor, fours)
 }

@@ -1,101 +1,171 @@
-//! The launcher of `kernels/conv2d.wgsl`, for convolutions of one and two dimensions.
+//! The launcher of `kernels/conv2d.wgsl` and `kernels/conv2d_tiled.wgsl`, for convolutions of one and two dimensions.
 
 use burn::tensor::Tensor;
 
-use super::{Conv1dGeometry, Conv2dGeometry, Gpu, Kernel, WIDTH, contiguous, plain};
+use super::{
+    Activation, After, Conv1dGeometry, Conv2dGeometry, Family, Gpu, Kernel, Packed, Packing, TILE,
+    TILE_WIDTH, WIDTH, WeightRef, contiguous, places, plain, words,
+};
 
 /// Successive outputs of a thread, and fours of channels.
 const PIXELS: usize = 8;
 const QUADS: usize = 2;
 
-pub(super) fn kernel(bias: bool) -> Kernel {
-    Kernel {
-        name: "conv2d",
-        text: include_str!("../../../kernels/conv2d.wgsl"),
-        values: vec![
-            ("PIXELS", PIXELS),
-            ("QUADS", QUADS),
-            ("WIDTH", WIDTH),
-            ("BIAS", usize::from(bias)),
-        ],
+/// With a bias, a shift, a residual.
+pub(super) fn kernel(
+    family: Family,
+    packing: Packing,
+    [bias, shift, residual]: [bool; 3],
+) -> Kernel {
+    let optional = [
+        ("BIAS", "AT_BIAS", bias),
+        ("SHIFT", "AT_SHIFT", shift),
+        ("RESIDUAL", "AT_RESIDUAL", residual),
+    ];
+    let mut values = places(packing, &optional);
+    match family {
+        Family::Registers => {
+            values.extend([("PIXELS", PIXELS), ("QUADS", QUADS), ("WIDTH", WIDTH)]);
+            Kernel {
+                name: "conv2d",
+                text: concat!(
+                    include_str!("../../../kernels/conv2d.wgsl"),
+                    include_str!("../../../kernels/unpack.wgsl")
+                ),
+                values,
+                width: WIDTH,
+            }
+        }
+        Family::Tiles => {
+            values.extend([("FOUR", 4), ("WIDTH", TILE_WIDTH)]);
+            Kernel {
+                name: "conv2d_tiled",
+                text: concat!(
+                    include_str!("../../../kernels/conv2d_tiled.wgsl"),
+                    include_str!("../../../kernels/unpack.wgsl")
+                ),
+                values,
+                width: TILE_WIDTH,
+            }
+        }
     }
+}
+
+/// A convolution of one or two dimensions.
+#[derive(Debug, Clone, Copy)]
+struct Walk {
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    dilation: [usize; 2],
 }
 
 /// See [`super::super::Kernels::convolve_2d`].
 pub(super) fn conv2d(
+    family: Family,
     x: Tensor<Gpu, 4>,
-    weight: Tensor<Gpu, 4>,
-    bias: Option<Tensor<Gpu, 1>>,
+    weight: WeightRef<'_, Gpu, 4>,
+    after: After<Gpu, 4>,
     geometry: Conv2dGeometry,
 ) -> Tensor<Gpu, 4> {
-    if !weight.dims()[0].is_multiple_of(4) {
-        return plain::conv2d(x, weight, bias, geometry);
-    }
+    let (WeightRef::Packed(weight), Activation::None) = (&weight, after.activation) else {
+        return plain::conv2d(x, weight.unpack(), after, geometry);
+    };
+    let [_, _, rows, columns] = weight.shape();
     let Conv2dGeometry { stride, padding } = geometry;
-    launch(x, weight, bias, stride, padding, [1, 1])
+    let walk = Walk {
+        kernel: [rows, columns],
+        stride,
+        padding,
+        dilation: [1, 1],
+    };
+    launch(family, x, weight, after, walk)
 }
 
 /// See [`super::super::Kernels::convolve_1d`].
 pub(super) fn conv1d(
+    family: Family,
     x: Tensor<Gpu, 3>,
-    weight: Tensor<Gpu, 3>,
-    bias: Option<Tensor<Gpu, 1>>,
+    weight: WeightRef<'_, Gpu, 3>,
+    after: After<Gpu, 3>,
     geometry: Conv1dGeometry,
 ) -> Tensor<Gpu, 3> {
-    if !weight.dims()[0].is_multiple_of(4) {
-        return plain::conv1d(x, weight, bias, geometry);
-    }
-    let Conv1dGeometry {
+    let (WeightRef::Packed(weight), Activation::None) = (&weight, after.activation) else {
+        return plain::conv1d(x, weight.unpack(), after, geometry);
+    };
+    let walk = Walk {
+        kernel: [1, weight.shape()[3]],
+        stride: [1, geometry.stride],
+        padding: [0, geometry.padding],
+        dilation: [1, geometry.dilation],
+    };
+    let after = After {
+        bias: after.bias,
+        shift: after.shift,
+        activation: Activation::None,
+        residual: after.residual.map(|residual| residual.unsqueeze_dim(2)),
+    };
+    launch(family, x.unsqueeze_dim(2), weight, after, walk).squeeze_dim(2)
+}
+
+/// Weights of the packed form have outputs in fours.
+fn launch(
+    family: Family,
+    x: Tensor<Gpu, 4>,
+    weight: &Packed<Gpu>,
+    after: After<Gpu, 4>,
+    walk: Walk,
+) -> Tensor<Gpu, 4> {
+    let [batch, inputs, rows, columns] = x.dims();
+    let [outputs, ..] = weight.shape();
+    let Walk {
+        kernel: taps,
         stride,
         padding,
         dilation,
-    } = geometry;
-    let (x, weight) = (x.unsqueeze_dim(2), weight.unsqueeze_dim(2));
-    launch(x, weight, bias, [1, stride], [0, padding], [1, dilation]).squeeze_dim(2)
-}
-
-fn launch(
-    x: Tensor<Gpu, 4>,
-    weight: Tensor<Gpu, 4>,
-    bias: Option<Tensor<Gpu, 1>>,
-    stride: [usize; 2],
-    padding: [usize; 2],
-    dilation: [usize; 2],
-) -> Tensor<Gpu, 4> {
-    let [batch, inputs, rows, columns] = x.dims();
-    let [outputs, _, kernel_rows, kernel_columns] = weight.dims();
-    let reach = [
-        dilation[0] * (kernel_rows - 1) + 1,
-        dilation[1] * (kernel_columns - 1) + 1,
-    ];
-    let out_rows = (rows + 2 * padding[0] - reach[0]) / stride[0] + 1;
-    let out_columns = (columns + 2 * padding[1] - reach[1]) / stride[1] + 1;
+    } = walk;
+    let size = |axis: usize, length: usize| {
+        let reach = dilation[axis] * (taps[axis] - 1) + 1;
+        (length + 2 * padding[axis] - reach) / stride[axis] + 1
+    };
+    let (out_rows, out_columns) = (size(0, rows), size(1, columns));
     let sizes = [
-        batch,
         inputs,
         rows,
         columns,
         outputs,
         out_rows,
         out_columns,
-        kernel_rows,
-        kernel_columns,
+        taps[0],
+        taps[1],
         stride[0],
         stride[1],
         padding[0],
         padding[1],
         dilation[0],
         dilation[1],
-        0,
     ];
-    let kernel = kernel(bias.is_some());
-    let mut tensors = vec![contiguous(x), contiguous(weight.permute([2, 3, 1, 0]))];
-    tensors.extend(bias.map(contiguous));
-    let groups = [
-        (out_rows * out_columns).div_ceil(PIXELS).div_ceil(WIDTH),
-        (outputs / 4).div_ceil(QUADS),
-        batch,
+    let mut tensors = vec![contiguous(x)];
+    tensors.extend(words(weight));
+    tensors.extend(weight.floats().map(contiguous));
+    let present = [
+        after.bias.is_some(),
+        after.shift.is_some(),
+        after.residual.is_some(),
     ];
+    let kernel = kernel(family, weight.packing(), present);
+    tensors.extend(after.bias.map(contiguous));
+    tensors.extend(after.shift.map(contiguous));
+    tensors.extend(after.residual.map(contiguous));
+    let pixels = out_rows * out_columns;
+    let groups = match family {
+        Family::Registers => [
+            pixels.div_ceil(PIXELS).div_ceil(WIDTH),
+            (outputs / 4).div_ceil(QUADS),
+            batch,
+        ],
+        Family::Tiles => [pixels.div_ceil(TILE), outputs.div_ceil(TILE), batch],
+    };
     let shape = [batch, outputs, out_rows, out_columns];
     kernel.run(tensors, shape, &sizes.map(|size| size as u32), groups)
 }

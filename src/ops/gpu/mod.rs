@@ -4,7 +4,9 @@
 //! each of its template values, and these are few.
 
 mod attention;
+mod conv1d;
 mod conv2d;
+mod family;
 mod linear;
 mod norm;
 mod template;
@@ -22,13 +24,23 @@ use cubecl::{
     server::{KernelArguments, MetadataBindingInfo},
 };
 
-use super::{Activation, Conv1dGeometry, Conv2dGeometry, Gpu, Kernels, plain};
+pub use family::try_kernels;
+use family::{Family, Operation, family, trusted};
+
+use super::{
+    Activation, After, Conv1dGeometry, Conv2dGeometry, Gpu, Kernels, Packed, Packing, WeightRef,
+    plain,
+};
 
 /// The invocations of a workgroup.
 ///
 /// A software adapter spreads workgroups over the processor's cores, and small ones over all of them; a
 /// GPU leaves half of its lanes idle below 32 or 64. 32 is what both can live with.
 const WIDTH: usize = 32;
+/// The same, of kernels that share tiles in workgroup memory.
+const TILE_WIDTH: usize = 256;
+/// The side of such a tile of the result.
+const TILE: usize = 64;
 
 /// A kernel with its template values.
 #[derive(Debug)]
@@ -37,6 +49,8 @@ struct Kernel {
     name: &'static str,
     text: &'static str,
     values: Vec<(&'static str, usize)>,
+    /// Invocations of a workgroup.
+    width: usize,
 }
 
 impl Kernel {
@@ -68,7 +82,8 @@ impl Kernel {
             .with_buffers(buffers)
             .with_info(MetadataBindingInfo::custom(sizes.collect()));
         let [x, y, z] = groups.map(|count| count as u32);
-        let kernel = SourceKernel::new(self, CubeDim::new_1d(WIDTH as u32));
+        let width = CubeDim::new_1d(self.width as u32);
+        let kernel = SourceKernel::new(self, width);
         client.launch(Box::new(kernel), CubeCount::Static(x, y, z), arguments);
         Tensor::from_primitive(TensorPrimitive::Float(output))
     }
@@ -92,13 +107,49 @@ fn contiguous<const D: usize>(tensor: Tensor<Gpu, D>) -> Primitive {
     into_contiguous(tensor.into_primitive().tensor())
 }
 
+/// A tensor that is bound only where there is one: the template value that says so, the one that says
+/// where, and whether there is one.
+type Optional = (&'static str, &'static str, bool);
+
+/// The template values of a layer: how its weight is packed, and where its tensors are bound. The input
+/// comes first, then the weight with its scales, then what is optional, then the result.
+fn places(packing: Packing, optional: &[Optional]) -> Vec<(&'static str, usize)> {
+    let blocks = packing.has_scales();
+    let mut values = vec![
+        ("F16", usize::from(packing == Packing::F16)),
+        ("Q8", usize::from(packing == Packing::Q8)),
+        ("Q4", usize::from(packing == Packing::Q4)),
+        ("BLOCKS", usize::from(blocks)),
+    ];
+    let mut next = 2 + usize::from(blocks);
+    for (switch, place, present) in optional {
+        values.extend([(*switch, usize::from(*present)), (*place, next)]);
+        next += usize::from(*present);
+    }
+    values.push(("AT_Y", next));
+    values
+}
+
+/// The words of packed elements.
+fn words(packed: &Packed<Gpu>) -> impl Iterator<Item = Primitive> {
+    packed
+        .words()
+        .map(|words| words.into_primitive())
+        .into_iter()
+}
+
 impl Kernels for Gpu {
+    const PACKS: bool = true;
+
     fn project<const D: usize>(
         x: Tensor<Self, D>,
-        weight: Tensor<Self, 2>,
-        bias: Option<Tensor<Self, 1>>,
+        weight: WeightRef<'_, Self, 2>,
+        after: After<Self, D>,
     ) -> Tensor<Self, D> {
-        linear::linear(x, weight, bias)
+        if !trusted(Operation::Linear) {
+            return plain::linear(x, weight.unpack(), after);
+        }
+        linear::linear(family(), x, weight, after)
     }
 
     fn attend(
@@ -108,25 +159,58 @@ impl Kernels for Gpu {
         bias: Option<Tensor<Self, 4>>,
         scale: f64,
     ) -> Tensor<Self, 4> {
+        if !trusted(Operation::Attention) {
+            return plain::attention(q, k, v, bias, scale);
+        }
         attention::attention(q, k, v, bias, scale)
     }
 
     fn convolve_2d(
         x: Tensor<Self, 4>,
-        weight: Tensor<Self, 4>,
-        bias: Option<Tensor<Self, 1>>,
+        weight: WeightRef<'_, Self, 4>,
+        after: After<Self, 4>,
         geometry: Conv2dGeometry,
     ) -> Tensor<Self, 4> {
-        conv2d::conv2d(x, weight, bias, geometry)
+        if !trusted(Operation::Convolution) {
+            return plain::conv2d(x, weight.unpack(), after, geometry);
+        }
+        conv2d::conv2d(family(), x, weight, after, geometry)
     }
 
     fn convolve_1d(
+        x: Tensor<Self, 3>,
+        weight: WeightRef<'_, Self, 3>,
+        after: After<Self, 3>,
+        geometry: Conv1dGeometry,
+    ) -> Tensor<Self, 3> {
+        if !trusted(Operation::Convolution) {
+            return plain::conv1d(x, weight.unpack(), after, geometry);
+        }
+        conv2d::conv1d(family(), x, weight, after, geometry)
+    }
+
+    fn convolve_depthwise_1d(
         x: Tensor<Self, 3>,
         weight: Tensor<Self, 3>,
         bias: Option<Tensor<Self, 1>>,
         geometry: Conv1dGeometry,
     ) -> Tensor<Self, 3> {
-        conv2d::conv1d(x, weight, bias, geometry)
+        if !trusted(Operation::Depthwise) {
+            return plain::depthwise_conv1d(x, weight, bias, geometry);
+        }
+        conv1d::depthwise(x, weight, bias, geometry)
+    }
+
+    fn convolve_transposed_1d(
+        x: Tensor<Self, 3>,
+        weight: WeightRef<'_, Self, 3>,
+        bias: Option<Tensor<Self, 1>>,
+        geometry: Conv1dGeometry,
+    ) -> Tensor<Self, 3> {
+        if !trusted(Operation::Transposed) {
+            return plain::conv_transpose1d(x, weight.unpack(), bias, geometry);
+        }
+        conv1d::transposed(x, weight, bias, geometry)
     }
 
     fn normalise_groups(
@@ -137,6 +221,9 @@ impl Kernels for Gpu {
         eps: f64,
         activation: Activation,
     ) -> Tensor<Self, 4> {
+        if !trusted(Operation::GroupNorm) {
+            return plain::group_norm(x, groups, scale, shift, eps, activation);
+        }
         norm::groups(x, groups, scale, shift, eps, activation)
     }
 
@@ -146,6 +233,9 @@ impl Kernels for Gpu {
         shift: Tensor<Self, 1>,
         eps: f64,
     ) -> Tensor<Self, D> {
+        if !trusted(Operation::LayerNorm) {
+            return plain::layer_norm(x, scale, shift, eps);
+        }
         norm::rows(x, scale, shift, eps)
     }
 }

@@ -10,6 +10,7 @@ pub(super) fn group_kernel(silu: bool) -> Kernel {
         name: "group_norm",
         text: include_str!("../../../kernels/group_norm.wgsl"),
         values: vec![("WIDTH", WIDTH), ("SILU", usize::from(silu))],
+        width: WIDTH,
     }
 }
 
@@ -18,6 +19,7 @@ pub(super) fn layer_kernel() -> Kernel {
         name: "layer_norm",
         text: include_str!("../../../kernels/layer_norm.wgsl"),
         values: vec![("WIDTH", WIDTH)],
+        width: WIDTH,
     }
 }
 

@@ -2,8 +2,18 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Kernel, attention, conv2d, linear, norm};
-use crate::ops::{Activation, Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, plain};
+use super::{
+    Kernel, attention, conv1d, conv2d,
+    family::Family::{self, Registers, Tiles},
+    linear, norm,
+};
+use crate::{
+    ops::{
+        Activation, After, Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, Packed, PackedValues,
+        Packing, WeightRef, plain,
+    },
+    weights::Encoding,
+};
 
 /// What differs in the order of summation may differ by so much, relative to the largest value.
 const BOUND: f32 = 2e-5;
@@ -47,36 +57,102 @@ fn gpu() -> bool {
     chosen.is_ok()
 }
 
+/// The ways in which numbers lie in a bundle.
+const ENCODINGS: [Encoding; 4] = [Encoding::F32, Encoding::F16, Encoding::Q8, Encoding::Q4];
+
+/// Every way in which a layer can be computed.
+fn ways() -> impl Iterator<Item = (Family, Encoding)> {
+    let families = [Registers, Tiles].into_iter();
+    families.flat_map(|family| ENCODINGS.map(|encoding| (family, encoding)))
+}
+
+/// Numbers as a bundle has them, where so many can be packed so.
+fn packed(encoding: Encoding, shape: &[usize], seed: u64) -> Option<PackedValues> {
+    encoding.bytes(shape)?;
+    let values = numbers(shape.iter().product(), seed);
+    let (bytes, _) = encoding.encode(&values).unwrap();
+    let split = encoding.split(bytes, values.len()).unwrap();
+    Some(split.unwrap_or_else(|| PackedValues::of(&values)))
+}
+
+/// With everything that can stand behind a layer, or nothing.
+fn after<const D: usize>(
+    shape: [usize; D],
+    channels: usize,
+    shifted: bool,
+    activation: Option<Activation>,
+) -> (After<Gpu, D>, After<Cpu, D>) {
+    let Some(activation) = activation else {
+        return (After::bias(None), After::bias(None));
+    };
+    let (bias, bias_cpu) = both([channels], 3);
+    let (shift, shift_cpu) = both([shape[0], channels], 4);
+    let (residual, residual_cpu) = both(shape, 5);
+    (
+        After {
+            bias: Some(bias),
+            shift: shifted.then_some(shift),
+            activation,
+            residual: Some(residual),
+        },
+        After {
+            bias: Some(bias_cpu),
+            shift: shifted.then_some(shift_cpu),
+            activation,
+            residual: Some(residual_cpu),
+        },
+    )
+}
+
 #[test]
 fn linear_layers_agree() {
     if !gpu() {
         return;
     }
+    let functions = [
+        None,
+        Some(Activation::None),
+        Some(Activation::Silu),
+        Some(Activation::Gelu),
+        Some(Activation::QuickGelu),
+    ];
     // One row, tiles and one more or less, shapes of the models; 6 is not a multiple of 4.
-    for (rows, inputs, outputs) in [
+    for (i, (rows, inputs, outputs)) in [
         (1, 4, 1),
         (3, 128, 5),
         (4, 16, 4),
         (5, 20, 129),
         (31, 64, 127),
+        (9, 96, 13),
         (257, 256, 768),
         (7, 6, 9),
-    ] {
-        let (x, x_cpu) = both([2, rows, inputs], 1);
-        let (w, w_cpu) = both([outputs, inputs], 2);
-        let (b, b_cpu) = both([outputs], 3);
-        let what = format!("{rows} rows, {inputs} to {outputs}");
-        let found = Gpu::project(x.clone(), w.clone(), Some(b));
-        agree(
-            found,
-            plain::linear(x_cpu.clone(), w_cpu.clone(), Some(b_cpu)),
-            &what,
-        );
-        agree(
-            Gpu::project(x, w, None),
-            plain::linear(x_cpu, w_cpu, None),
-            &what,
-        );
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (family, encoding) in ways() {
+            let shape = [outputs, inputs];
+            let Some(values) = packed(encoding, &shape, 2) else {
+                continue;
+            };
+            let function = functions[i % functions.len()];
+            let (x, x_cpu) = both([2, rows, inputs], 1);
+            let (behind, behind_cpu) = after([2, rows, outputs], outputs, false, function);
+            let what = format!(
+                "{rows} rows, {inputs} to {outputs}, {family:?}, {encoding:?}, {function:?}"
+            );
+            if values.packing == Packing::F32 {
+                let (w, w_cpu) = both(shape, 2);
+                let found = linear::linear(family, x, WeightRef::Plain(w), behind);
+                agree(found, plain::linear(x_cpu, w_cpu, behind_cpu), &what);
+                continue;
+            }
+            let w = Packed::<Gpu>::linear(&values, shape, &Default::default());
+            let w_cpu = Packed::<Cpu>::linear(&values, shape, &Default::default());
+            let found = linear::linear(family, x, WeightRef::Packed(&w), behind);
+            let expected = plain::linear(x_cpu, w_cpu.unpack(), behind_cpu);
+            agree(found, expected, &what);
+        }
     }
 }
 
@@ -85,29 +161,41 @@ fn two_dimensional_convolutions_agree() {
     if !gpu() {
         return;
     }
-    for (batch, inputs, outputs, [rows, columns], kernel, stride, padding) in [
+    for (i, (batch, inputs, outputs, [rows, columns], kernel, stride, padding)) in [
         (1, 1, 4, [1, 1], [1, 1], 1, 0),
         (2, 3, 8, [5, 7], [3, 3], 1, 1),
         (1, 8, 12, [16, 2], [3, 3], 1, 1),
         (1, 16, 20, [9, 8], [3, 3], 2, 1),
-        (2, 33, 64, [64, 8], [1, 1], 1, 0),
+        (2, 32, 64, [64, 8], [1, 1], 1, 0),
         (1, 3, 16, [24, 24], [8, 8], 8, 0),
-        (1, 128, 128, [13, 16], [3, 3], 1, 1),
-        (1, 5, 6, [8, 8], [3, 3], 1, 1),
-    ] {
-        let (x, x_cpu) = both([batch, inputs, rows, columns], 1);
-        let (w, w_cpu) = both([outputs, inputs, kernel[0], kernel[1]], 2);
-        let (b, b_cpu) = both([outputs], 3);
-        let geometry = Conv2dGeometry {
-            stride: [stride; 2],
-            padding: [padding; 2],
-        };
-        let what = format!("[{batch}, {inputs}, {rows}, {columns}] to {outputs}, {kernel:?}");
-        let found = Gpu::convolve_2d(x.clone(), w.clone(), Some(b), geometry);
-        let expected = plain::conv2d(x_cpu.clone(), w_cpu.clone(), Some(b_cpu), geometry);
-        agree(found, expected, &what);
-        let expected = plain::conv2d(x_cpu, w_cpu, None, geometry);
-        agree(Gpu::convolve_2d(x, w, None, geometry), expected, &what);
+        (2, 128, 128, [13, 16], [3, 3], 1, 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (family, encoding) in ways() {
+            let shape = [outputs, inputs, kernel[0], kernel[1]];
+            let Some(values) = packed(encoding, &shape, 2) else {
+                continue;
+            };
+            let (x, x_cpu) = both([batch, inputs, rows, columns], 1);
+            let w = Packed::<Gpu>::convolution(&values, shape, &Default::default());
+            let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
+            let geometry = Conv2dGeometry {
+                stride: [stride; 2],
+                padding: [padding; 2],
+            };
+            let nothing = After::bias(None);
+            let alone = plain::conv2d(x_cpu.clone(), w_cpu.unpack(), nothing, geometry);
+            let function = (i % 2 == 0).then_some(Activation::None);
+            let (behind, behind_cpu) = after(alone.dims(), outputs, true, function);
+            let expected = plain::conv2d(x_cpu, w_cpu.unpack(), behind_cpu, geometry);
+            let what = format!(
+                "{shape:?} on [{batch}, {inputs}, {rows}, {columns}], {family:?}, {encoding:?}"
+            );
+            let found = conv2d::conv2d(family, x, WeightRef::Packed(&w), behind, geometry);
+            agree(found, expected, &what);
+        }
     }
 }
 
@@ -120,19 +208,109 @@ fn one_dimensional_convolutions_agree() {
         (64, 32, 33, 7, 1),
         (16, 16, 100, 11, 5),
         (8, 4, 9, 3, 3),
-        (8, 1, 40, 7, 1),
+        (32, 4, 40, 7, 1),
     ] {
-        let (x, x_cpu) = both([1, inputs, samples], 1);
-        let (w, w_cpu) = both([outputs, inputs, kernel], 2);
-        let (b, b_cpu) = both([outputs], 3);
+        for (family, encoding) in ways() {
+            let Some(values) = packed(encoding, &[outputs, inputs, kernel], 2) else {
+                continue;
+            };
+            let (x, x_cpu) = both([2, inputs, samples], 1);
+            let shape = [outputs, inputs, 1, kernel];
+            let w = Packed::<Gpu>::convolution(&values, shape, &Default::default());
+            let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
+            let function = Some(Activation::None);
+            let (behind, behind_cpu) = after([2, outputs, samples], outputs, true, function);
+            let geometry = Conv1dGeometry {
+                stride: 1,
+                padding: dilation * (kernel - 1) / 2,
+                dilation,
+            };
+            let what = format!(
+                "{samples} samples, {inputs} to {outputs}, {kernel} by {dilation}, {encoding:?}"
+            );
+            let expected = plain::conv1d(x_cpu, w_cpu.unpack(), behind_cpu, geometry);
+            let found = conv2d::conv1d(family, x, WeightRef::Packed(&w), behind, geometry);
+            agree(found, expected, &what);
+        }
+    }
+}
+
+#[test]
+fn plain_weights_of_convolutions_agree() {
+    if !gpu() {
+        return;
+    }
+    let (x, x_cpu) = both([1, 5, 8, 8], 1);
+    let (w, w_cpu) = both([6, 5, 3, 3], 2);
+    let geometry = Conv2dGeometry {
+        stride: [1; 2],
+        padding: [1; 2],
+    };
+    let found = Gpu::convolve_2d(x, WeightRef::Plain(w), After::bias(None), geometry);
+    let expected = plain::conv2d(x_cpu, w_cpu, After::bias(None), geometry);
+    agree(found, expected, "6 outputs");
+}
+
+#[test]
+fn depthwise_convolutions_agree() {
+    if !gpu() {
+        return;
+    }
+    for (batch, channels, samples, kernel, stride, dilation) in [
+        (1, 1, 1, 1, 1, 1),
+        (2, 5, 33, 7, 1, 1),
+        (1, 8, 40, 3, 2, 5),
+        (1, 256, 65, 7, 1, 1),
+    ] {
+        let (x, x_cpu) = both([batch, channels, samples], 1);
+        let (w, w_cpu) = both([channels, 1, kernel], 2);
+        let (b, b_cpu) = both([channels], 3);
         let geometry = Conv1dGeometry {
-            stride: 1,
+            stride,
             padding: dilation * (kernel - 1) / 2,
             dilation,
         };
-        let what = format!("{samples} samples, {inputs} to {outputs}, {kernel} by {dilation}");
-        let expected = plain::conv1d(x_cpu, w_cpu, Some(b_cpu), geometry);
-        agree(Gpu::convolve_1d(x, w, Some(b), geometry), expected, &what);
+        let what = format!("{channels} channels, {samples} samples, {kernel} by {dilation}");
+        for bias in [false, true] {
+            let (b, b_cpu) = (bias.then(|| b.clone()), bias.then(|| b_cpu.clone()));
+            let expected = plain::depthwise_conv1d(x_cpu.clone(), w_cpu.clone(), b_cpu, geometry);
+            let found = Gpu::convolve_depthwise_1d(x.clone(), w.clone(), b, geometry);
+            agree(found, expected, &what);
+        }
+    }
+}
+
+#[test]
+fn transposed_convolutions_agree() {
+    if !gpu() {
+        return;
+    }
+    // The published upsamplers: 16 by 5, 16 by 4, 8 by 2, 4 by 2; and outputs that are not reached.
+    for (inputs, outputs, samples, kernel, stride) in [
+        (3, 4, 1, 1, 1),
+        (8, 4, 21, 16, 5),
+        (16, 12, 33, 16, 4),
+        (6, 8, 40, 8, 2),
+        (6, 8, 7, 4, 2),
+        (5, 4, 9, 2usize, 3),
+    ] {
+        let (x, x_cpu) = both([2, inputs, samples], 1);
+        let (b, b_cpu) = both([outputs], 3);
+        let geometry = Conv1dGeometry {
+            stride,
+            padding: kernel.saturating_sub(stride) / 2,
+            dilation: 1,
+        };
+        let Some(values) = packed(Encoding::F32, &[outputs, inputs, kernel], 2) else {
+            continue;
+        };
+        let shape = [outputs, inputs, 1, kernel];
+        let w = Packed::<Gpu>::convolution(&values, shape, &Default::default());
+        let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
+        let what = format!("{inputs} to {outputs}, {samples} samples, {kernel} by {stride}");
+        let expected = plain::conv_transpose1d(x_cpu, w_cpu.unpack(), Some(b_cpu), geometry);
+        let found = Gpu::convolve_transposed_1d(x, WeightRef::Packed(&w), Some(b), geometry);
+        agree(found, expected, &what);
     }
 }
 
@@ -169,7 +347,12 @@ fn attention_agrees() {
         };
         let found = Gpu::attend(q.clone(), k.clone(), v.clone(), Some(bias), 3.0);
         agree(found, plainly(Some(bias_cpu)), &what);
-        agree(Gpu::attend(q, k, v, None, 3.0), plainly(None), &what);
+        let found = Gpu::attend(q.clone(), k.clone(), v.clone(), None, 3.0);
+        agree(found, plainly(None), &what);
+        // Heads that were split off rows, as the networks have them.
+        let split = |x: Tensor<Gpu, 4>| (x.swap_dims(1, 2) * 1.0).swap_dims(1, 2);
+        let found = Gpu::attend(split(q), split(k), split(v), None, 3.0);
+        agree(found, plainly(None), &what);
     }
 }
 
@@ -224,20 +407,32 @@ fn tensors_that_lie_otherwise_in_memory_agree() {
     }
     let (x, x_cpu) = both([2, 12, 8], 1);
     let (w, w_cpu) = both([12, 5], 2);
-    let expected = plain::linear(x_cpu.swap_dims(1, 2), w_cpu.transpose(), None);
-    agree(
-        Gpu::project(x.swap_dims(1, 2), w.transpose(), None),
-        expected,
-        "transposed",
-    );
+    let nothing = After::bias(None);
+    let expected = plain::linear(x_cpu.swap_dims(1, 2), w_cpu.transpose(), nothing);
+    let w = WeightRef::Plain(w.transpose());
+    let found = Gpu::project(x.swap_dims(1, 2), w, After::bias(None));
+    agree(found, expected, "transposed");
 }
 
 /// Every kernel that a launcher can ask for.
 fn kernels() -> Vec<Kernel> {
     let mut all = vec![norm::layer_kernel()];
     for bias in [false, true] {
-        all.extend([linear::kernel(bias), conv2d::kernel(bias)]);
+        for packing in [Packing::F32, Packing::F16, Packing::Q8, Packing::Q4] {
+            for family in [Registers, Tiles] {
+                for activation in [Activation::None, Activation::Silu, Activation::Gelu] {
+                    all.push(linear::kernel(family, packing, [bias, !bias], activation));
+                    all.push(linear::kernel(family, packing, [bias, bias], activation));
+                }
+                all.push(conv2d::kernel(family, packing, [bias, bias, bias]));
+                all.push(conv2d::kernel(family, packing, [!bias, bias, !bias]));
+            }
+        }
         all.push(norm::group_kernel(bias));
+        all.extend([
+            conv1d::depthwise_kernel(bias),
+            conv1d::transposed_kernel(bias),
+        ]);
         all.extend([8, 16, 32, 64, 80, 128].map(|dim| attention::kernel(dim, bias)));
     }
     all
@@ -250,7 +445,9 @@ fn kernels_are_valid_and_keep_to_portable_limits() {
         let text = kernel.wgsl();
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|e| panic!("{}: {}", kernel.name, e.emit_to_string(&text)));
-        let (flags, features) = (valid::ValidationFlags::all(), valid::Capabilities::empty());
+        // What WebGPU always has: unpack2x16float.
+        let features = valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        let flags = valid::ValidationFlags::all();
         if let Err(e) = valid::Validator::new(flags, features).validate(&module) {
             panic!("{}: {}", kernel.name, e.emit_to_string(&text));
         }

@@ -1,0 +1,105 @@
+//! What packing a bundle's weights costs, against the same bundle with other weights.
+
+use serde::Serialize;
+
+use super::material::paint;
+use crate::{
+    Error, Result,
+    audio::mel::{MEL_BINS, MelSpectrogram},
+    dataset::synth::{Pair, Split},
+    ops::Kernels,
+    pipeline::{Output, Pipeline, Request, Settings},
+    weights::Bundle,
+};
+
+/// How far two bundles are apart that hold the same networks.
+#[derive(Debug, Serialize)]
+pub struct Difference {
+    /// Pictures that were compared.
+    pub pictures: usize,
+    /// The smallest cosine between the embeddings of a picture.
+    pub embedding_cosine: f64,
+    /// The mean distance of natural logarithms of mel spectrograms of the music, from the same noise.
+    pub log_mel: f64,
+    /// The largest one of a picture.
+    pub worst_log_mel: f64,
+}
+
+impl Difference {
+    /// Compares what `bundle` and `other` make of `pictures` held-out pictures.
+    pub fn measure<B: Kernels>(
+        bundle: &Bundle,
+        other: &Bundle,
+        device: &B::Device,
+        pictures: usize,
+    ) -> Result<Self> {
+        let ours = Pipeline::<B>::new(bundle.clone(), device.clone())?;
+        let theirs = Pipeline::<B>::new(other.clone(), device.clone())?;
+        let (mut cosines, mut distances) = (Vec::new(), Vec::new());
+        for index in 0..pictures as u64 {
+            let picture = paint(&Pair::draw(Split::Test, index))?;
+            let request = Request {
+                settings: Settings::from_defaults(&bundle.manifest().defaults, index)?,
+                latents: None,
+                audio_tokens: None,
+                text: None,
+                trace: true,
+            };
+            let make = |pipeline: &Pipeline<B>| {
+                pollster::block_on(pipeline.generate(&picture, &request, &mut ()))
+            };
+            let (ours, theirs) = (make(&ours)?, make(&theirs)?);
+            cosines.push(cosine(embedding(&ours)?, embedding(&theirs)?)?);
+            distances.push(distance(&ours, &theirs)?);
+        }
+        Ok(Self {
+            pictures,
+            embedding_cosine: cosines.into_iter().fold(1.0, f64::min),
+            log_mel: distances.iter().sum::<f64>() / pictures.max(1) as f64,
+            worst_log_mel: distances.into_iter().fold(0.0, f64::max),
+        })
+    }
+}
+
+fn embedding(output: &Output) -> Result<&[f32]> {
+    let found = output
+        .trace
+        .iter()
+        .find(|(name, _)| name == "image.embedding");
+    found
+        .map(|(_, tensor)| tensor.values.as_slice())
+        .ok_or_else(|| Error::internal("a run without an embedding"))
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> Result<f64> {
+    if a.len() != b.len() {
+        return Err(Error::input(
+            "the two bundles hold other networks",
+            "compare bundles that were made from one checkpoint",
+        ));
+    }
+    let dot = |x: &[f32], y: &[f32]| -> f64 {
+        x.iter()
+            .zip(y)
+            .map(|(x, y)| f64::from(*x) * f64::from(*y))
+            .sum()
+    };
+    Ok(dot(a, b) / (dot(a, a) * dot(b, b)).sqrt())
+}
+
+/// The mean absolute difference of log-mel values.
+fn distance(a: &Output, b: &Output) -> Result<f64> {
+    let spectrogram = MelSpectrogram::new();
+    let mel = |output: &Output| -> Result<Vec<f32>> {
+        let samples = output.pieces.first().map(|piece| piece.samples.as_slice());
+        spectrogram.compute(samples.unwrap_or_default())
+    };
+    let (a, b) = (mel(a)?, mel(b)?);
+    let count = a.len().min(b.len()).max(MEL_BINS);
+    let total: f64 = a
+        .iter()
+        .zip(&b)
+        .map(|(a, b)| f64::from((a - b).abs()))
+        .sum();
+    Ok(total / count as f64)
+}

@@ -1,0 +1,87 @@
+//! The launchers of `kernels/depthwise_conv1d.wgsl` and `kernels/conv_transpose1d.wgsl`. Ordinary
+//! convolutions of one dimension are launched as ones of two.
+
+use burn::tensor::Tensor;
+
+use super::{Conv1dGeometry, Gpu, Kernel, Packing, WIDTH, WeightRef, contiguous, places, plain};
+
+/// Outputs of a thread of a transposed convolution.
+const STEPS: usize = 4;
+
+pub(super) fn depthwise_kernel(bias: bool) -> Kernel {
+    let mut values = places(Packing::F32, &[("BIAS", "AT_BIAS", bias)]);
+    values.push(("WIDTH", WIDTH));
+    Kernel {
+        name: "depthwise_conv1d",
+        text: include_str!("../../../kernels/depthwise_conv1d.wgsl"),
+        values,
+        width: WIDTH,
+    }
+}
+
+pub(super) fn transposed_kernel(bias: bool) -> Kernel {
+    let mut values = places(Packing::F32, &[("BIAS", "AT_BIAS", bias)]);
+    values.extend([("STEPS", STEPS), ("WIDTH", WIDTH)]);
+    Kernel {
+        name: "conv_transpose1d",
+        text: include_str!("../../../kernels/conv_transpose1d.wgsl"),
+        values,
+        width: WIDTH,
+    }
+}
+
+/// See [`super::super::Kernels::convolve_depthwise_1d`].
+pub(super) fn depthwise(
+    x: Tensor<Gpu, 3>,
+    weight: Tensor<Gpu, 3>,
+    bias: Option<Tensor<Gpu, 1>>,
+    geometry: Conv1dGeometry,
+) -> Tensor<Gpu, 3> {
+    let Conv1dGeometry {
+        stride,
+        padding,
+        dilation,
+    } = geometry;
+    let [batch, channels, samples] = x.dims();
+    let [_, _, kernel] = weight.dims();
+    let made = (samples + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+    let sizes = [
+        channels, samples, made, kernel, stride, padding, dilation, 0,
+    ];
+    let program = depthwise_kernel(bias.is_some());
+    let mut tensors = vec![contiguous(x), contiguous(weight)];
+    tensors.extend(bias.map(contiguous));
+    let groups = [made.div_ceil(WIDTH), channels, batch];
+    let shape = [batch, channels, made];
+    program.run(tensors, shape, &sizes.map(|size| size as u32), groups)
+}
+
+/// See [`super::super::Kernels::convolve_transposed_1d`].
+pub(super) fn transposed(
+    x: Tensor<Gpu, 3>,
+    weight: WeightRef<'_, Gpu, 3>,
+    bias: Option<Tensor<Gpu, 1>>,
+    geometry: Conv1dGeometry,
+) -> Tensor<Gpu, 3> {
+    let Conv1dGeometry {
+        stride, padding, ..
+    } = geometry;
+    let packed = match &weight {
+        WeightRef::Packed(weight) if weight.packing() == Packing::F32 => weight.floats(),
+        _ => None,
+    };
+    let (WeightRef::Packed(weight), Some(values), 1) = (&weight, packed, geometry.dilation) else {
+        return plain::conv_transpose1d(x, weight.unpack(), bias, geometry);
+    };
+    let [outputs, inputs, _, kernel] = weight.shape();
+    let [batch, _, samples] = x.dims();
+    let made = (samples - 1) * stride + kernel - 2 * padding;
+    let sizes = [inputs, samples, outputs, made, kernel, stride, padding, 0];
+    let program = transposed_kernel(bias.is_some());
+    let mut tensors = vec![contiguous(x), contiguous(values)];
+    tensors.extend(bias.map(contiguous));
+    let threads = made.div_ceil(STEPS * stride) * stride;
+    let groups = [threads.div_ceil(WIDTH), outputs / 4, batch];
+    let shape = [batch, outputs, made];
+    program.run(tensors, shape, &sizes.map(|size| size as u32), groups)
+}
