@@ -338,7 +338,12 @@ impl<B: Kernels> Run<'_, B> {
         self.progress.pause().await?;
         let progress = &mut self.progress;
         let mut report = |bytes| progress.loaded(bytes);
-        self.pipeline.bundle.load(name, &mut report).await
+        let weights = self.pipeline.bundle.load(name, &mut report).await?;
+        // Its shards arrive while this stage computes.
+        if let Some(next) = self.progress.next_stage() {
+            self.pipeline.bundle.prefetch(next);
+        }
+        Ok(weights)
     }
 }
 
