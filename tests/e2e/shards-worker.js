@@ -2,11 +2,12 @@
 
 import { Sha256 } from "/web/dist/sha256.js";
 import { Shards } from "/web/dist/shards.js";
+import { deleteStored } from "/web/dist/storage.js";
 import { loadTexts } from "/web/dist/texts.js";
 
 const shards = new Shards(new URL("/bundle/", location.href).href);
 
-addEventListener("message", async ({ data: { wanted, cancelAt } }) => {
+addEventListener("message", async ({ data: { wanted, cancelAt, forget } }) => {
   await loadTexts();
   const progress = [];
   try {
@@ -18,6 +19,7 @@ addEventListener("message", async ({ data: { wanted, cancelAt } }) => {
       // As a message of the page does: while the next bytes are waited for.
       if (cancelAt !== undefined && known >= cancelAt) setTimeout(() => shards.cancel());
     }
+    if (forget) await deleteStored();
     const hashes = [];
     for (const { file, bytes } of wanted) {
       // In two parts, as tensors are read.

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { addBallast } from "./ballast.mjs";
-import { ROOT, launch, missing, open, serveFake } from "./harness.mjs";
+import { ROOT, launch, missing, open, requireWeb, screenshot, serveFake } from "./harness.mjs";
 import { parseRange, serve } from "./server.mjs";
 
 const BYTES = 1_500_000;
@@ -271,6 +271,17 @@ describe("the storage", { timeout: 120_000 }, () => {
     await close();
   });
 
+  test("that is emptied before it is read says so", async () => {
+    const { page, close } = await visit();
+    const shard = makeShard();
+    offer(shard);
+    const { error } = await get(page, [shard.entry], { forget: true });
+    assert.equal(error?.name, "File", JSON.stringify(error));
+    assert.match(error.message, /^the stored copy of \d+\.bin cannot be read/);
+    checkArrival(await get(page, [shard.entry]), shard.entry);
+    await close();
+  });
+
   test("that is full is done without", async () => {
     const { page, context, close } = await visit();
     const session = await context.newCDPSession(page);
@@ -493,6 +504,14 @@ describe("the engine", { skip, timeout: 240_000 }, () => {
   });
 });
 
+/** Fails on what axe calls a fault. */
+async function checkAccess(page, name) {
+  await screenshot(page, name);
+  await page.evaluate(readFileSync(requireWeb.resolve("axe-core/axe.min.js"), "utf8"));
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), []);
+}
+
 describe("the page", { timeout: 60_000 }, () => {
   test("asks before a large download, and only then", async () => {
     const fake = await serveFake();
@@ -501,6 +520,7 @@ describe("the page", { timeout: 60_000 }, () => {
     await page.locator("#ask").waitFor();
     assert.match(await page.locator("#ask").innerText(), /640 MB of weights come from 127\.0\.0\.1/);
     assert.ok(!(await page.locator("#progress").isVisible()));
+    await checkAccess(page, "ask");
     await page.click("#ask-not-now");
     assert.ok(!(await page.locator("#ask").isVisible()));
     assert.equal(await page.evaluate(() => document.activeElement.id), "make");
@@ -548,6 +568,7 @@ describe("the page", { timeout: 60_000 }, () => {
     await page.reload();
     await page.locator("#storage").waitFor();
     assert.match(await page.locator("#storage").innerText(), /^2\.5 MB of weights are stored in this browser/);
+    await checkAccess(page, "storage");
     await page.locator("#thumbnails button").first().click();
     await page.locator("#cancel").click();
     assert.match(await page.locator("#cost").innerText(), /Its weights are stored/);

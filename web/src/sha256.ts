@@ -3,6 +3,11 @@
  * message at once, and does not exist on pages that came over plain http.
  */
 
+/** Bytes in lower-case hexadecimal. */
+export function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** The first 32 bits of the fractional part of `x`. */
 const fraction = (x: number) => Math.floor((x - Math.floor(x)) * 2 ** 32) | 0;
 
@@ -47,7 +52,9 @@ export class Sha256 {
     view.setUint32(padding.length - 8, Math.floor(length / 2 ** 29));
     view.setUint32(padding.length - 4, (length << 3) >>> 0);
     this.update(padding);
-    return Array.from(this.#state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+    const result = new DataView(new ArrayBuffer(32));
+    this.#state.forEach((word, n) => result.setInt32(4 * n, word));
+    return toHex(new Uint8Array(result.buffer));
   }
 
   #compress(bytes: Uint8Array, at: number): void {

@@ -209,7 +209,11 @@ class StoredPart implements Part {
 
   async finish(): Promise<Blob> {
     if (this.#memory !== undefined) return this.#memory.finish();
-    this.handle.flush();
+    try {
+      this.handle.flush();
+    } catch {
+      return this.#leaveStorage().finish(); // The disk is full, only now.
+    }
     this.handle.close();
     try {
       await this.file.move(this.sha256);

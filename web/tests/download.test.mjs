@@ -94,6 +94,17 @@ test("a header that the server keeps to itself is not needed", async () => {
   assert.deepEqual((await attempt([first(400, "error"), hidden])).bytes, content);
 });
 
+test("a part may be shorter than asked for, but no other one", async () => {
+  const place = (range) => ({ "content-range": range });
+  const short = () => new Response(content.subarray(400, 600), { status: 206, headers: place("bytes 400-599/1000") });
+  assert.deepEqual((await attempt([first(400, "error"), short, rest(600)], { delays: [1, 1, 1] })).bytes, content);
+  for (const range of ["bytes 399-999/1000", "bytes 400-999/1001", "bytes 400-999", "items 400-999/1000"]) {
+    const { asked, error } = await attempt([first(400, "error"), rest(400, place(range))]);
+    assert.equal(error?.name, "Integrity", range);
+    assert.equal(asked.length, 2);
+  }
+});
+
 test("what was left of another file is noticed by its hash", async () => {
   const part = await openPart(undefined, shard.sha256);
   part.write(randomBytes(400));
