@@ -326,6 +326,23 @@ describe("the storage", { timeout: 120_000 }, () => {
     await elsewhere.close();
   });
 
+  test("that a private window refuses to a frame of another site is done without", async () => {
+    const { page, close } = await visit();
+    await page.goto(server.url.replace("127.0.0.1", "localhost") + BLANK);
+    await page.evaluate((address) => new Promise((done) => {
+      const frame = document.createElement("iframe");
+      frame.addEventListener("load", done);
+      frame.src = address;
+      document.body.append(frame);
+    }), server.url + BLANK);
+    const frame = page.frames()[1];
+    const shard = makeShard();
+    offer(shard);
+    checkArrival(await get(frame, [shard.entry]), shard.entry);
+    assert.equal((await stored(frame)).supported, false);
+    await close();
+  });
+
   test("is shared by two tabs: one of them downloads", async () => {
     const { page, openPage, close } = await visit();
     const other = await openPage();

@@ -20,6 +20,7 @@ export class Shards implements ShardStore {
   readonly #base: string;
   readonly #entries = new Map<string, Entry>();
   readonly #reader = new FileReaderSync();
+  /** Started again after a crash. */
   #downloader: Worker | undefined;
   #wake: () => void = () => {};
   #changed = this.#next();
@@ -27,6 +28,7 @@ export class Shards implements ShardStore {
   /** `base` is the address of the bundle's folder. */
   constructor(base: string) {
     this.#base = base;
+    this.#downloader = this.#start(); // Now: it gets ready while the engine does.
   }
 
   async arrived(shards: Shard[], known: number): Promise<number> {

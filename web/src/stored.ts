@@ -67,7 +67,7 @@ export async function remove(folder: FileSystemDirectoryHandle, name: string): P
   await folder.removeEntry(name).catch(() => {}); // Not there, or in use: then it stays.
 }
 
-/** Names and lengths of whole shards, and the bytes of everything. */
+/** The hashes of whole shards, and the bytes of everything. */
 export async function list(): Promise<{ shards: Set<string>; bytes: number }> {
   const shards = new Set<string>();
   let bytes = 0;
