@@ -99,8 +99,7 @@ pub(super) fn check_bytes(file: &str, bytes: &[u8], length: u64, sha256: &str) -
     Ok(())
 }
 
-/// The packed weights of one stage. A shard is dropped as soon as all of its tensors were read; a
-/// tensor can be read once.
+/// The packed weights of one stage. A shard is dropped as soon as all of its tensors were read.
 #[derive(Debug)]
 pub struct StageWeights {
     entries: HashMap<String, TensorEntry>,
@@ -148,13 +147,24 @@ impl StageWeights {
 
     /// The tensor `name`, with its shape.
     pub fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-        let entry = self.entries.get(name).ok_or_else(|| {
+        let (entry, packed) = self.bytes(name)?;
+        let count = entry.shape.iter().product();
+        let values = entry.encoding.decode(&packed, count)?;
+        Ok((entry.shape.clone(), values))
+    }
+
+    fn entry(&self, name: &str) -> Result<&TensorEntry> {
+        self.entries.get(name).ok_or_else(|| {
             Error::format(
                 format!("the stage {} has no tensor {name}", self.stage),
                 "convert the checkpoint again",
             )
-        })?;
-        let count = entry.shape.iter().product();
+        })
+    }
+
+    /// The bytes of tensor `name`, which can be read once.
+    fn bytes(&self, name: &str) -> Result<(&TensorEntry, Vec<u8>)> {
+        let entry = self.entry(name)?;
         let mut packed = Ok(Vec::new());
         self.visit(entry, |waiting, range| {
             if let Ok(bytes) = &mut packed {
@@ -171,8 +181,7 @@ impl StageWeights {
                 waiting.shard = Shard::Memory(Vec::new());
             }
         }
-        let values = entry.encoding.decode(&packed?, count)?;
-        Ok((entry.shape.clone(), values))
+        Ok((entry, packed?))
     }
 
     /// Calls `f` with every shard that `entry` lies in, and the range of its bytes there.
