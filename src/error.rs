@@ -47,6 +47,25 @@ impl ErrorKind {
             Self::Internal => "Internal",
         }
     }
+
+    /// The kind that JavaScript sees under this name.
+    #[cfg(feature = "web")]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let kinds = [
+            Self::Unsupported,
+            Self::Limits,
+            Self::OutOfMemory,
+            Self::DeviceLost,
+            Self::Network,
+            Self::Integrity,
+            Self::Format,
+            Self::Input,
+            Self::Cancelled,
+            Self::File,
+            Self::Internal,
+        ];
+        kinds.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// An error: one sentence that says what is wrong and what to do next.

@@ -110,6 +110,11 @@ impl<'a> Progress<'a> {
         });
     }
 
+    /// The stage behind the current one.
+    pub fn next_stage(&self) -> Option<&'static str> {
+        self.stages.get(self.current + 1).map(|stage| stage.0)
+    }
+
     /// The weights of the current stage are there; it begins to compute.
     pub async fn begin(&mut self) -> Result<()> {
         self.computing = Some(Instant::now());

@@ -338,7 +338,14 @@ impl<B: Kernels> Run<'_, B> {
         self.progress.pause().await?;
         let progress = &mut self.progress;
         let mut report = |bytes| progress.loaded(bytes);
-        self.pipeline.bundle.load(name, &mut report).await
+        // What the stage before has left goes back to the device first.
+        B::memory_cleanup(&self.pipeline.device);
+        let weights = self.pipeline.bundle.load(name, &mut report).await?;
+        // Its shards arrive while this stage computes.
+        if let Some(next) = self.progress.next_stage() {
+            self.pipeline.bundle.prefetch(next);
+        }
+        Ok(weights)
     }
 }
 

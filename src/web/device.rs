@@ -47,11 +47,13 @@ mod gpu {
         trouble.get_or_insert((kind, message));
     }
 
-    /// The error behind whatever failed on the GPU, when the GPU has told of one.
-    pub(in crate::web) fn trouble() -> Option<Error> {
+    /// The error behind whatever failed on the GPU, when the GPU has told of one. JavaScript asks, because
+    /// the module may have stopped.
+    #[wasm_bindgen(js_name = deviceTrouble)]
+    pub fn device_trouble() -> Option<JsValue> {
         let trouble = TROUBLE.lock().unwrap_or_else(PoisonError::into_inner);
         let (kind, message) = trouble.clone()?;
-        Some(match kind {
+        let error = match kind {
             ErrorKind::OutOfMemory => Error::new(
                 kind,
                 format!("the GPU has no memory left ({message})"),
@@ -62,13 +64,8 @@ mod gpu {
                 format!("the GPU was lost ({message})"),
                 "try again; the model is loaded anew",
             ),
-        })
-    }
-
-    /// The same for JavaScript, which has to ask after the module has stopped: an error, or nothing.
-    #[wasm_bindgen(js_name = deviceTrouble)]
-    pub fn device_trouble() -> Option<JsValue> {
-        trouble().map(|error| to_js_error(&error))
+        };
+        Some(to_js_error(&error))
     }
 
     thread_local! {
@@ -145,6 +142,6 @@ mod gpu {
 }
 
 #[cfg(feature = "wgpu")]
-pub use gpu::{device_trouble, gpu_device, launch_cost_ms};
+pub(super) use gpu::prepare;
 #[cfg(feature = "wgpu")]
-pub(super) use gpu::{prepare, trouble};
+pub use gpu::{device_trouble, gpu_device, launch_cost_ms};

@@ -6,7 +6,7 @@ use serde_json::json;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use super::{
-    device,
+    Host, ShardStore, device,
     values::{GenerateOptions, JsObserver, LoadOptions, set, to_js, to_js_error, trace_to_js},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     image::{self, Picture},
     ops::Cpu,
     pipeline::{Networks, Output, Pipeline, Request, SECONDS, Settings},
-    weights::{Bundle, Location},
+    weights::{Bundle, Location, ShardEntry},
 };
 
 /// Above this a visitor is told the time instead of being kept waiting.
@@ -62,18 +62,22 @@ struct Estimate {
     gflop: f64,
     ms: Option<f64>,
     bytes: u64,
+    /// What those bytes are.
+    shards: Vec<ShardEntry>,
 }
 
 #[wasm_bindgen]
 impl Engine {
     /// Reads the manifest of the bundle at `bundle_url` and prepares `device`, `webgpu` or `wasm`.
+    /// Shards will come from `store`.
     pub async fn load(
         bundle_url: String,
         device: String,
         options: JsValue,
+        store: ShardStore,
     ) -> std::result::Result<Engine, JsValue> {
         console_error_panic_hook::set_once();
-        let opened = Self::open(&bundle_url, &device, &options).await;
+        let opened = Self::open(&bundle_url, &device, &options, store).await;
         opened.map_err(|e| to_js_error(&e))
     }
 
@@ -122,11 +126,16 @@ impl Engine {
 }
 
 impl Engine {
-    async fn open(bundle_url: &str, device: &str, options: &JsValue) -> Result<Self> {
+    async fn open(
+        bundle_url: &str,
+        device: &str,
+        options: &JsValue,
+        store: ShardStore,
+    ) -> Result<Self> {
         let options: LoadOptions =
             serde_wasm_bindgen::from_value(options.clone()).unwrap_or_default();
         let url = bundle_url.trim_end_matches('/').to_string();
-        let bundle = Bundle::open(Location::Url(url)).await?;
+        let bundle = Bundle::open(Location::Host(Host::new(url, store))).await?;
         match device {
             "wasm" => {
                 let engine = Self {
@@ -187,15 +196,18 @@ impl Engine {
 
     fn cost(&self, settings: &Settings) -> Result<Estimate> {
         let manifest = self.manifest();
-        let (mut flops, mut bytes) = (0, 0);
+        let mut flops = 0;
+        let mut shards = Vec::new();
         for (stage, work) in self.pipeline.networks().flops(&settings.work())? {
             flops += work;
-            bytes += manifest.stage_bytes(manifest.stage(stage)?);
+            let (range, _) = manifest.stage_shards(manifest.stage(stage)?);
+            shards.extend_from_slice(&manifest.shards[range]);
         }
         Ok(Estimate {
             gflop: flops as f64 / 1e9,
             ms: self.rate.map(|rate| flops as f64 / rate),
-            bytes,
+            bytes: shards.iter().map(|shard| shard.bytes).sum(),
+            shards,
         })
     }
 

@@ -1,15 +1,37 @@
-//! What the crate needs of its host: fetching files, and letting other tasks run.
+//! What the crate needs of its host: the files of a bundle, and letting other tasks run.
 
 use js_sys::{Function, Promise, Reflect, Uint8Array};
-use std::cell::Cell;
+use std::{cell::Cell, ops::Range};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use web_time::{Duration, Instant};
 
-use crate::{Error, ErrorKind, Result};
+use super::values::to_js;
+use crate::{Error, ErrorKind, Result, weights::ShardEntry};
 
 #[wasm_bindgen]
 extern "C" {
+    /// Where shards come from: `ShardStore` of `web/src/engine.ts`, which says what its methods do.
+    #[derive(Debug, Clone)]
+    pub type ShardStore;
+    #[wasm_bindgen(method, catch)]
+    fn arrived(
+        this: &ShardStore,
+        shards: &JsValue,
+        known: f64,
+    ) -> std::result::Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn prefetch(this: &ShardStore, shards: &JsValue) -> std::result::Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn read(
+        this: &ShardStore,
+        file: &str,
+        offset: f64,
+        length: f64,
+    ) -> std::result::Result<Uint8Array, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn release(this: &ShardStore, file: &str) -> std::result::Result<(), JsValue>;
+
     #[wasm_bindgen(js_name = fetch)]
     fn fetch_url(url: &str) -> Promise;
     #[wasm_bindgen(js_name = setTimeout)]
@@ -35,12 +57,89 @@ pub(crate) async fn next_task() {
     LAST_TURN.set(Some(Instant::now()));
 }
 
-/// Fetches `url`, which may have at most `limit` bytes; `progress` hears how many have arrived.
-pub(crate) async fn http_get(
-    url: &str,
-    limit: u64,
-    progress: &mut dyn FnMut(u64),
-) -> Result<Vec<u8>> {
+/// A bundle whose small files are fetched here, and whose shards a store of the host's keeps: their
+/// bytes come into this program's memory only tensor by tensor.
+#[derive(Debug, Clone)]
+pub struct Host {
+    base: String,
+    store: ShardStore,
+}
+
+impl Host {
+    /// The bundle at the address `base`, without a slash at its end.
+    pub fn new(base: String, store: ShardStore) -> Self {
+        Self { base, store }
+    }
+
+    /// The small file `name`, of at most `limit` bytes.
+    pub(crate) async fn fetch(&self, name: &str, limit: u64) -> Result<Vec<u8>> {
+        http_get(&format!("{}/{name}", self.base), limit).await
+    }
+
+    /// Waits for shards; `progress` hears how many of their bytes have arrived.
+    pub(crate) async fn shards(
+        &self,
+        entries: &[ShardEntry],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<HostShard>> {
+        let wanted = to_js(&entries);
+        let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
+        let mut known = 0;
+        while known < total {
+            let promise = self.store.arrived(&wanted, known as f64);
+            let promise = promise.map_err(|e| error_of(&e))?;
+            let arrived = JsFuture::from(promise).await.map_err(|e| error_of(&e))?;
+            known = arrived.as_f64().unwrap_or(0.0) as u64;
+            progress(known);
+        }
+        let shard = |entry: &ShardEntry| HostShard {
+            store: self.store.clone(),
+            file: entry.file.clone(),
+        };
+        Ok(entries.iter().map(shard).collect())
+    }
+
+    /// Lets shards arrive meanwhile.
+    pub(crate) fn prefetch(&self, entries: &[ShardEntry]) {
+        // Whoever needs them asks again, and hears then what is wrong.
+        let _ = self.store.prefetch(&to_js(&entries));
+    }
+}
+
+/// A shard that the host has; released when dropped.
+#[derive(Debug)]
+pub(crate) struct HostShard {
+    store: ShardStore,
+    file: String,
+}
+
+impl HostShard {
+    /// The bytes in `range`.
+    pub fn read(&self, range: Range<usize>) -> Result<Vec<u8>> {
+        let (offset, length) = (range.start as f64, range.len() as f64);
+        let bytes = self.store.read(&self.file, offset, length);
+        bytes.map(|bytes| bytes.to_vec()).map_err(|e| error_of(&e))
+    }
+}
+
+impl Drop for HostShard {
+    fn drop(&mut self) {
+        // The host only forgets it; there is nothing to do when that fails.
+        let _ = self.store.release(&self.file);
+    }
+}
+
+/// An error as the host throws it: `{ name, message, hint }` where it is one of ours.
+fn error_of(value: &JsValue) -> Error {
+    let field = |name: &str| Reflect::get(value, &name.into()).ok()?.as_string();
+    let kind = field("name").and_then(|name| ErrorKind::from_name(&name));
+    let hint = field("hint").unwrap_or_else(|| "try again".into());
+    let message = field("message").unwrap_or_else(|| text_of(value));
+    Error::new(kind.unwrap_or(ErrorKind::Internal), message, hint)
+}
+
+/// Fetches the small file at `url`, which may have at most `limit` bytes.
+async fn http_get(url: &str, limit: u64) -> Result<Vec<u8>> {
     let failed = |what: String| {
         Error::new(
             ErrorKind::Network,
@@ -86,7 +185,6 @@ pub(crate) async fn http_get(
         }
         bytes.resize(end, 0);
         chunk.copy_to(&mut bytes[start..]);
-        progress(end as u64);
     }
 }
 

@@ -8,6 +8,7 @@ mod values;
 
 pub use bench::{bench, bench_cases};
 #[cfg(feature = "wgpu")]
-pub use device::{gpu_device, launch_cost_ms};
+pub use device::{device_trouble, gpu_device, launch_cost_ms};
 pub use engine::Engine;
-pub(crate) use host::{http_get, next_task};
+pub use host::{Host, ShardStore};
+pub(crate) use host::{HostShard, next_task};

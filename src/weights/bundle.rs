@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     collections::HashMap,
 };
@@ -10,6 +11,7 @@ use super::{
     Location,
     encoding::Encoding,
     manifest::{MAX_MANIFEST_BYTES, Manifest, StageEntry, TensorEntry},
+    shard::Shard,
 };
 use crate::{
     Error, Result,
@@ -41,25 +43,24 @@ impl Bundle {
         &self.manifest
     }
 
-    /// Reads the shards of stage `name` and checks their hashes. `progress` hears how many bytes of
+    /// Gets the shards of stage `name`, whose hashes are checked. `progress` hears how many bytes of
     /// the stage have arrived.
     pub async fn load(&self, name: &str, progress: &mut dyn FnMut(u64)) -> Result<StageWeights> {
         let stage = self.manifest.stage(name)?;
         let (range, begin) = self.manifest.stage_shards(stage);
-        let mut shards = Vec::new();
-        let mut done = 0;
-        for shard in &self.manifest.shards[range] {
-            let mut report = |bytes: u64| progress(done + bytes.min(shard.bytes));
-            let bytes = self
-                .location
-                .read(&shard.file, shard.bytes, &mut report)
-                .await?;
-            check_bytes(&shard.file, &bytes, shard.bytes, &shard.sha256)?;
-            done += shard.bytes;
-            progress(done);
-            shards.push(bytes);
-        }
+        let entries = &self.manifest.shards[range];
+        let shards = self.location.shards(entries, progress).await?;
+        let lengths = entries.iter().map(|entry| entry.bytes);
+        let shards = shards.into_iter().zip(lengths).collect();
         Ok(StageWeights::new(stage, shards, begin))
+    }
+
+    /// Lets the shards of stage `name` arrive while other things happen, where that is possible.
+    pub fn prefetch(&self, name: &str) {
+        if let Some(stage) = self.manifest.find_stage(name) {
+            let (range, _) = self.manifest.stage_shards(stage);
+            self.location.prefetch(&self.manifest.shards[range]);
+        }
     }
 
     /// Reads the asset of this role and checks its hash.
@@ -87,7 +88,7 @@ pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn check_bytes(file: &str, bytes: &[u8], length: u64, sha256: &str) -> Result<()> {
+pub(super) fn check_bytes(file: &str, bytes: &[u8], length: u64, sha256: &str) -> Result<()> {
     let again = "fetch or convert the bundle again";
     if bytes.len() as u64 != length {
         let message = format!("{file} has {} bytes instead of {length}", bytes.len());
@@ -104,27 +105,28 @@ fn check_bytes(file: &str, bytes: &[u8], length: u64, sha256: &str) -> Result<()
 #[derive(Debug)]
 pub struct StageWeights {
     entries: HashMap<String, TensorEntry>,
-    shards: RefCell<Vec<Shard>>,
+    shards: RefCell<Vec<Waiting>>,
     stage: String,
     begin: u64,
 }
 
+/// A shard of which some tensors have not been read yet.
 #[derive(Debug)]
-struct Shard {
-    bytes: Vec<u8>,
+struct Waiting {
+    shard: Shard,
     length: u64,
-    /// Tensors that have not been read yet.
-    waiting: Cell<usize>,
+    tensors: Cell<usize>,
 }
 
 impl StageWeights {
-    fn new(stage: &StageEntry, shards: Vec<Vec<u8>>, begin: u64) -> Self {
-        let shards: Vec<Shard> = shards
+    /// The shards come with their lengths; the first begins at `begin`.
+    fn new(stage: &StageEntry, shards: Vec<(Shard, u64)>, begin: u64) -> Self {
+        let shards: Vec<Waiting> = shards
             .into_iter()
-            .map(|bytes| Shard {
-                length: bytes.len() as u64,
-                bytes,
-                waiting: Cell::new(0),
+            .map(|(shard, length)| Waiting {
+                shard,
+                length,
+                tensors: Cell::new(0),
             })
             .collect();
         let weights = Self {
@@ -138,8 +140,8 @@ impl StageWeights {
             begin,
         };
         for tensor in &stage.tensors {
-            weights.visit(tensor, |shard, _| {
-                shard.waiting.set(shard.waiting.get() + 1);
+            weights.visit(tensor, |waiting, _| {
+                waiting.tensors.set(waiting.tensors.get() + 1);
             });
         }
         weights
@@ -150,11 +152,6 @@ impl StageWeights {
         let (entry, packed) = self.bytes(name)?;
         let count = entry.shape.iter().product();
         let values = entry.encoding.decode(&packed, count)?;
-        if values.len() != count {
-            return Err(Error::internal(format!(
-                "tensor {name} was read a second time"
-            )));
-        }
         Ok((entry.shape.clone(), values))
     }
 
@@ -170,30 +167,36 @@ impl StageWeights {
     /// The bytes of tensor `name`, which can be read once.
     fn bytes(&self, name: &str) -> Result<(&TensorEntry, Vec<u8>)> {
         let entry = self.entry(name)?;
-        let mut packed = Vec::new();
-        self.visit(entry, |shard, range| {
-            packed.extend_from_slice(shard.bytes.get(range).unwrap_or(&[]));
-            shard.waiting.set(shard.waiting.get().saturating_sub(1));
+        let mut packed = Ok(Vec::new());
+        self.visit(entry, |waiting, range| {
+            if let Ok(bytes) = &mut packed {
+                match waiting.shard.read(range) {
+                    Ok(Cow::Owned(all)) if bytes.is_empty() => *bytes = all,
+                    Ok(part) => bytes.extend_from_slice(&part),
+                    Err(error) => packed = Err(error),
+                }
+            }
+            waiting.tensors.set(waiting.tensors.get().saturating_sub(1));
         });
-        for shard in self.shards.borrow_mut().iter_mut() {
-            if shard.waiting.get() == 0 {
-                shard.bytes = Vec::new();
+        for waiting in self.shards.borrow_mut().iter_mut() {
+            if waiting.tensors.get() == 0 {
+                waiting.shard = Shard::Memory(Vec::new());
             }
         }
-        Ok((entry, packed))
+        Ok((entry, packed?))
     }
 
     /// Calls `f` with every shard that `entry` lies in, and the range of its bytes there.
-    fn visit(&self, entry: &TensorEntry, mut f: impl FnMut(&Shard, std::ops::Range<usize>)) {
+    fn visit(&self, entry: &TensorEntry, mut f: impl FnMut(&Waiting, std::ops::Range<usize>)) {
         let bytes = entry.encoding.bytes(&entry.shape).unwrap_or(0);
         let (start, end) = (entry.offset, entry.offset + bytes);
         let mut offset = self.begin;
-        for shard in self.shards.borrow().iter() {
-            let (low, high) = (start.max(offset), end.min(offset + shard.length));
+        for waiting in self.shards.borrow().iter() {
+            let (low, high) = (start.max(offset), end.min(offset + waiting.length));
             if low < high {
-                f(shard, (low - offset) as usize..(high - offset) as usize);
+                f(waiting, (low - offset) as usize..(high - offset) as usize);
             }
-            offset += shard.length;
+            offset += waiting.length;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::{bundle::check_bytes, manifest::ShardEntry, shard::Shard};
 use crate::{Error, ErrorKind, Result};
 
 /// A place that holds the files of a bundle.
@@ -13,8 +14,11 @@ pub enum Location {
     #[cfg(not(target_family = "wasm"))]
     Folder(std::path::PathBuf),
     /// An address; files lie beneath it.
-    #[cfg(any(feature = "cli", feature = "web"))]
+    #[cfg(feature = "cli")]
     Url(String),
+    /// A host that fetches and stores shards by itself.
+    #[cfg(feature = "web")]
+    Host(crate::web::Host),
 }
 
 impl Location {
@@ -45,13 +49,54 @@ impl Location {
             })?,
             #[cfg(not(target_family = "wasm"))]
             Self::Folder(folder) => read_limited(&folder.join(name), limit)?,
-            #[cfg(any(feature = "cli", feature = "web"))]
+            #[cfg(feature = "cli")]
             Self::Url(base) => {
                 return http::get(&format!("{base}/{name}"), limit, progress).await;
             }
+            #[cfg(feature = "web")]
+            Self::Host(host) => host.fetch(name, limit).await?,
         };
         progress(bytes.len() as u64);
         Ok(bytes)
+    }
+
+    /// Shards whose hashes are right. `progress` hears how many bytes of them have arrived.
+    pub(super) async fn shards(
+        &self,
+        entries: &[ShardEntry],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Shard>> {
+        #[cfg(feature = "web")]
+        if let Self::Host(host) = self {
+            let shards = host.shards(entries, progress).await?;
+            return Ok(shards.into_iter().map(Shard::Host).collect());
+        }
+        let mut shards = Vec::new();
+        let mut done = 0;
+        for ShardEntry {
+            file,
+            bytes: length,
+            sha256,
+        } in entries
+        {
+            let mut report = |bytes: u64| progress(done + bytes.min(*length));
+            let bytes = self.read(file, *length, &mut report).await?;
+            check_bytes(file, &bytes, *length, sha256)?;
+            done += length;
+            progress(done);
+            shards.push(Shard::Memory(bytes));
+        }
+        Ok(shards)
+    }
+
+    /// Lets these shards arrive while other things happen, where that is possible.
+    pub(super) fn prefetch(&self, entries: &[ShardEntry]) {
+        #[cfg(feature = "web")]
+        if let Self::Host(host) = self {
+            host.prefetch(entries);
+        }
+        #[cfg(not(feature = "web"))]
+        let _ = entries;
     }
 }
 
@@ -110,9 +155,4 @@ mod http {
             progress(bytes.len() as u64);
         }
     }
-}
-
-#[cfg(all(feature = "web", not(feature = "cli")))]
-mod http {
-    pub(super) use crate::web::http_get as get;
 }

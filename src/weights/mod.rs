@@ -1,4 +1,5 @@
-//! Bundles: a manifest and raw shards of packed tensors, read from memory, a folder or a URL.
+//! Bundles: a manifest and raw shards of packed tensors, read from memory, a folder, a URL or
+//! a browser's storage.
 //!
 //! Nothing here knows which networks there are: a bundle is stages, a stage is named tensors.
 
@@ -6,6 +7,7 @@ mod bundle;
 mod encoding;
 mod location;
 mod manifest;
+mod shard;
 #[cfg(feature = "cli")]
 mod writer;
 

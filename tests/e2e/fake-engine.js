@@ -6,7 +6,9 @@ const SAMPLE_RATE = 16000;
 const STAGES = ["encode", "condition", "denoise", "decode", "vocode"];
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-export default async function init() {}
+export default async function init() {
+  return { memory: new WebAssembly.Memory({ initial: 1 }) };
+}
 
 function fail(name, message, hint) {
   throw { name, message, cause: undefined, hint };
@@ -48,13 +50,18 @@ export class Engine {
     return {
       model: "Stand-in", licence: "MIT", credits: ["nobody"], trained: this.behaviour === "trained",
       device: this.device, adapter: this.device === "webgpu" ? "an adapter" : undefined,
-      bytes: 3_400_000, parameters: 1_700_000, seconds: { min: 1, max: 30, default: 4 },
+      bytes: this.#bytes(), parameters: 1_700_000, seconds: { min: 1, max: 30, default: 4 },
       steps: { default: 10 }, scheduler: "ddim", guidance: 3.5, estimateMs: 2000, gflop: 3, hasRanking: false,
     };
   }
 
   estimate({ steps = 10 }) {
-    return { gflop: 0.3 * steps, ms: 200 * steps, bytes: 3_400_000 };
+    const shards = [{ file: "000.bin", bytes: this.#bytes(), sha256: "0".repeat(64) }];
+    return { gflop: 0.3 * steps, ms: 200 * steps, bytes: this.#bytes(), shards };
+  }
+
+  #bytes() {
+    return this.behaviour === "large" ? 640_000_000 : 3_400_000;
   }
 
   generateRgba(rgba, width, height, settings, onEvent, isCancelled) {

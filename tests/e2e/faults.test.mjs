@@ -25,7 +25,7 @@ async function withClient(behaviour, body, device = "wasm") {
   const { page, close } = await open(browser, server.url);
   await engineReady(page);
   let workers = 0;
-  page.on("worker", () => (workers += 1));
+  page.on("worker", (worker) => (workers += Number(worker.url().endsWith("/worker.js"))));
   const outcome = await page.evaluate(
     async ({ behaviour, device, body }) => {
       const { create } = await import("/web/dist/client.js");

@@ -18,9 +18,9 @@ const { chromium } = requireWeb("playwright-core");
 /** The same flags as in webdriver.json: WebGPU on a software adapter, and no network of its own. */
 const FLAGS = JSON.parse(readFileSync(join(ROOT, "webdriver.json"), "utf8"))["goog:chromeOptions"].args;
 
-export function launch() {
+export function launch(...flags) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
 
 /** Serves the repository; by the program itself where it was built. */

@@ -42,7 +42,7 @@ export async function serve({ root, port = 0, overrides = new Map() }) {
   const requests = [];
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
-    requests.push({ path, range: request.headers.range });
+    requests.push({ path, range: request.headers.range, ifRange: request.headers["if-range"] });
     try {
       if (await overrides.get(path)?.(request, response)) return;
       await sendFile(join(folder, normalize(path.endsWith("/") ? `${path}index.html` : path)), request, response);
@@ -64,13 +64,16 @@ export async function serve({ root, port = 0, overrides = new Map() }) {
 }
 
 async function sendFile(path, request, response) {
-  const { size } = await stat(path);
+  const { size, mtimeMs } = await stat(path);
+  const etag = `"${size}-${Math.round(mtimeMs)}"`;
   const headers = {
     "content-type": TYPES[extname(path)] ?? "application/octet-stream",
     "accept-ranges": "bytes",
     "cache-control": "no-cache",
+    etag,
   };
-  const range = parseRange(request.headers.range, size);
+  const unchanged = [undefined, etag].includes(request.headers["if-range"]);
+  const range = unchanged ? parseRange(request.headers.range, size) : undefined;
   if (range === null) {
     response.writeHead(416, { ...headers, "content-range": `bytes */${size}` }).end();
     return;

@@ -89,7 +89,20 @@ for (const { bundle, settings, names, device, bound } of cases) {
     const trace = await page.evaluate(async ({ device, bundle, settings }) => {
       const module = await import(`/web/dist/${device}/art2mus.js`);
       await module.default();
-      const engine = await module.Engine.load(new URL(`/${bundle}`, location.href).href, device, {});
+      // What web/src/shards.ts does in a worker, in short.
+      const files = {};
+      const store = {
+        async arrived(shards) {
+          for (const { file } of shards) {
+            files[file] = new Uint8Array(await (await fetch(`/${bundle}${file}`)).arrayBuffer());
+          }
+          return shards.reduce((sum, { bytes }) => sum + bytes, 0);
+        },
+        prefetch() {},
+        read: (file, offset, length) => files[file].subarray(offset, offset + length),
+        release: (file) => delete files[file],
+      };
+      const engine = await module.Engine.load(new URL(`/${bundle}`, location.href).href, device, {}, store);
       const picture = await (await fetch("/tests/fixtures/picture.png")).arrayBuffer();
       const never = () => false;
       const options = { ...settings, trace: true };

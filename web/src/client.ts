@@ -8,6 +8,9 @@
  * const { samples, sampleRate, wav } = await generation.result;
  * ```
  *
+ * Weights are stored in the browser, where it allows that: `storage()`, `persist()` and `deleteStored()`
+ * are about them, and `estimate()` says what is still to be downloaded.
+ *
  * The engine lives in a worker of its own. One generation runs at a time; further ones wait their
  * turn. After a crash, or when a cancelled run does not let go, the worker is replaced and the
  * bundle loaded again by the next generation.
@@ -34,6 +37,7 @@ export type { Artwork } from "./artwork.js";
 export { Art2MusError, ERROR_NAMES, type ErrorName } from "./errors.js";
 export { Generation, type Result } from "./generation.js";
 export { probe, type Limits, type Probe, type Tier } from "./probe.js";
+export { deleteStored, persist, storage, type StorageState } from "./storage.js";
 export type {
   Device,
   DoneEvent,

@@ -13,7 +13,8 @@ import { cancelled, orAbort } from "./abort.js";
 import { create, type Art2Mus, type GenerationEvent, type Result, type Settings } from "./client.js";
 import { Art2MusError, toError } from "./errors.js";
 import { fromQuery } from "./settings.js";
-import { formatDuration, loadTexts, text } from "./texts.js";
+import { LARGE_DOWNLOAD } from "./storage.js";
+import { formatBytes, formatDuration, loadTexts, text } from "./texts.js";
 
 const SETTINGS = ["seconds", "steps", "guidance", "scheduler", "seed"] as const;
 const ATTRIBUTES = ["src", "bundle", "device", ...SETTINGS] as const;
@@ -50,6 +51,8 @@ export class ArtToMus extends HTMLElement {
   readonly #status = document.createElement("p");
   readonly #audio = document.createElement("audio");
   #run: AbortController | undefined;
+  /** A large download that the button asks about; the next press agrees to it. */
+  #asked: { bundle: string; bytes: number } | undefined;
 
   constructor() {
     super();
@@ -73,7 +76,7 @@ export class ArtToMus extends HTMLElement {
     root.append(this.#picture, this.#controls);
     this.#button.addEventListener("click", () => {
       if (this.#run) this.cancel();
-      else this.generate().catch(() => {}); // Shown in the element, and told by an event.
+      else this.#generate(true).catch(() => {}); // Shown in the element, and told by an event.
     });
   }
 
@@ -106,7 +109,12 @@ export class ArtToMus extends HTMLElement {
   }
 
   /** Makes music from `src`. A run that is under way is cancelled first. */
-  async generate(): Promise<Result> {
+  generate(): Promise<Result> {
+    return this.#generate(false);
+  }
+
+  /** `ask`: a person pressed the button, and is asked before a large download. */
+  async #generate(ask: boolean): Promise<Result> {
     this.cancel();
     const run = (this.#run = new AbortController());
     try {
@@ -118,6 +126,7 @@ export class ArtToMus extends HTMLElement {
         throw new Art2MusError({ name: "Input", message: text("error.noSource"), hint });
       }
       const engine = await orAbort(this.#engine(), run.signal);
+      if (ask) await orAbort(this.#ask(engine), run.signal);
       const picture = new URL(this.src, document.baseURI);
       const generation = engine.generate(picture, { ...this.#settings(), signal: run.signal });
       for await (const event of generation) this.#onEvent(event);
@@ -125,6 +134,7 @@ export class ArtToMus extends HTMLElement {
       this.#finish(text("run.done"));
       this.#audio.src = URL.createObjectURL(result.wav());
       this.#audio.hidden = false;
+      this.#asked = undefined;
       this.#tell("done", result);
       return result;
     } catch (thrown) {
@@ -145,6 +155,20 @@ export class ArtToMus extends HTMLElement {
     this.#run = undefined;
   }
 
+  /** Ends the run with a question when it would download much; the next press is the answer. */
+  async #ask(engine: Art2Mus): Promise<void> {
+    if (engine.info.bytes <= LARGE_DOWNLOAD || this.#asked?.bundle === this.bundle) return;
+    const { download } = await engine.estimate(this.#settings());
+    if (download <= LARGE_DOWNLOAD) return;
+    this.#asked = { bundle: this.bundle, bytes: download };
+    const values = { bytes: formatBytes(download), host: new URL(this.#bundle()).host };
+    throw new Art2MusError({ name: "Cancelled", message: text("ask.element", values) });
+  }
+
+  #bundle(): string {
+    return this.bundle === "" ? DEFAULT_BUNDLE.href : new URL(this.bundle, document.baseURI).href;
+  }
+
   #settings(): Settings {
     const params = new URLSearchParams();
     for (const name of SETTINGS) {
@@ -156,8 +180,7 @@ export class ArtToMus extends HTMLElement {
 
   #engine(): Promise<Art2Mus> {
     const device = fromQuery(`device=${encodeURIComponent(this.device)}`).device;
-    const bundle =
-      this.bundle === "" ? DEFAULT_BUNDLE.href : new URL(this.bundle, document.baseURI).href;
+    const bundle = this.#bundle();
     const key = `${device} ${bundle}`;
     const shared = engines.get(key) ?? { engine: create({ bundle, device }), users: new Set() };
     if (!engines.has(key)) {
@@ -197,7 +220,10 @@ export class ArtToMus extends HTMLElement {
   }
 
   #label(): void {
-    this.#button.textContent = text(this.#run ? "run.cancel" : "run.make");
+    const asked = this.#asked?.bundle === this.bundle ? this.#asked : undefined;
+    if (this.#run) this.#button.textContent = text("run.cancel");
+    else if (!asked) this.#button.textContent = text("run.make");
+    else this.#button.textContent = text("ask.download", { bytes: formatBytes(asked.bytes) });
     this.#progress.ariaLabel = text("progress.label");
   }
 

@@ -1,13 +1,34 @@
 /** The WebAssembly module as JavaScript sees it. Both builds, `webgpu` and `wasm`, look the same. */
 
+import type { Shard } from "./download.js";
 import type { Device, Estimate, GenerationEvent, Info, RawResult, Settings } from "./protocol.js";
 
 type OnEvent = (event: GenerationEvent) => void;
 
+/** Where the engine gets weights from: shards stay on this side, tensors go over one by one. */
+export interface ShardStore {
+  /**
+   * Asks for shards; resolves with how many of their bytes have arrived as soon as that is more than
+   * `known`. Only when all of them can be read it is the sum of their lengths.
+   */
+  arrived(shards: Shard[], known: number): Promise<number>;
+  /** Asks for shards that will be needed soon, and does not wait. */
+  prefetch(shards: Shard[]): void;
+  /** Bytes of a shard that has arrived. */
+  read(file: string, offset: number, length: number): Uint8Array;
+  /** The shard will not be read any more. */
+  release(file: string): void;
+}
+
+/** What a generation costs, as the engine knows it: not what is stored already. */
+export interface EngineEstimate extends Omit<Estimate, "download"> {
+  shards: Shard[];
+}
+
 /** A loaded model. */
 export interface Engine {
   info(): Info;
-  estimate(settings: Settings): Estimate;
+  estimate(settings: Settings): EngineEstimate;
   /** From an encoded picture file. */
   generate(
     picture: Uint8Array,
@@ -29,8 +50,15 @@ export interface Engine {
 
 export interface EngineModule {
   /** Fetches and starts the `.wasm` file that lies beside the module. */
-  default(): Promise<unknown>;
+  default(): Promise<{ memory: WebAssembly.Memory }>;
+  /** What the GPU said of its own accord; only in the module with WebGPU. */
+  deviceTrouble?(): Error | undefined;
   Engine: {
-    load(bundle: string, device: Device, options: { allowSlow?: boolean }): Promise<Engine>;
+    load(
+      bundle: string,
+      device: Device,
+      options: { allowSlow?: boolean },
+      store: ShardStore,
+    ): Promise<Engine>;
   };
 }

@@ -82,7 +82,8 @@ export class WorkerHost {
 
   #receive(message: FromWorker): void {
     if (message.kind === "lost") {
-      this.close(lost(message.error.message));
+      const { error } = message;
+      this.close(error.name === "Internal" ? lost(error.message) : toError(error));
       return;
     }
     const pending = this.#pending.get(message.id);

@@ -1,12 +1,14 @@
 /** The page: one picture, one button, one piece of music. */
 
-import { create, type Art2Mus, type GenerationEvent } from "./client.js";
+import { create, persist, storage, type Art2Mus, type GenerationEvent } from "./client.js";
 import { byId, keepHeight, show } from "./dom.js";
 import { toError } from "./errors.js";
 import { Gallery, type GalleryPicture } from "./gallery.js";
 import { PictureInput } from "./picture-input.js";
 import { ProgressView } from "./progress-view.js";
 import { ResultView } from "./result-view.js";
+import { LARGE_DOWNLOAD } from "./storage.js";
+import { StorageView } from "./storage-view.js";
 import { fromForm, fromQuery, intoForm, toQuery, type PageSettings } from "./settings.js";
 import { fillTexts, formatBytes, formatDuration, loadTexts, text } from "./texts.js";
 
@@ -27,12 +29,14 @@ class Page {
   readonly #gallery = new Gallery((picture) => this.#begin(picture));
   readonly #progress = new ProgressView((sentence) => this.#announce(sentence));
   readonly #result = new ResultView();
+  readonly #storage = new StorageView((sentence) => this.#announce(sentence), () => this.#refresh());
   #settings = fromQuery(location.search);
   #engine: Art2Mus | undefined;
   #opening: AbortController | undefined;
   #run: AbortController | undefined;
   #allowSlow = false;
   #beginWhenOpen = false;
+  #mayDownload = false;
 
   constructor() {
     keepHeight(byId("drop", HTMLElement));
@@ -50,6 +54,16 @@ class Page {
       this.#allowSlow = true;
       void this.open();
     });
+    byId("ask-download", HTMLButtonElement).addEventListener("click", () => {
+      this.#mayDownload = true;
+      void persist(); // So large a download should not vanish when space gets short.
+      void this.#generate();
+      this.#make.focus();
+    });
+    byId("ask-not-now", HTMLButtonElement).addEventListener("click", () => {
+      show(byId("ask", HTMLElement), false);
+      this.#make.focus();
+    });
     this.#refresh();
   }
 
@@ -60,6 +74,8 @@ class Page {
     this.#engine?.dispose();
     this.#engine = undefined;
     this.#hideProblem();
+    this.#mayDownload = false;
+    show(byId("ask", HTMLElement), false);
     byId("about", HTMLElement).replaceChildren();
     this.#state.textContent = text("engine.starting");
     this.#refresh();
@@ -97,6 +113,10 @@ class Page {
     this.#beginWhenOpen = false;
     const settings = this.#settings;
     const run = (this.#run = new AbortController());
+    if (!(await this.#agreed(engine))) {
+      this.#run = undefined;
+      return release();
+    }
     const start = performance.now();
     this.#hideProblem();
     this.#result.hide();
@@ -124,6 +144,24 @@ class Page {
     this.#refresh();
   }
 
+  /** Whether a run may begin; asks the person before a large download. */
+  async #agreed(engine: Art2Mus): Promise<boolean> {
+    const ask = byId("ask", HTMLElement);
+    show(ask, false);
+    if (this.#mayDownload || engine.info.bytes <= LARGE_DOWNLOAD) return true;
+    // Settings out of range: the run itself says so.
+    const estimate = await engine.estimate(this.#settings.generation).catch(() => undefined);
+    if (estimate === undefined || estimate.download <= LARGE_DOWNLOAD) return true;
+    const { supported } = await storage();
+    const { host } = new URL(this.#settings.bundle, document.baseURI);
+    const values = { bytes: formatBytes(estimate.download), host };
+    byId("ask-body", HTMLElement).textContent = text(supported ? "ask.stored" : "ask.memory", values);
+    byId("ask-download", HTMLButtonElement).textContent = text("ask.download", values);
+    show(ask, true);
+    byId("ask-download", HTMLButtonElement).focus();
+    return false;
+  }
+
   #onEvent(event: GenerationEvent): void {
     this.#progress.show(event);
     // For whoever drives the page from outside: the same events, on the page's own window.
@@ -136,6 +174,8 @@ class Page {
     const running = this.#run !== undefined;
     this.#make.ariaDisabled = String(!ready || running);
     this.#gallery.disabled = running;
+    this.#storage.disabled = running;
+    if (!running) void this.#storage.refresh();
     show(this.#cancel, running);
     if (this.#picture.name === undefined) this.#cost.textContent = text("run.noPicture");
     else if (this.#engine === undefined) this.#cost.textContent = this.#state.textContent;
@@ -144,11 +184,13 @@ class Page {
 
   async #showCost(engine: Art2Mus): Promise<void> {
     try {
-      const { ms, bytes } = await engine.estimate(this.#settings.generation);
+      const { ms, download } = await engine.estimate(this.#settings.generation);
       if (engine !== this.#engine) return;
-      this.#cost.textContent = ms === null
-        ? text("run.costBytes", { bytes: formatBytes(bytes) })
-        : text("run.cost", { time: formatDuration(ms), bytes: formatBytes(bytes) });
+      const weights = download > 0
+        ? text("run.costDownload", { bytes: formatBytes(download) })
+        : text("run.costStored");
+      const time = ms === null ? "" : `${text("run.cost", { time: formatDuration(ms) })} `;
+      this.#cost.textContent = time + weights;
     } catch {
       this.#cost.textContent = ""; // Settings out of range: the run itself says so.
     }

@@ -105,7 +105,10 @@ export interface Estimate {
   gflop: number;
   /** Null on a GPU, whose speed is not known beforehand. */
   ms: number | null;
+  /** Weights that it reads. */
   bytes: number;
+  /** Those of them that are not stored in this browser yet. */
+  download: number;
 }
 
 export interface TraceTensor {
@@ -126,6 +129,8 @@ export interface RawResult {
   /** The settings in full, defaults filled in. */
   settings: Record<string, unknown>;
   timings: { stage: string; ms: number }[];
+  /** Size of WebAssembly's memory, which never shrinks: the most that was needed so far. */
+  wasmBytes: number;
   trace?: Record<string, TraceTensor>;
 }
 

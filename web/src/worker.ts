@@ -4,9 +4,12 @@
  * which is how a cancellation reaches it.
  */
 
-import type { Engine, EngineModule } from "./engine.js";
+import type { Engine, EngineEstimate, EngineModule } from "./engine.js";
 import { toPlain, type PlainError } from "./errors.js";
-import type { Call, FromWorker, GenerationEvent, Picture, RawResult, ToWorker } from "./protocol.js";
+import type { Call, Estimate, FromWorker, GenerationEvent, Picture, RawResult, ToWorker } from "./protocol.js";
+import { Shards } from "./shards.js";
+import { list } from "./stored.js";
+import { loadTexts } from "./texts.js";
 
 /** The part of the worker's global scope that is used here. */
 interface Scope {
@@ -18,22 +21,50 @@ interface Scope {
 
 const scope = self as unknown as Scope;
 const cancelled = new Set<number>();
+/** How long the GPU may take to say what happened to it. */
+const TELLING_MS = 50;
+/** Failures that the GPU may be behind. */
+const ASK_THE_GPU: readonly string[] = ["Internal", "DeviceLost"];
 let engine: Engine | undefined;
+let module: EngineModule | undefined;
+let memory: WebAssembly.Memory | undefined;
+let shards: Shards | undefined;
 
 scope.addEventListener("message", ({ data }) => {
-  if ("cancel" in data) cancelled.add(data.cancel);
-  else void answer(data.id, data.call);
+  if ("cancel" in data) {
+    cancelled.add(data.cancel);
+    shards?.cancel();
+  } else {
+    void answer(data.id, data.call);
+  }
 });
 
 // A panic inside the engine surfaces here, after which its promise never settles.
 scope.addEventListener("error", (event) => {
   event.preventDefault();
-  scope.postMessage({ kind: "lost", error: internal(event.error ?? event.message) });
+  void end(event.error ?? event.message);
 });
 scope.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
-  scope.postMessage({ kind: "lost", error: internal(event.reason) });
+  void end(event.reason);
 });
+
+/** Tells the page that this worker can do nothing more. */
+async function end(thrown: unknown): Promise<void> {
+  scope.postMessage({ kind: "lost", error: (await trouble()) ?? internal(thrown) });
+}
+
+/** What the GPU said of its own accord, which is what is behind all that failed on it. */
+async function trouble(): Promise<PlainError | undefined> {
+  // It says so in a task of its own, maybe after the failure.
+  await new Promise((resolve) => setTimeout(resolve, TELLING_MS));
+  try {
+    const told = module?.deviceTrouble?.();
+    return told === undefined ? undefined : toPlain(told);
+  } catch {
+    return undefined; // The module may not answer any more.
+  }
+}
 
 async function answer(id: number, call: Call): Promise<void> {
   try {
@@ -43,19 +74,25 @@ async function answer(id: number, call: Call): Promise<void> {
     } else if (engine === undefined) {
       throw new Error("no model is loaded");
     } else if (call.kind === "estimate") {
-      scope.postMessage({ kind: "reply", id, value: engine.estimate(call.settings) });
+      scope.postMessage({ kind: "reply", id, value: await estimate(engine.estimate(call.settings)) });
     } else {
       const onEvent = (event: GenerationEvent) => scope.postMessage({ kind: "event", id, event });
       const isCancelled = () => cancelled.has(id);
       const value = await generate(engine, call, onEvent, isCancelled);
+      // Music that was made on a device without memory is none.
+      const told = module?.deviceTrouble ? await trouble() : undefined;
+      if (told) throw told;
       value.samples = owned(value.samples);
       value.wav = owned(value.wav);
+      value.wasmBytes = memory?.buffer.byteLength ?? 0;
       scope.postMessage({ kind: "reply", id, value }, [value.samples.buffer, value.wav.buffer]);
     }
   } catch (thrown) {
     const trap = thrown instanceof WebAssembly.RuntimeError;
-    const error = trap ? internal(thrown) : toPlain(thrown);
-    scope.postMessage({ kind: "failure", id, error, fatal: trap || error.name === "DeviceLost" });
+    const said = trap ? internal(thrown) : toPlain(thrown);
+    const error = ASK_THE_GPU.includes(said.name) ? ((await trouble()) ?? said) : said;
+    const fatal = trap || error.name === "DeviceLost" || error.name === "OutOfMemory";
+    scope.postMessage({ kind: "failure", id, error, fatal });
   } finally {
     cancelled.delete(id);
   }
@@ -63,14 +100,23 @@ async function answer(id: number, call: Call): Promise<void> {
 
 async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
   const url = new URL(`./${call.device}/art2mus.js`, import.meta.url);
-  let module: EngineModule;
   try {
+    const texts = loadTexts();
     module = (await import(url.href)) as EngineModule;
-    await module.default();
+    ({ memory } = await module.default());
+    await texts;
   } catch (thrown) {
     throw toPlain(thrown, thrown instanceof WebAssembly.CompileError ? "Unsupported" : "Network");
   }
-  return module.Engine.load(call.bundle, call.device, { allowSlow: call.allowSlow });
+  shards = new Shards(call.bundle);
+  return module.Engine.load(call.bundle, call.device, { allowSlow: call.allowSlow }, shards);
+}
+
+/** Adds what would have to be downloaded. */
+async function estimate({ shards, ...cost }: EngineEstimate): Promise<Estimate> {
+  const stored = (await list()).shards;
+  const missing = shards.filter(({ sha256 }) => !stored.has(sha256));
+  return { ...cost, download: missing.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
 function generate(

@@ -2,7 +2,10 @@
 
 import {
   create,
+  deleteStored,
+  persist,
   probe,
+  storage,
   type Art2Mus,
   type Art2MusError,
   type Generation,
@@ -32,6 +35,8 @@ export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
   }
   art2mus.generate(new ImageData(1, 1));
   art2mus.generate(new URL("https://example.org/a.png"), { region: { x: 0, y: 0, width: 0.5, height: 1 } });
+  if ((await art2mus.estimate()).download > 1e8) same<Awaited<ReturnType<typeof persist>>, boolean>(true);
+  if ((await storage()).stored > 0) await deleteStored();
   // @ts-expect-error an address must be a URL: a bare string says nothing of what it is relative to
   art2mus.generate("a.png");
   // @ts-expect-error no such scheduler

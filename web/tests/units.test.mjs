@@ -23,7 +23,7 @@ test("every text that is used exists, and every text is used", () => {
   const texts = JSON.parse(read("../texts/en.json"));
   const sources = readdirSync(new URL("../src/", import.meta.url)).map((name) => read(`../src/${name}`));
   const source = [...sources, read("../../index.html")].join("\n");
-  const literal = /(?:text\(\s*|data-(?:text|label)=|cancelled\(|\["|[?:] )"([a-z]+\.[A-Za-z.]+)"/g;
+  const literal = /(?:text\(\s*|data-(?:text|label)=|(?:cancelled|integrity)\(|\["|[?:] )"([a-z]+\.[A-Za-z.]+)"/g;
   const used = new Set([...source.matchAll(literal)].map((match) => match[1]));
   const built = [...source.matchAll(/text\(`([\w.]+)\$\{/g)].map((match) => match[1]);
   for (const key of used) assert.ok(key in texts, `no text for ${key}`);

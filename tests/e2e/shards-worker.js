@@ -1,0 +1,35 @@
+// A worker that gets shards as the engine's worker does, for tests that need no engine.
+
+import { Sha256 } from "/web/dist/sha256.js";
+import { Shards } from "/web/dist/shards.js";
+import { deleteStored } from "/web/dist/storage.js";
+import { loadTexts } from "/web/dist/texts.js";
+
+const shards = new Shards(new URL("/bundle/", location.href).href);
+
+addEventListener("message", async ({ data: { wanted, cancelAt, forget } }) => {
+  await loadTexts();
+  const progress = [];
+  try {
+    const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (let known = 0; known < total; ) {
+      known = await shards.arrived(wanted, known);
+      progress.push(known);
+      postMessage({ known });
+      // As a message of the page does: while the next bytes are waited for.
+      if (cancelAt !== undefined && known >= cancelAt) setTimeout(() => shards.cancel());
+    }
+    if (forget) await deleteStored();
+    const hashes = [];
+    for (const { file, bytes } of wanted) {
+      // In two parts, as tensors are read.
+      const half = Math.floor(bytes / 2);
+      const [one, other] = [shards.read(file, 0, half), shards.read(file, half, bytes - half)];
+      hashes.push(new Sha256().update(one).update(other).hex());
+      shards.release(file);
+    }
+    postMessage({ progress, hashes });
+  } catch ({ name, message, hint }) {
+    postMessage({ progress, error: { name, message, hint } });
+  }
+});

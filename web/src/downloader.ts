@@ -1,0 +1,124 @@
+/**
+ * A worker of the engine's worker, which computes for seconds without looking up: here shards are
+ * downloaded, hashed and stored meanwhile. What is done goes over as a `Blob`, which is a file or
+ * memory of the browser and is read piece by piece; no bytes are copied.
+ */
+
+import { download, type Shard } from "./download.js";
+import { toPlain, type PlainError } from "./errors.js";
+import { toHex } from "./sha256.js";
+import { find, openFolder, openPart, remove } from "./stored.js";
+import { loadTexts } from "./texts.js";
+
+/** To the downloader: shards to fetch from beneath `base`, in this order; or to stop everything. */
+export type ToDownloader = { base: string; shards: Shard[] } | "cancel";
+
+/** From it: how many bytes of a file are there; the file; why it cannot be had. */
+export type FromDownloader =
+  | { file: string; arrived: number }
+  | { file: string; blob: Blob }
+  | { file: string; error: PlainError };
+
+interface Scope {
+  postMessage(message: FromDownloader): void;
+  addEventListener(type: "message", listener: (event: MessageEvent<ToDownloader>) => void): void;
+}
+
+/** Downloads at a time: enough that none waits for another's first byte. */
+const AT_ONCE = 2;
+/** Bytes between two reports. */
+const REPORT = 1 << 18;
+
+const scope = self as unknown as Scope;
+const folder = openFolder();
+const texts = loadTexts();
+/** Stored shards that this visit has hashed. */
+const verified = new Set<string>();
+let queue: { base: string; shard: Shard }[] = [];
+let running = 0;
+let stop = new AbortController();
+
+scope.addEventListener("message", ({ data }) => {
+  if (data === "cancel") {
+    queue = [];
+    stop.abort();
+    stop = new AbortController();
+    return;
+  }
+  for (const shard of data.shards) queue.push({ base: data.base, shard });
+  work();
+});
+
+function work(): void {
+  while (running < AT_ONCE && queue.length > 0) {
+    const { base, shard } = queue.shift()!;
+    running += 1;
+    void get(base, shard, stop.signal).finally(() => {
+      running -= 1;
+      work();
+    });
+  }
+}
+
+async function get(base: string, shard: Shard, signal: AbortSignal): Promise<void> {
+  const { file } = shard;
+  let reported = 0;
+  const onProgress = (arrived: number) => {
+    if (signal.aborted || (arrived > reported && arrived < reported + REPORT)) return;
+    reported = arrived;
+    scope.postMessage({ file, arrived });
+  };
+  try {
+    await texts;
+    const directory = await folder;
+    const fetching = () => fetchShard(base, shard, directory, signal, onProgress);
+    // Another tab may be at it: then this one waits, and finds the file.
+    const blob = directory === undefined || !("locks" in navigator)
+      ? await fetching()
+      : await navigator.locks.request(`art2mus ${shard.sha256}`, { signal }, fetching);
+    if (!signal.aborted) scope.postMessage({ file, blob });
+  } catch (thrown) {
+    if (!signal.aborted) scope.postMessage({ file, error: toPlain(thrown) });
+  }
+}
+
+/** The shard from storage, when it is there and right; else from the server. */
+async function fetchShard(
+  base: string,
+  shard: Shard,
+  folder: FileSystemDirectoryHandle | undefined,
+  signal: AbortSignal,
+  onProgress: (bytes: number) => void,
+): Promise<Blob> {
+  const { file, sha256 } = shard;
+  const found = folder && (await find(folder, sha256));
+  if (found && (verified.has(sha256) || (await isRight(found, shard)))) {
+    verified.add(sha256);
+    return found;
+  }
+  if (folder && found) await remove(folder, sha256);
+  const part = await openPart(folder, sha256);
+  try {
+    await download(new URL(file, base).href, shard, part, { signal, onProgress, stored: folder !== undefined });
+    const blob = await part.finish();
+    verified.add(sha256);
+    return blob;
+  } finally {
+    part.close();
+  }
+}
+
+/**
+ * Hashes what an earlier visit has stored: storage can be damaged too. The browser's own digest is ten
+ * times as fast as ours; it wants a whole shard at once, which here is no loss, and where there is
+ * storage it is there too.
+ */
+async function isRight(found: File, { bytes, sha256 }: Shard): Promise<boolean> {
+  if (found.size !== bytes) return false;
+  try {
+    const digest = await crypto.subtle.digest("SHA-256", await found.arrayBuffer());
+    return toHex(new Uint8Array(digest)) === sha256;
+  } catch {
+    return false; // It cannot be read.
+  }
+}

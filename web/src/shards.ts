@@ -1,0 +1,132 @@
+/** The shards of one bundle as the engine reads them; a worker of their own downloads them. */
+
+import { cancelled } from "./abort.js";
+import type { Shard } from "./download.js";
+import type { FromDownloader, ToDownloader } from "./downloader.js";
+import type { ShardStore } from "./engine.js";
+import type { PlainError } from "./errors.js";
+import { text } from "./texts.js";
+
+/** Only workers have it, so the types of a page do not know it. */
+declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBuffer };
+
+interface Entry {
+  arrived: number;
+  blob?: Blob;
+  error?: PlainError;
+}
+
+export class Shards implements ShardStore {
+  readonly #base: string;
+  readonly #entries = new Map<string, Entry>();
+  readonly #reader = new FileReaderSync();
+  /** Started again after a crash. */
+  #downloader: Worker | undefined;
+  #wake: () => void = () => {};
+  #changed = this.#next();
+
+  /** `base` is the address of the bundle's folder. */
+  constructor(base: string) {
+    this.#base = base;
+    this.#downloader = this.#start(); // Now: it gets ready while the engine does.
+  }
+
+  async arrived(shards: Shard[], known: number): Promise<number> {
+    this.prefetch(shards);
+    const all = shards.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (;;) {
+      let sum = 0;
+      for (const { file, bytes } of shards) {
+        const entry = this.#entries.get(file);
+        if (entry === undefined) throw cancelled("error.cancelled");
+        if (entry.error !== undefined) {
+          this.#entries.delete(file); // Whoever asks again gets another attempt.
+          throw entry.error;
+        }
+        // What is not hashed yet is not there yet.
+        sum += entry.blob ? bytes : Math.min(entry.arrived, bytes - 1);
+      }
+      if (sum > known || sum === all) return sum;
+      await this.#changed;
+    }
+  }
+
+  prefetch(shards: Shard[]): void {
+    const missing = shards.filter(({ file }) => {
+      const entry = this.#entries.get(file);
+      return entry === undefined || entry.error !== undefined;
+    });
+    if (missing.length === 0) return;
+    for (const { file } of missing) this.#entries.set(file, { arrived: 0 });
+    this.#post({ base: this.#base, shards: missing });
+  }
+
+  read(file: string, offset: number, length: number): Uint8Array {
+    try {
+      const blob = this.#entries.get(file)?.blob;
+      if (blob === undefined) throw new Error(`${file} was not asked for`);
+      return new Uint8Array(this.#reader.readAsArrayBuffer(blob.slice(offset, offset + length)));
+    } catch (thrown) {
+      // Somebody has deleted it since, or the disk failed.
+      const message = text("shard.unreadable", { file, reason: String(thrown) });
+      throw { name: "File", message, hint: text("shard.hint.again") } satisfies PlainError;
+    }
+  }
+
+  release(file: string): void {
+    this.#entries.delete(file);
+  }
+
+  /** Stops all downloads; whoever waits for one gets `Cancelled`. */
+  cancel(): void {
+    if (this.#downloader === undefined) return;
+    this.#post("cancel");
+    for (const [file, { blob }] of this.#entries) {
+      if (blob === undefined) this.#entries.delete(file);
+    }
+    this.#notify();
+  }
+
+  #post(message: ToDownloader): void {
+    this.#downloader ??= this.#start();
+    this.#downloader.postMessage(message);
+  }
+
+  #start(): Worker {
+    const url = new URL("./downloader.js", import.meta.url);
+    const worker = new Worker(url, { type: "module", name: "art2mus downloads" });
+    worker.onmessage = ({ data }: MessageEvent<FromDownloader>) => {
+      const entry = this.#entries.get(data.file);
+      if (entry === undefined) return; // Nobody wants it any more.
+      if ("arrived" in data) entry.arrived = data.arrived;
+      else if ("blob" in data) entry.blob = data.blob;
+      else entry.error = data.error;
+      this.#notify();
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      worker.terminate();
+      this.#downloader = undefined;
+      // An event without a message: the worker's own files could not be loaded.
+      const { message: reason } = event;
+      const error: PlainError = reason
+        ? { name: "Internal", message: text("shard.downloader", { reason }), hint: text("shard.hint.again") }
+        : { name: "Network", message: text("shard.noDownloader"), hint: text("shard.hint.network") };
+      for (const entry of this.#entries.values()) if (entry.blob === undefined) entry.error = error;
+      this.#notify();
+    };
+    return worker;
+  }
+
+  #next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#changed = this.#next();
+    wake();
+  }
+}
