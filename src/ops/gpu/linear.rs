@@ -8,13 +8,9 @@ use super::{
 };
 use crate::ops::activate;
 
-/// Columns of the tile of a thread.
+/// The tile of a thread. Rows are many because unpacked weights serve all of them.
+const ROWS: usize = 8;
 const COLUMNS: usize = 4;
-
-/// Rows of the tile of a thread: unpacking pays when it serves many.
-fn rows(packing: Packing) -> usize {
-    if packing == Packing::F32 { 4 } else { 8 }
-}
 
 pub(super) fn kernel(
     family: Family,
@@ -33,11 +29,7 @@ pub(super) fn kernel(
     ]);
     match family {
         Family::Registers => {
-            values.extend([
-                ("ROWS", rows(packing)),
-                ("COLUMNS", COLUMNS),
-                ("WIDTH", WIDTH),
-            ]);
+            values.extend([("ROWS", ROWS), ("COLUMNS", COLUMNS), ("WIDTH", WIDTH)]);
             Kernel {
                 name: "linear",
                 text: concat!(
@@ -109,7 +101,7 @@ pub(super) fn linear<const D: usize>(
     let groups = match family {
         Family::Registers => [
             outputs.div_ceil(COLUMNS).div_ceil(WIDTH),
-            count.div_ceil(rows(packing)),
+            count.div_ceil(ROWS),
             1,
         ],
         Family::Tiles => [outputs.div_ceil(TILE), count.div_ceil(TILE), 1],
