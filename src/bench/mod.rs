@@ -128,7 +128,7 @@ impl<B: Kernels> Bench<'_, B> {
         let given = self.given::<2>("weight")?;
         let [outputs, inputs] = dims(given)?;
         let values = self.packed(given)?;
-        let weight: Weight<B, 2> = if B::PACKS && values.packing != Packing::F32 {
+        let weight: Weight<B, 2> = if self.packs() && values.packing != Packing::F32 {
             Weight::Packed(Packed::linear(&values, [outputs, inputs], self.device))
         } else {
             Weight::Plain(Param::from_tensor(self.decoded(given)?))
@@ -241,13 +241,18 @@ impl<B: Kernels> Bench<'_, B> {
         self.time(run, work, 0).await
     }
 
+    /// Whether kernels read the weight: burn's own operations would have to unpack it in every run.
+    fn packs(&self) -> bool {
+        B::PACKS && !self.inputs.plain
+    }
+
     /// The weight of a convolution.
     fn convolution<const D: usize>(
         &self,
         given: &HostTensor,
         shape: [usize; 4],
     ) -> Result<Weight<B, D>> {
-        if B::PACKS && shape[0].is_multiple_of(4) {
+        if self.packs() && shape[0].is_multiple_of(4) {
             let values = self.packed(given)?;
             return Ok(Weight::Packed(Packed::convolution(
                 &values,

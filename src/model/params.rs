@@ -124,6 +124,11 @@ impl TensorSource for FreshInit {
 const QUAD: usize = 4;
 
 impl<B: Kernels> Params<'_, B> {
+    /// Whether a weight is packed of whose rows, or columns, kernels take `count` in fours.
+    fn packs(&self, count: usize) -> bool {
+        B::PACKS && count.is_multiple_of(QUAD) && !self.source.is_plan()
+    }
+
     /// The weight of a linear layer, `[out, in]`, read as `stored`, which has as many elements.
     pub fn linear_weight(
         &self,
@@ -145,8 +150,7 @@ impl<B: Kernels> Params<'_, B> {
         stored: &[usize],
         init: Init,
     ) -> Result<[Weight<B, 2>; N]> {
-        let packs = B::PACKS && shape[1].is_multiple_of(QUAD) && !self.source.is_plan();
-        let packed = match packs {
+        let packed = match self.packs(shape[1]) {
             true => self.source.read_packed(&self.path(name), stored)?,
             false => None,
         };
@@ -178,7 +182,7 @@ impl<B: Kernels> Params<'_, B> {
         shape: [usize; D],
         init: Init,
     ) -> Result<Weight<B, D>> {
-        if !B::PACKS || !shape[0].is_multiple_of(QUAD) || self.source.is_plan() {
+        if !self.packs(shape[0]) {
             return self.get(name, shape, init).map(Weight::Plain);
         }
         let packed = self.source.read_packed(&self.path(name), &shape)?;
@@ -196,7 +200,7 @@ impl<B: Kernels> Params<'_, B> {
         values: Vec<f32>,
         shape: [usize; D],
     ) -> Result<Weight<B, D>> {
-        if B::PACKS && shape[0].is_multiple_of(QUAD) && !self.source.is_plan() {
+        if self.packs(shape[0]) {
             return Ok(self.pack_convolution(&PackedValues::of(&values), shape));
         }
         self.make(name, 0, values, shape).map(Weight::Plain)
@@ -211,7 +215,7 @@ impl<B: Kernels> Params<'_, B> {
         init: Init,
     ) -> Result<Weight<B, 3>> {
         let [inputs, outputs, kernel] = shape;
-        if !B::PACKS || !outputs.is_multiple_of(QUAD) || self.source.is_plan() {
+        if !self.packs(outputs) {
             return self.get(name, shape, init).map(Weight::Plain);
         }
         let values = self.values(name, &shape, init)?;
