@@ -4,6 +4,7 @@
 //! operations. The default body of every operation is its plain-tensor form in [`plain`]: it runs on
 //! any device, can be differentiated, and is the oracle that a WGSL kernel is tested against.
 
+mod cpu;
 #[cfg(feature = "wgpu")]
 mod gpu;
 pub mod plain;
@@ -11,6 +12,7 @@ mod weight;
 
 use burn::tensor::{Tensor, backend::Backend};
 
+pub use cpu::Cpu;
 #[cfg(feature = "wgpu")]
 pub use gpu::try_kernels;
 pub use plain::{Activation, activate, gelu_tanh, merge_heads, split_heads, upsample_nearest};
@@ -152,53 +154,9 @@ pub trait Kernels: Backend {
     }
 }
 
-/// The CPU device: tests, native generation, and browsers without a GPU.
-pub type Cpu = burn::backend::Flex;
-
 /// The GPU device: WebGPU in a browser, Vulkan, Metal or DirectX natively.
 #[cfg(feature = "wgpu")]
 pub type Gpu = burn::backend::Wgpu;
-
-impl Kernels for Cpu {
-    /// The CPU device has a fused attention that keeps no score matrix for long sequences. It uses
-    /// one thread, so natively the heads are spread over threads here.
-    fn attend(
-        q: Tensor<Self, 4>,
-        k: Tensor<Self, 4>,
-        v: Tensor<Self, 4>,
-        bias: Option<Tensor<Self, 4>>,
-        scale: f64,
-    ) -> Tensor<Self, 4> {
-        use burn::tensor::{module::attention, ops::AttentionModuleOptions};
-        let ([batch, heads, queries, _], [_, _, keys, _]) = (q.dims(), k.dims());
-        let bias = bias.map(|bias| bias.expand([batch, heads, queries, keys]));
-        let fused = |first: usize, count: usize| {
-            let part = |x: &Tensor<Self, 4>| x.clone().narrow(1, first, count);
-            let options = AttentionModuleOptions {
-                scale: Some(scale),
-                ..Default::default()
-            };
-            let bias = bias.as_ref().map(part);
-            attention(part(&q), part(&k), part(&v), None, bias, options)
-        };
-        #[cfg(feature = "cli")]
-        if heads > 1 && queries * keys >= MIN_PARALLEL_SCORES {
-            use rayon::prelude::*;
-            let each = heads.div_ceil(rayon::current_num_threads().min(heads));
-            let firsts: Vec<usize> = (0..heads).step_by(each).collect();
-            let parts = firsts
-                .into_par_iter()
-                .map(|first| fused(first, each.min(heads - first)))
-                .collect();
-            return Tensor::cat(parts, 1);
-        }
-        fused(0, heads)
-    }
-}
-
-/// Attention over fewer scores a head than this is not worth another thread.
-#[cfg(feature = "cli")]
-const MIN_PARALLEL_SCORES: usize = 1 << 12;
 
 #[cfg(feature = "cuda")]
 impl Kernels for burn::backend::Cuda {}
