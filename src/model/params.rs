@@ -220,9 +220,13 @@ impl<B: Kernels> Params<'_, B> {
         }
         let values = self.values(name, &shape, init)?;
         let places = (0..outputs).flat_map(|o| (0..inputs).map(move |i| i * outputs + o));
-        let taps = places.flat_map(|at| &values[at * kernel..(at + 1) * kernel]);
-        let turned: Vec<f32> = taps.copied().collect();
-        Ok(self.pack_convolution(&PackedValues::of(&turned), [outputs, inputs, kernel]))
+        let mut turned = Vec::with_capacity(values.len());
+        places.for_each(|at| turned.extend(&values[at * kernel..(at + 1) * kernel]));
+        // Of tens of megabytes one copy too many is felt in a browser.
+        drop(values);
+        let packed = PackedValues::of(&turned);
+        drop(turned);
+        Ok(self.pack_convolution(&packed, [outputs, inputs, kernel]))
     }
 
     fn pack_convolution<const D: usize>(

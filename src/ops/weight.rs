@@ -47,7 +47,7 @@ impl PackedValues {
     pub fn of(values: &[f32]) -> Self {
         Self {
             packing: Packing::F32,
-            elements: values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            elements: bytemuck::cast_slice(values).to_vec(),
             scales: Vec::new(),
         }
     }
@@ -71,14 +71,17 @@ impl PackedValues {
             let places = (0..inputs).map(move |i| i * taps + tap);
             places.flat_map(move |k| (0..outputs).map(move |o| o * inputs * taps + k))
         });
-        let bytes = |width: usize| {
-            let each = |at: usize| &self.elements[at * width..(at + 1) * width];
-            order.clone().flat_map(each).copied().collect()
-        };
+        // A browser keeps the memory that its module ever had: no more than one copy here.
+        fn pick<const N: usize>(all: &[u8], order: impl Iterator<Item = usize>) -> Vec<u8> {
+            let (elements, _) = all.as_chunks::<N>();
+            let mut picked = Vec::with_capacity(all.len());
+            order.for_each(|at| picked.extend(elements[at]));
+            picked
+        }
         match self.packing {
-            Packing::F32 => bytes(4),
-            Packing::F16 => bytes(2),
-            Packing::Q8 => bytes(1),
+            Packing::F32 => pick::<4>(&self.elements, order),
+            Packing::F16 => pick::<2>(&self.elements, order),
+            Packing::Q8 => pick::<1>(&self.elements, order),
             Packing::Q4 => {
                 let nibble = |at: usize| self.elements[at / 2] >> (4 * (at % 2)) & 15;
                 let nibbles: Vec<u8> = order.map(nibble).collect();
@@ -178,8 +181,7 @@ impl<B: Backend> Packed<B> {
         let elements = values.outputs_last([outputs, inputs, rows * columns]);
         let plain = values.packing == Packing::F32;
         let numbers = if plain {
-            let elements = elements.as_chunks::<4>().0.iter();
-            elements.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+            bytemuck::pod_collect_to_vec(&elements)
         } else {
             let blocks = values.scales.len() / outputs.max(1);
             let factor = if values.packing == Packing::Q8 {
