@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::{
     Activation, After, Conv1dGeometry, Conv2dGeometry, Family, Gpu, Kernel, Packed, Packing, TILE,
-    TILE_WIDTH, WIDTH, WeightRef, contiguous, places, plain, words,
+    TILE_WIDTH, WIDTH, WeightRef, contiguous, places, plain, winograd, words,
 };
 
 /// Successive outputs of a thread, and fours of channels.
@@ -71,6 +71,20 @@ pub(super) fn conv2d(
     let (WeightRef::Packed(weight), Activation::None) = (&weight, after.activation) else {
         return plain::conv2d(x, weight.unpack(), after, geometry);
     };
+    if family == Family::Registers && winograd::pays(x.dims(), weight.shape(), geometry) {
+        return winograd::conv2d(x, weight, after);
+    }
+    direct(family, x, weight, after, geometry)
+}
+
+/// The same in one kernel, without an activation.
+pub(super) fn direct(
+    family: Family,
+    x: Tensor<Gpu, 4>,
+    weight: &Packed<Gpu>,
+    after: After<Gpu, 4>,
+    geometry: Conv2dGeometry,
+) -> Tensor<Gpu, 4> {
     let [_, _, rows, columns] = weight.shape();
     let Conv2dGeometry { stride, padding } = geometry;
     let walk = Walk {

@@ -11,7 +11,7 @@ use burn::{
 use std::sync::OnceLock;
 use web_time::Instant;
 
-use super::{After, Gpu, WeightRef, attention, conv1d, conv2d, linear, norm, plain};
+use super::{After, Gpu, WeightRef, attention, conv1d, conv2d, linear, norm, plain, winograd};
 use crate::{
     Result,
     diffusion::initial_noise,
@@ -33,6 +33,8 @@ pub(super) enum Family {
 pub(super) enum Operation {
     Linear,
     Convolution,
+    /// Convolutions of 3 by 3 with fewer products; the direct kernel does them too.
+    Winograd,
     Depthwise,
     Transposed,
     Attention,
@@ -88,6 +90,12 @@ const TILED: [Operation; 2] = [Operation::Linear, Operation::Convolution];
 /// The largest error relative to the largest value: rounding stays a hundred times below it.
 const BOUND: f32 = 2e-3;
 
+/// As many outputs as inputs.
+const AROUND: Conv2dGeometry = Conv2dGeometry {
+    stride: [1; 2],
+    padding: [1; 2],
+};
+
 /// Small problems whose answers the CPU device gives.
 struct Trial<'a> {
     device: &'a WgpuDevice,
@@ -105,6 +113,9 @@ impl Trial<'_> {
         }
         if family == Family::Tiles {
             return Ok(wrong);
+        }
+        if !self.winograd().await? {
+            wrong.push(Operation::Winograd);
         }
         let same = Conv1dGeometry {
             stride: 1,
@@ -162,19 +173,27 @@ impl Trial<'_> {
     }
 
     async fn convolution(&self, family: Family) -> Result<bool> {
+        let direct = |x, weight: &_| conv2d::direct(family, x, weight, After::bias(None), AROUND);
+        self.three_by_three(direct).await
+    }
+
+    async fn winograd(&self) -> Result<bool> {
+        let winograd = |x, weight: &_| winograd::conv2d(x, weight, After::bias(None));
+        self.three_by_three(winograd).await
+    }
+
+    async fn three_by_three(
+        &self,
+        convolve: impl FnOnce(Tensor<Gpu, 4>, &Packed<Gpu>) -> Tensor<Gpu, 4>,
+    ) -> Result<bool> {
         let shape = [12, 18, 3, 3];
         let values = PackedValues::of(&numbers(shape.iter().product(), 2));
         let weight = Packed::convolution(&values, shape, self.device);
         let same_weight = Packed::<Cpu>::convolution(&values, shape, &Default::default());
         let (x, x_cpu) = self.both([1, 18, 9, 7], 1);
-        let geometry = Conv2dGeometry {
-            stride: [1; 2],
-            padding: [1; 2],
-        };
-        let weight = WeightRef::Packed(&weight);
-        let found = conv2d::conv2d(family, x, weight, After::bias(None), geometry);
+        let found = convolve(x, &weight);
         let nothing = After::bias(None);
-        let expected = plain::conv2d(x_cpu, same_weight.unpack(), nothing, geometry);
+        let expected = plain::conv2d(x_cpu, same_weight.unpack(), nothing, AROUND);
         agree(found, expected).await
     }
 

@@ -10,6 +10,7 @@ mod family;
 mod linear;
 mod norm;
 mod template;
+mod winograd;
 
 use burn::{
     backend::wgpu::{
@@ -114,14 +115,24 @@ type Optional = (&'static str, &'static str, bool);
 /// The template values of a layer: how its weight is packed, and where its tensors are bound. The input
 /// comes first, then the weight with its scales, then what is optional, then the result.
 fn places(packing: Packing, optional: &[Optional]) -> Vec<(&'static str, usize)> {
-    let blocks = packing.has_scales();
-    let mut values = vec![
+    let mut values = packings(packing);
+    values.extend(bindings(2 + usize::from(packing.has_scales()), optional));
+    values
+}
+
+/// How a weight is packed.
+fn packings(packing: Packing) -> Vec<(&'static str, usize)> {
+    vec![
         ("F16", usize::from(packing == Packing::F16)),
         ("Q8", usize::from(packing == Packing::Q8)),
         ("Q4", usize::from(packing == Packing::Q4)),
-        ("BLOCKS", usize::from(blocks)),
-    ];
-    let mut next = 2 + usize::from(blocks);
+        ("BLOCKS", usize::from(packing.has_scales())),
+    ]
+}
+
+/// Where what is optional is bound, the first at `next`, and then the result.
+fn bindings(mut next: usize, optional: &[Optional]) -> Vec<(&'static str, usize)> {
+    let mut values = Vec::new();
     for (switch, place, present) in optional {
         values.extend([(*switch, usize::from(*present)), (*place, next)]);
         next += usize::from(*present);

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::{
     Kernel, attention, conv1d, conv2d,
     family::Family::{self, Registers, Tiles},
-    linear, norm,
+    linear, norm, winograd,
 };
 use crate::{
     ops::{
@@ -193,10 +193,117 @@ fn two_dimensional_convolutions_agree() {
             let what = format!(
                 "{shape:?} on [{batch}, {inputs}, {rows}, {columns}], {family:?}, {encoding:?}"
             );
-            let found = conv2d::conv2d(family, x, WeightRef::Packed(&w), behind, geometry);
+            let found = conv2d::direct(family, x, &w, behind, geometry);
             agree(found, expected, &what);
         }
     }
+}
+
+/// A convolution of 3 by 3 with as many outputs as inputs.
+const AROUND: Conv2dGeometry = Conv2dGeometry {
+    stride: [1; 2],
+    padding: [1; 2],
+};
+
+#[test]
+fn convolutions_with_fewer_products_agree() {
+    if !gpu() {
+        return;
+    }
+    // One tile, parts of tiles, one more or less; tiles, inputs and outputs that fill no block of the product.
+    for (batch, inputs, outputs, [rows, columns]) in [
+        (1, 1, 4, [1, 1]),
+        (2, 3, 8, [5, 7]),
+        (1, 8, 12, [4, 4]),
+        (3, 6, 20, [3, 9]),
+        (1, 16, 16, [33, 18]),
+        (2, 32, 12, [16, 15]),
+        (1, 64, 20, [17, 8]),
+        (2, 128, 128, [128, 16]),
+    ] {
+        for encoding in ENCODINGS {
+            let shape = [outputs, inputs, 3, 3];
+            let Some(values) = packed(encoding, &shape, 2) else {
+                continue;
+            };
+            let w = Packed::<Gpu>::convolution(&values, shape, &Default::default());
+            let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
+            let same = [batch, outputs, rows, columns];
+            for function in [None, Some(Activation::None)] {
+                let (x, x_cpu) = both([batch, inputs, rows, columns], 1);
+                let (behind, behind_cpu) = after(same, outputs, true, function);
+                let what = format!("{shape:?} on {same:?}, {encoding:?}, {function:?}");
+                let expected = plain::conv2d(x_cpu, w_cpu.unpack(), behind_cpu, AROUND);
+                agree(winograd::conv2d(x, &w, behind), expected, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn fewer_products_round_little_more() {
+    if !gpu() {
+        return;
+    }
+    let (inputs, outputs, rows, columns) = (256, 8, 17, 14);
+    let (x, x_cpu) = both([1, inputs, rows, columns], 1);
+    let shape = [outputs, inputs, 3, 3];
+    let w = numbers(shape.iter().product(), 2);
+    let values = PackedValues::of(&w);
+    let packed = Packed::<Gpu>::convolution(&values, shape, &Default::default());
+    let found = winograd::conv2d(x, &packed, After::bias(None));
+    let found = found.into_data().to_vec::<f32>().unwrap();
+    let x = x_cpu.into_data().to_vec::<f32>().unwrap();
+    let (mut largest, mut error) = (0.0f64, 0.0f64);
+    for (at, found) in found.into_iter().enumerate() {
+        let (o, r, c) = (at / (rows * columns), at / columns % rows, at % columns);
+        let mut sum = 0.0;
+        for (i, a, b) in (0..9 * inputs).map(|k| (k / 9, k / 3 % 3, k % 3)) {
+            let (row, column) = ((r + a).wrapping_sub(1), (c + b).wrapping_sub(1));
+            if row < rows && column < columns {
+                let x = x[(i * rows + row) * columns + column];
+                sum += f64::from(x) * f64::from(w[((o * inputs + i) * 3 + a) * 3 + b]);
+            }
+        }
+        largest = largest.max(sum.abs());
+        error = error.max((f64::from(found) - sum).abs());
+    }
+    assert!(error < 5e-6 * largest, "{error} of {largest}");
+}
+
+#[test]
+fn fewer_products_are_chosen_where_they_pay() {
+    let pays =
+        |x, [outputs, inputs]: [usize; 2]| winograd::pays(x, [outputs, inputs, 3, 3], AROUND);
+    assert!(pays([2, 128, 128, 16], [128, 128]));
+    assert!(pays([1, 16, 512, 64], [16, 16]));
+    // Few tiles for many weights, few channels, little to do, and more than may lie between the kernels.
+    assert!(!pays([2, 640, 16, 2], [640, 640]));
+    assert!(!pays([1, 1, 512, 64], [16, 1]));
+    assert!(!pays([1, 16, 8, 8], [16, 16]));
+    assert!(!pays([1, 128, 1024, 256], [128, 128]));
+    // Other convolutions.
+    let x = [2, 128, 128, 16];
+    let down = Conv2dGeometry {
+        stride: [2; 2],
+        ..AROUND
+    };
+    assert!(!winograd::pays(x, [128, 128, 3, 3], down));
+    assert!(!winograd::pays(x, [128, 128, 1, 1], AROUND));
+    if !gpu() {
+        return;
+    }
+    let (x, x_cpu) = both([1, 64, 30, 16], 1);
+    let shape = [64, 64, 3, 3];
+    let Some(values) = packed(Encoding::Q8, &shape, 2) else {
+        panic!("64 inputs are whole blocks");
+    };
+    let w = Packed::<Gpu>::convolution(&values, shape, &Default::default());
+    let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
+    let nothing = After::bias(None);
+    let found = conv2d::conv2d(Registers, x, WeightRef::Packed(&w), nothing, AROUND);
+    let expected = plain::conv2d(x_cpu, w_cpu.unpack(), After::bias(None), AROUND);
+    agree(found, expected, "chosen");
 }
 
 #[test]
@@ -416,9 +523,14 @@ fn tensors_that_lie_otherwise_in_memory_agree() {
 
 /// Every kernel that a launcher can ask for.
 fn kernels() -> Vec<Kernel> {
-    let mut all = vec![norm::layer_kernel()];
+    let mut all = vec![
+        norm::layer_kernel(),
+        winograd::input_kernel(),
+        winograd::product_kernel(),
+    ];
     for bias in [false, true] {
         for packing in [Packing::F32, Packing::F16, Packing::Q8, Packing::Q4] {
+            all.push(winograd::weight_kernel(packing));
             for family in [Registers, Tiles] {
                 for activation in [Activation::None, Activation::Silu, Activation::Gelu] {
                     all.push(linear::kernel(family, packing, [bias, !bias], activation));
@@ -428,6 +540,8 @@ fn kernels() -> Vec<Kernel> {
                 all.push(conv2d::kernel(family, packing, [!bias, bias, !bias]));
             }
         }
+        all.push(winograd::output_kernel([bias, bias, bias]));
+        all.push(winograd::output_kernel([!bias, bias, !bias]));
         all.push(norm::group_kernel(bias));
         all.extend([
             conv1d::depthwise_kernel(bias),

@@ -1,0 +1,218 @@
+//! The launcher of `kernels/winograd_*.wgsl`: convolutions of 3 by 3 with a quarter of the products.
+
+use burn::tensor::Tensor;
+
+use super::{
+    After, Conv2dGeometry, Gpu, Kernel, Operation, Packed, Packing, WIDTH, bindings, contiguous,
+    packings, trusted, words,
+};
+
+/// The side of a tile of outputs, and the factors that it has.
+const SIDE: usize = 4;
+const FACTORS: usize = 36;
+/// What a thread of the product makes.
+const OUTPUTS: usize = 8;
+const TILES: usize = 16;
+/// The most bytes that lie between the kernels.
+const MOST_BYTES: u64 = 64 << 20;
+
+pub(super) fn input_kernel() -> Kernel {
+    Kernel {
+        name: "winograd_input",
+        text: include_str!("../../../kernels/winograd_input.wgsl"),
+        values: vec![("SIX", 6), ("WIDTH", WIDTH)],
+        width: WIDTH,
+    }
+}
+
+pub(super) fn weight_kernel(packing: Packing) -> Kernel {
+    let mut values = packings(packing);
+    values.extend([("THREE", 3), ("SIX", 6), ("WIDTH", WIDTH)]);
+    Kernel {
+        name: "winograd_weight",
+        text: concat!(
+            include_str!("../../../kernels/winograd_weight.wgsl"),
+            include_str!("../../../kernels/unpack.wgsl")
+        ),
+        values,
+        width: WIDTH,
+    }
+}
+
+pub(super) fn product_kernel() -> Kernel {
+    Kernel {
+        name: "winograd_product",
+        text: include_str!("../../../kernels/winograd_product.wgsl"),
+        values: vec![("FOUR", 4), ("EIGHT", 8), ("WIDTH", WIDTH)],
+        width: WIDTH,
+    }
+}
+
+/// With a bias, a shift, a residual.
+pub(super) fn output_kernel([bias, shift, residual]: [bool; 3]) -> Kernel {
+    let optional = [
+        ("BIAS", "AT_BIAS", bias),
+        ("SHIFT", "AT_SHIFT", shift),
+        ("RESIDUAL", "AT_RESIDUAL", residual),
+    ];
+    let mut values = bindings(1, &optional);
+    values.extend([("FOUR", 4), ("SIX", 6), ("WIDTH", WIDTH)]);
+    Kernel {
+        name: "winograd_output",
+        text: include_str!("../../../kernels/winograd_output.wgsl"),
+        values,
+        width: WIDTH,
+    }
+}
+
+/// How many there are of everything.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    batch: usize,
+    inputs: usize,
+    outputs: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl Counts {
+    fn new([batch, inputs, rows, columns]: [usize; 4], [outputs, ..]: [usize; 4]) -> Self {
+        Self {
+            batch,
+            inputs,
+            outputs,
+            rows,
+            columns,
+        }
+    }
+
+    /// Tiles below and beside each other.
+    fn across(self) -> [usize; 2] {
+        [self.rows.div_ceil(SIDE), self.columns.div_ceil(SIDE)]
+    }
+
+    fn tiles(self) -> usize {
+        self.batch * self.across().iter().product::<usize>()
+    }
+
+    /// Tiles and outputs, filled up for the product.
+    fn room(self) -> [usize; 2] {
+        [
+            self.tiles().next_multiple_of(TILES),
+            self.outputs.next_multiple_of(OUTPUTS),
+        ]
+    }
+
+    /// The same as numbers that a browser's 32-bit ones cannot hold: inputs, outputs, tiles, and both with room.
+    fn wide(self) -> [u64; 5] {
+        let [tiles, outputs] = self.room();
+        [self.inputs, self.outputs, self.tiles(), outputs, tiles].map(|count| count as u64)
+    }
+
+    /// Bytes that lie between the kernels.
+    fn bytes(self) -> u64 {
+        let [inputs, _, _, outputs, tiles] = self.wide();
+        4 * FACTORS as u64 * (inputs * outputs + (inputs + outputs) * tiles)
+    }
+
+    /// The time that the direct kernel takes: its products, each of them a unit.
+    fn direct(self) -> u64 {
+        let [inputs, outputs, ..] = self.wide();
+        let places = [self.batch, self.rows, self.columns].map(|count| count as u64);
+        9 * inputs * outputs * places.iter().product::<u64>()
+    }
+
+    /// The time that the four kernels take, in the same units, as measured on a software adapter: 26 for the
+    /// 36 products of an input, an output and a tile, 200 to transform an input's weights of an output, 480
+    /// to transform a tile of a channel, and four million for three more launches.
+    fn transformed(self) -> u64 {
+        let [inputs, outputs, tiles, out_room, room] = self.wide();
+        26 * inputs * out_room * room
+            + 200 * inputs * outputs
+            + 480 * (inputs + outputs) * tiles
+            + 4_000_000
+    }
+}
+
+/// Whether the four kernels can take the place of the direct one for `x` and a `weight` of these shapes, and are
+/// faster on a software adapter.
+pub(super) fn pays(x: [usize; 4], weight: [usize; 4], geometry: Conv2dGeometry) -> bool {
+    let Conv2dGeometry { stride, padding } = geometry;
+    let counts = Counts::new(x, weight);
+    weight[2..] == [3; 2]
+        && stride == [1; 2]
+        && padding == [1; 2]
+        && counts.bytes() <= MOST_BYTES
+        && counts.transformed() < counts.direct()
+        && trusted(Operation::Winograd)
+}
+
+/// A convolution of 3 by 3 with as many outputs as inputs, and without an activation.
+pub(super) fn conv2d(
+    x: Tensor<Gpu, 4>,
+    weight: &Packed<Gpu>,
+    after: After<Gpu, 4>,
+) -> Tensor<Gpu, 4> {
+    let counts = Counts::new(x.dims(), weight.shape());
+    let Counts {
+        batch,
+        inputs,
+        outputs,
+        rows,
+        columns,
+    } = counts;
+    let ([tile_rows, tile_columns], tiles) = (counts.across(), counts.tiles());
+    let [room, out_room] = counts.room();
+    let numbers = |sizes: [usize; 8]| sizes.map(|size| size as u32);
+
+    let sizes = [
+        inputs,
+        rows,
+        columns,
+        tile_rows,
+        tile_columns,
+        tiles,
+        room,
+        0,
+    ];
+    let groups = [tiles.div_ceil(WIDTH), inputs, 1];
+    let shape = [FACTORS, inputs, room];
+    let v = input_kernel().run(vec![contiguous(x)], shape, &numbers(sizes), groups);
+
+    let mut packed: Vec<_> = words(weight).collect();
+    packed.extend(weight.floats().map(contiguous));
+    let sizes = [inputs, outputs / 4, out_room / 4, 0].map(|size| size as u32);
+    let groups = [(outputs / 4).div_ceil(WIDTH), inputs, 1];
+    let shape = [FACTORS, inputs, out_room];
+    let u = weight_kernel(weight.packing()).run(packed, shape, &sizes, groups);
+
+    let (eights, sixteens) = (out_room / OUTPUTS, room / TILES);
+    let factors = vec![contiguous(u), contiguous(v)];
+    let sizes = [inputs, eights, sixteens, 0].map(|size| size as u32);
+    let groups = [(eights * sixteens).div_ceil(WIDTH), FACTORS, 1];
+    let shape = [FACTORS, out_room, room];
+    let m = product_kernel().run(factors, shape, &sizes, groups);
+
+    let kernel = output_kernel([
+        after.bias.is_some(),
+        after.shift.is_some(),
+        after.residual.is_some(),
+    ]);
+    let mut tensors = vec![contiguous(m)];
+    tensors.extend(after.bias.map(contiguous));
+    tensors.extend(after.shift.map(contiguous));
+    tensors.extend(after.residual.map(contiguous));
+    let sizes = [
+        outputs,
+        out_room,
+        rows,
+        columns,
+        tile_rows,
+        tile_columns,
+        tiles,
+        room,
+    ];
+    let groups = [tiles.div_ceil(WIDTH), outputs, 1];
+    let shape = [batch, outputs, rows, columns];
+    kernel.run(tensors, shape, &numbers(sizes), groups)
+}
