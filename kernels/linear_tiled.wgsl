@@ -1,5 +1,5 @@
 // Linear layer for GPUs: the same function, layouts, bindings and packed weights as linear.wgsl, whose head
-// describes them.
+// describes them; in is a multiple of 4.
 //
 // Template: WIDTH (must be 256); BIAS, RESIDUAL, F16, Q8, Q4, BLOCKS, SILU, GELU and the bindings as there.
 // A workgroup makes 64 by 64 numbers of y, a thread 4 by 4 of them that lie 16 apart. Numbers of x and w are

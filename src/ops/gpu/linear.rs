@@ -8,9 +8,9 @@ use super::{
 };
 use crate::ops::activate;
 
-/// The tile of a thread. Rows are many because unpacked weights serve all of them.
+/// The tile of a thread.
 const ROWS: usize = 8;
-const COLUMNS: usize = 4;
+const COLUMNS: usize = 8;
 
 pub(super) fn kernel(
     family: Family,
@@ -66,7 +66,12 @@ pub(super) fn linear<const D: usize>(
     let mut dims = x.dims();
     let inputs = dims[D - 1];
     let count = dims[..D - 1].iter().product::<usize>();
-    if !inputs.is_multiple_of(4) || count == 0 {
+    // So many numbers are read at once.
+    let width = match family {
+        Family::Registers => 2,
+        Family::Tiles => 4,
+    };
+    if !inputs.is_multiple_of(width) || count == 0 {
         return plain::linear(x, weight.unpack(), after);
     }
     let mut tensors = vec![contiguous(x)];
@@ -97,7 +102,7 @@ pub(super) fn linear<const D: usize>(
     let kernel = kernel(family, packing, present, after.activation);
     tensors.extend(after.bias.map(contiguous));
     tensors.extend(inside.map(contiguous));
-    let sizes = [count, outputs, inputs / 4, 0].map(|size| size as u32);
+    let sizes = [count, outputs, inputs / width, 0].map(|size| size as u32);
     let groups = match family {
         Family::Registers => [
             outputs.div_ceil(COLUMNS).div_ceil(WIDTH),

@@ -116,7 +116,7 @@ fn linear_layers_agree() {
         Some(Activation::Gelu),
         Some(Activation::QuickGelu),
     ];
-    // One row, tiles and one more or less, shapes of the models; 6 is not a multiple of 4.
+    // One row, tiles and one more or less, shapes of the models; 6 is not a multiple of 4, and 7 not of 2.
     for (i, (rows, inputs, outputs)) in [
         (1, 4, 1),
         (3, 128, 5),
@@ -126,6 +126,7 @@ fn linear_layers_agree() {
         (9, 96, 13),
         (257, 256, 768),
         (7, 6, 9),
+        (8, 7, 8),
     ]
     .into_iter()
     .enumerate()
