@@ -12,7 +12,9 @@ fn weights(place: u32) -> vec4f { return unpack4x8snorm(w[place]); }
 //% if Q4
 fn weights(place: u32) -> vec4f {
     let n = w[place / 2u] >> (16u * (place % 2u));
-    return vec4f(f32(n & 15u), f32((n >> 4u) & 15u), f32((n >> 8u) & 15u), f32((n >> 12u) & 15u)) - 8.0;
+    // Shifts are slow on a software adapter.
+    let parts = vec4f(vec4i(vec4u(n) & vec4u(15u, 240u, 3840u, 61440u)));
+    return parts * vec4f(1.0, 0.0625, 0.00390625, 0.000244140625) - 8.0;
 }
 //% else
 fn weights(place: u32) -> vec4f { return w[place]; }
