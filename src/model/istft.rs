@@ -206,7 +206,7 @@ impl<B: Kernels> IstftVocoder<B> {
 }
 
 /// Leaves samples up to the knee as they are and bends louder ones so that none reaches the ceiling.
-fn limit<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+pub fn limit<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     let room = CEILING - KNEE;
     let inside = x.clone().clamp(-KNEE, KNEE);
     let beyond = x - inside.clone();

@@ -11,6 +11,8 @@ use crate::{
 
 /// Shortest and longest piece in seconds.
 pub const SECONDS: std::ops::RangeInclusive<f64> = 0.1..=60.0;
+/// Most decibels that a bundle can raise or lower pieces by.
+const MAX_GAIN: f64 = 40.0;
 /// Largest guidance scale.
 pub const MAX_GUIDANCE: f64 = 20.0;
 /// Most pieces of one request.
@@ -54,6 +56,12 @@ impl Settings {
             candidates: 1,
         };
         settings.check()?;
+        if !(-MAX_GAIN..=MAX_GAIN).contains(&defaults.gain) {
+            return Err(Error::format(
+                format!("the bundle wants pieces raised by {} dB", defaults.gain),
+                format!("give its manifest a gain between -{MAX_GAIN} and {MAX_GAIN}"),
+            ));
+        }
         Ok(settings)
     }
 

@@ -20,6 +20,7 @@ use crate::{
         clip::ClipVision,
         gpt2::Gpt2,
         imagebind::{AudioTrunk, VisionTrunk},
+        istft::limit,
         params::Params,
         trace::Trace,
         unet::{Context, Unet},
@@ -280,6 +281,10 @@ impl<B: Kernels> Run<'_, B> {
             let waveform = vocoder.forward(mel.squeeze_dim(1), &mut self.trace);
             let [_, made] = waveform.dims();
             let waveform = waveform.narrow(1, 0, self.lengths.samples.min(made));
+            let waveform = match self.pipeline.bundle.manifest().defaults.gain {
+                0.0 => waveform,
+                gain => limit(waveform * 10f64.powf(gain / 20.0)),
+            };
             self.trace.record("waveform", &waveform);
             self.trace.resume(false);
             let samples = read(waveform).await?;

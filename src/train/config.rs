@@ -308,6 +308,9 @@ pub struct GenerateConfig {
     pub steps: usize,
     /// Guidance scale.
     pub guidance: f64,
+    /// What every piece is raised by, in dB.
+    #[serde(default)]
+    pub gain: f64,
 }
 
 impl SmallModel {
@@ -325,11 +328,13 @@ impl SmallModel {
         self.imagebind.network.audio.check()?;
         self.prior.network.gpt2.check()?;
         self.aligner_config().check()?;
+        // The Language of Audio is made of the trunk's tokens and its embedding.
         let width = self.prior.network.gpt2.n_embd;
-        if self.imagebind.network.audio.width != width {
+        let audio = &self.imagebind.network.audio;
+        if audio.width != width || audio.embedding != width {
             return Err(Error::input(
                 format!("the audio trunk's tokens do not have the language model's width {width}"),
-                "give imagebind.network.audio.width and prior.network.gpt2.n_embd one value",
+                "give imagebind.network.audio's width and embedding and prior.network.gpt2.n_embd one value",
             ));
         }
         let floor = self.prior.loss.floor;

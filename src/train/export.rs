@@ -140,6 +140,7 @@ pub fn bundle(
         steps: config.generate.steps,
         scheduler: "dpmpp".into(),
         guidance: config.generate.guidance,
+        gain: config.generate.gain,
     };
     let provenance = Provenance {
         converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),

@@ -31,12 +31,14 @@ pub struct Pool {
     pub latents: Vec<f32>,
     /// Audio embeddings, `[count, embedding]`.
     pub embeddings: Vec<f32>,
-    /// The Language of Audio, standardised, `[count, tokens, width]`.
-    pub tokens: Vec<f32>,
+    /// Parts of the time, standardised, `[count, tokens, width]`.
+    tokens: Vec<f32>,
     /// One over the deviation of latents.
     pub scaling_factor: f64,
     /// Mean and deviation of every channel of tokens, before they were standardised.
     token_scale: Vec<(f32, f32)>,
+    /// The same of embeddings.
+    embedding_scale: Vec<(f32, f32)>,
 }
 
 /// What encodes pieces: finished parts.
@@ -55,7 +57,7 @@ pub struct Encoded {
     pub latents: Vec<f32>,
     /// Audio embeddings.
     pub embeddings: Vec<f32>,
-    /// Language-of-Audio tokens, not standardised.
+    /// Means of the audio trunk's patches over equal parts of the time.
     pub tokens: Vec<f32>,
 }
 
@@ -97,7 +99,7 @@ impl<'a, B: Kernels> PieceEncoder<'a, B> {
             .encode((mel - scale.mean) / scale.scale, &mut Trace::off());
         let clips = tensor(clips, [count * CLIPS, 1, CLIP_BINS, FRAMES], &self.device);
         let heard = self.trunk.hear(clips, CLIPS, &mut Trace::off());
-        let tokens = self.language_of_audio(heard.tokens, count);
+        let tokens = self.parts_of_time(heard.tokens, count);
         let host = |x: Tensor<B, 1>| pollster::block_on(read(x));
         Ok(Encoded {
             latents: host(moments.mean.flatten(0, 3))?,
@@ -108,7 +110,7 @@ impl<'a, B: Kernels> PieceEncoder<'a, B> {
 
     /// Patches `[pieces clips, rows columns, width]` to `[pieces, tokens, width]`: the mean over
     /// frequency, then over equal parts of the time of all clips.
-    fn language_of_audio(&self, patches: Tensor<B, 3>, pieces: usize) -> Tensor<B, 3> {
+    fn parts_of_time(&self, patches: Tensor<B, 3>, pieces: usize) -> Tensor<B, 3> {
         let [rows, columns] = self.config.imagebind.network.audio.grid();
         let [_, _, width] = patches.dims();
         let steps = CLIPS * columns;
@@ -178,40 +180,49 @@ impl Pool {
             .max(1e-12)
             .sqrt();
         let scaling_factor = 1.0 / deviation;
-        let token_scale = (0..width).map(|channel| {
-            let values: Vec<f32> = all
-                .tokens
-                .iter()
-                .skip(channel)
-                .step_by(width)
-                .copied()
-                .collect();
-            let centre = mean(&values);
-            let squares: Vec<f32> = values.iter().map(|x| (x - centre as f32).powi(2)).collect();
-            (centre as f32, mean(&squares).max(1e-12).sqrt() as f32)
-        });
-        let mut pool = Self {
+        let token_scale = channel_scales(&all.tokens, width);
+        Self {
             count,
             latents: all
                 .latents
                 .iter()
                 .map(|x| x * scaling_factor as f32)
                 .collect(),
+            tokens: standardised(&all.tokens, &token_scale),
+            embedding_scale: channel_scales(&all.embeddings, width),
             embeddings: all.embeddings,
-            tokens: Vec::new(),
             scaling_factor,
-            token_scale: token_scale.collect(),
-        };
-        pool.tokens = pool.standard_tokens(&all.tokens);
-        pool
+            token_scale,
+        }
     }
 
-    /// Other tokens on the scale of this pool's.
-    pub fn standard_tokens(&self, tokens: &[f32]) -> Vec<f32> {
-        let scale = self.token_scale.iter().cycle();
-        let tokens = tokens.iter().zip(scale);
+    /// The Language of Audio of piece `index`, `[tokens, width]`.
+    pub fn language(&self, index: usize) -> Vec<f32> {
+        let tokens = self.row(&self.tokens, index);
+        self.with_embedding(tokens, self.row(&self.embeddings, index))
+    }
+
+    /// The Language of Audio of other pieces, on the scale of this pool's.
+    pub fn language_of(&self, pieces: &Encoded) -> Vec<f32> {
+        let width = self.token_scale.len();
+        let tokens = standardised(&pieces.tokens, &self.token_scale);
+        let count = pieces.embeddings.len() / width;
+        let each = tokens.len() / count.max(1);
+        let pieces = tokens.chunks(each).zip(pieces.embeddings.chunks(width));
+        pieces
+            .flat_map(|(tokens, embedding)| self.with_embedding(tokens, embedding))
+            .collect()
+    }
+
+    /// Standardised parts of the time with the standardised embedding added to each: patches alone
+    /// say less about the whole piece (its note rate, its mode) than the embedding does, because
+    /// only the embedding was ever compared with a picture's. Divided by `sqrt(2)`, as the sum of
+    /// two deviations of 1.
+    fn with_embedding(&self, tokens: &[f32], embedding: &[f32]) -> Vec<f32> {
+        let embedding = standardised(embedding, &self.embedding_scale);
+        let tokens = tokens.iter().zip(embedding.iter().cycle());
         tokens
-            .map(|(x, (mean, deviation))| (x - mean) / deviation)
+            .map(|(part, whole)| (part + whole) * std::f32::consts::FRAC_1_SQRT_2)
             .collect()
     }
 
@@ -236,18 +247,17 @@ impl Pool {
             Some(bytes.iter().map(|b| f32::from_le_bytes(*b)).collect())
         };
         Ok((|| {
+            let scales = values("token_scale")?;
+            let token_scale: Vec<_> = scales.as_chunks().0.iter().map(|[m, d]| (*m, *d)).collect();
+            let embeddings = values("embeddings")?;
             Some(Self {
                 count,
                 latents: values("latents")?,
-                embeddings: values("embeddings")?,
+                embedding_scale: channel_scales(&embeddings, token_scale.len()),
+                embeddings,
                 tokens: values("tokens")?,
                 scaling_factor,
-                token_scale: values("token_scale")?
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|[m, d]| (*m, *d))
-                    .collect(),
+                token_scale,
             })
         })())
     }
@@ -300,9 +310,56 @@ impl Pool {
     }
 }
 
+/// Mean and deviation of every channel of rows of `width` values.
+fn channel_scales(values: &[f32], width: usize) -> Vec<(f32, f32)> {
+    let rows = (values.len() / width).max(1) as f64;
+    let mut sums = vec![(0.0, 0.0); width];
+    for row in values.chunks(width) {
+        for ((sum, squares), &x) in sums.iter_mut().zip(row) {
+            *sum += f64::from(x);
+            *squares += f64::from(x).powi(2);
+        }
+    }
+    let scales = sums.into_iter().map(|(sum, squares)| {
+        let mean = sum / rows;
+        let variance = (squares / rows - mean.powi(2)).max(1e-12);
+        (mean as f32, variance.sqrt() as f32)
+    });
+    scales.collect()
+}
+
+/// Rows of channels at mean 0 and deviation 1.
+fn standardised(values: &[f32], scales: &[(f32, f32)]) -> Vec<f32> {
+    let values = values.iter().zip(scales.iter().cycle());
+    values.map(|(x, (mean, sd))| (x - mean) / sd).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_token_holds_the_embedding() {
+        let pieces = Encoded {
+            latents: vec![1.0, -1.0],
+            embeddings: vec![0.0, 10.0, 2.0, 30.0],
+            // Two tokens of two channels each.
+            tokens: vec![1.0, 0.0, 3.0, 0.0, 1.0, 4.0, 3.0, 4.0],
+        };
+        let language = [-1.0, -1.0, 0.0, -1.0, 0.0, 1.0, 1.0, 1.0].map(|x: f32| x * 2f32.sqrt());
+        let pool = Pool::standardise(
+            Encoded {
+                latents: pieces.latents.clone(),
+                embeddings: pieces.embeddings.clone(),
+                tokens: pieces.tokens.clone(),
+            },
+            2,
+            2,
+        );
+        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(close(&pool.language_of(&pieces), &language));
+        assert!(close(&pool.language(1), &language[4..]));
+    }
 
     #[test]
     fn shares_are_means_over_equal_parts() {

@@ -16,7 +16,7 @@ use super::{
     Losses, Task, TrainingBackend,
     config::SmallModel,
     denoising::{Denoising, Noised},
-    pool::{Encoded, PieceEncoder, Pool},
+    pool::{PieceEncoder, Pool},
     scalar, tensor,
 };
 use crate::{
@@ -94,25 +94,19 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
         let pairs: Vec<Pair> = (0..HELD_OUT as u64)
             .map(|index| Pair::draw(Split::Validation, index))
             .collect();
-        let Encoded {
-            latents,
-            embeddings,
-            tokens,
-        } = encoder.encode(&pairs)?;
+        let pieces = encoder.encode(&pairs)?;
+        let latents = pieces.latents.iter();
         let held_out = Batch {
             noised: Noised {
-                latents: latents
-                    .iter()
-                    .map(|x| x * pool.scaling_factor as f32)
-                    .collect(),
-                noise: initial_noise(u64::MAX, NOISE_STREAM, latents.len()),
+                latents: latents.map(|x| x * pool.scaling_factor as f32).collect(),
+                noise: initial_noise(u64::MAX, NOISE_STREAM, pieces.latents.len()),
                 // Spread evenly over the schedule.
                 timesteps: (0..HELD_OUT)
                     .map(|i| (2 * i + 1) * schedule.len() / (2 * HELD_OUT))
                     .collect(),
             },
-            embeddings,
-            tokens: pool.standard_tokens(&tokens),
+            tokens: pool.language_of(&pieces),
+            embeddings: pieces.embeddings,
             choices: vec![Condition::Predicted; HELD_OUT],
         };
         Ok(Self {
@@ -216,7 +210,7 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
             let pool = &self.pool;
             batch.noised.latents.extend(pool.row(&pool.latents, item));
             batch.embeddings.extend(pool.row(&pool.embeddings, item));
-            batch.tokens.extend(pool.row(&pool.tokens, item));
+            batch.tokens.extend(pool.language(item));
             // Stratified: every step sees the whole schedule.
             let share = (i as f64 + rng.random_range(0.0..1.0)) / count as f64;
             let timestep = (share * self.schedule.len() as f64) as usize;

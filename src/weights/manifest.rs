@@ -172,6 +172,10 @@ pub struct Defaults {
     pub scheduler: String,
     /// Guidance scale.
     pub guidance: f64,
+    /// What every piece is raised by, in dB, before a soft limiter: a small model's spectrograms are
+    /// blurred, and blurred ones have less energy. Nothing for published weights.
+    #[serde(default)]
+    pub gain: f64,
 }
 
 impl Default for Defaults {
@@ -182,6 +186,7 @@ impl Default for Defaults {
             steps: 200,
             scheduler: "ddim".into(),
             guidance: 3.5,
+            gain: 0.0,
         }
     }
 }

@@ -137,6 +137,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
             SchedulerKind::Dpmpp => "dpmpp".into(),
         },
         guidance: arguments.guidance,
+        gain: 0.0,
     };
     crate::pipeline::Settings::from_defaults(&defaults, 0)?;
     let mut conversion = Conversion {
