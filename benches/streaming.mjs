@@ -63,6 +63,7 @@ for (const name of ["first", "second"]) {
 }
 await browser.close();
 await server.close();
+console.log(JSON.stringify(visits));
 
 /** Runs in front of the engine's worker: says how many bytes of GPU buffers there were at most. */
 function countBuffers() {
@@ -83,4 +84,3 @@ function countBuffers() {
     destroy.call(this);
   };
 }
-console.log(JSON.stringify(visits));

@@ -27,6 +27,13 @@ pub struct Conv2dGeometry {
     pub padding: [usize; 2],
 }
 
+impl Conv2dGeometry {
+    /// Whether a `weight` of this shape gives an output for every input and the eight around it.
+    fn is_three_by_three(self, weight: [usize; 4]) -> bool {
+        weight[2..] == [3; 2] && self.stride == [1; 2] && self.padding == [1; 2]
+    }
+}
+
 /// How a one-dimensional convolution walks over its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv1dGeometry {

@@ -44,7 +44,7 @@ pub(super) fn attention(
     };
     let parts = map(&blocks, |block| {
         let rows = block.first..queries.min(block.first + each);
-        let shape = [rows.len(), keys];
+        let count = rows.len();
         let all = |x| part(x, block.head, 0..keys);
         let mut scores = part(&q, block.head, rows.clone()).matmul(all(&k).transpose());
         if let Some(bias) = &bias {
@@ -53,7 +53,7 @@ pub(super) fn attention(
         let mut scores = owned(scores);
         let lines = scores.chunks_exact_mut(keys.max(1));
         let sums: Vec<f32> = lines.map(powers).collect();
-        let scores = TensorData::new(scores, [1, 1, shape[0], keys]);
+        let scores = TensorData::new(scores, [1, 1, count, keys]);
         let mut heard = owned(Tensor::<Cpu, 4>::from_data(scores, &device).matmul(all(&v)));
         for (heard, sum) in heard.chunks_exact_mut(dim.max(1)).zip(sums) {
             heard.iter_mut().for_each(|x| *x /= sum);
@@ -125,7 +125,7 @@ mod tests {
             ([1, 2, 700, 24], 701),
             ([1, 2, 33, 80], 9),
         ] {
-            let [batch, heads, queries, dim] = shape;
+            let [batch, heads, _, dim] = shape;
             let (q, v) = (numbers(shape, 1), numbers([batch, heads, keys, dim], 3));
             let k = numbers([batch, heads, keys, dim], 2);
             // A mask: the last key is not seen by the first item.
@@ -147,7 +147,6 @@ mod tests {
                 let error = (found - expected).abs().max().into_scalar();
                 assert!(error < 1e-5, "{shape:?}, {keys} keys: {error}");
             }
-            assert_eq!(queries, shape[2]);
         }
     }
 

@@ -3,7 +3,6 @@
 use super::{
     Cpu, each_chunk, owned,
     vector::{each, silu, sum},
-    with_values,
 };
 use crate::ops::{Activation, activate};
 use burn::tensor::{Tensor, TensorData};
@@ -23,7 +22,7 @@ pub(super) fn groups(
     let [_, channels, rows, columns] = x.dims();
     let (shape, device, area) = (x.dims(), x.device(), rows * columns);
     let own = channels / groups;
-    let (scale, shift) = (list(scale), list(shift));
+    let (scale, shift) = (owned(scale), owned(shift));
     let mut y = owned(x);
     each_chunk(&mut y, own * area, |group, y| {
         let (mean, factor) = moments(y, eps);
@@ -52,7 +51,7 @@ pub(super) fn rows<const D: usize>(
     eps: f64,
 ) -> Tensor<Cpu, D> {
     let (shape, device) = (x.dims(), x.device());
-    let (scale, shift) = (list(scale), list(shift));
+    let (scale, shift) = (owned(scale), owned(shift));
     let mut y = owned(x);
     let width = scale.len().max(1);
     each_chunk(&mut y, width * (PART / width).max(1), |_, y| {
@@ -64,10 +63,6 @@ pub(super) fn rows<const D: usize>(
         }
     });
     Tensor::from_data(TensorData::new(y, shape), &device)
-}
-
-fn list(x: Tensor<Cpu, 1>) -> Vec<f32> {
-    with_values(x, <[f32]>::to_vec)
 }
 
 /// The mean, and one over the square root of the (biased) variance and `eps`.

@@ -22,9 +22,8 @@ const TILES: usize = 128;
 /// Whether a convolution can be computed so, and is worth it.
 pub(super) fn pays(x: [usize; 4], weight: [usize; 4], geometry: Conv2dGeometry) -> bool {
     let [batch, inputs, rows, columns] = x;
-    let same = weight[2..] == [3, 3] && geometry.stride == [1; 2] && geometry.padding == [1; 2];
     let tiles = batch * rows.div_ceil(SIDE) * columns.div_ceil(SIDE);
-    same && tiles >= 16 && inputs >= 8 && weight[0] >= 8
+    geometry.is_three_by_three(weight) && tiles >= 16 && inputs >= 8 && weight[0] >= 8
 }
 
 /// A convolution with bias, shift and residual; without an activation.
@@ -65,9 +64,8 @@ fn start(after: After<Cpu, 4>, shape: [usize; 4]) -> Vec<f32> {
         None => vec![0.0; batch * outputs * rows * columns],
     };
     let list = |x: Option<Vec<f32>>, length| x.unwrap_or_else(|| vec![0.0; length]);
-    let bias = list(after.bias.map(|x| with_values(x, <[f32]>::to_vec)), outputs);
-    let shift = after.shift.map(|x| with_values(x, <[f32]>::to_vec));
-    let shift = list(shift, batch * outputs);
+    let bias = list(after.bias.map(owned), outputs);
+    let shift = list(after.shift.map(owned), batch * outputs);
     for (plane, y) in y.chunks_exact_mut(rows * columns).enumerate() {
         let value = bias[plane % outputs] + shift[plane];
         y.iter_mut().for_each(|y| *y += value);

@@ -137,11 +137,8 @@ impl Counts {
 /// Whether the four kernels can take the place of the direct one for `x` and a `weight` of these shapes, and are
 /// faster on a software adapter.
 pub(super) fn pays(x: [usize; 4], weight: [usize; 4], geometry: Conv2dGeometry) -> bool {
-    let Conv2dGeometry { stride, padding } = geometry;
     let counts = Counts::new(x, weight);
-    weight[2..] == [3; 2]
-        && stride == [1; 2]
-        && padding == [1; 2]
+    geometry.is_three_by_three(weight)
         && counts.bytes() <= MOST_BYTES
         && counts.transformed() < counts.direct()
         && trusted(Operation::Winograd)
