@@ -8,7 +8,10 @@ use burn::{
 use super::params::{Init, Params};
 use crate::{
     Error, Result,
-    ops::{Activation, After, Conv1dGeometry, Conv2dGeometry, Kernels, Weight, WeightRef},
+    ops::{
+        Activation, After, Conv1dGeometry, Conv2dGeometry, Kernels, Weight, WeightRef, merge_heads,
+        split_heads,
+    },
 };
 
 /// `x W^T + b`, with `weight [out, in]` and `bias [out]`.
@@ -108,8 +111,58 @@ impl<B: Kernels> Linear<B> {
         B::project(x, self.weight.get(), after)
     }
 
+    /// GEGLU: the first half of the outputs times GELU of the second.
+    pub fn forward_gated<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        B::project_gated(x, self.weight.get(), self.bias.as_ref().map(Param::val))
+    }
+
+    /// Tokens `[batch, rows * columns, in]` to channels, added to `residual [batch, out, rows, columns]`.
+    pub fn forward_onto_channels(&self, x: Tensor<B, 3>, residual: Tensor<B, 4>) -> Tensor<B, 4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        B::project_onto_channels(x, self.weight.get(), bias, residual)
+    }
+
     fn after<const D: usize>(&self) -> After<B, D> {
         After::bias(self.bias.as_ref().map(Param::val))
+    }
+}
+
+/// Queries, keys and values of one input, from layers without bias.
+// The tensors behind it are far larger, and modules cannot be boxed.
+#[allow(clippy::large_enum_variant)]
+#[derive(Module, Debug)]
+pub enum SelfProjection<B: Backend> {
+    /// One layer makes all three, where weights are packed.
+    Joined(Linear<B>),
+    /// A layer for each, which can be trained.
+    Apart(Vec<Linear<B>>),
+}
+
+impl<B: Kernels> SelfProjection<B> {
+    /// Reads the weights `[width, width]` under `to_q`, `to_k` and `to_v`.
+    pub fn load(p: &Params<B>, width: usize) -> Result<Self> {
+        let names = ["to_q.weight", "to_k.weight", "to_v.weight"];
+        let weights = p.linear_weights_together(&names, [width; 2], Init::fan_in(width))?;
+        let mut layers: Vec<_> = weights
+            .into_iter()
+            .map(|weight| Linear { weight, bias: None })
+            .collect();
+        Ok(match layers.len() {
+            1 => Self::Joined(layers.remove(0)),
+            _ => Self::Apart(layers),
+        })
+    }
+
+    /// What `heads` heads of `x [batch, tokens, width]` hear in it; same shape.
+    pub fn attend(&self, x: Tensor<B, 3>, heads: usize) -> Tensor<B, 3> {
+        let scale = ((x.dims()[2] / heads) as f64).powf(-0.5);
+        match self {
+            Self::Joined(layer) => B::attend_itself(layer.forward(x), heads, scale),
+            Self::Apart(layers) => {
+                let part = |i: usize| split_heads(layers[i].forward(x.clone()), heads);
+                merge_heads(B::attend(part(0), part(1), part(2), None, scale))
+            }
+        }
     }
 }
 
@@ -165,6 +218,12 @@ impl<B: Kernels> GroupNorm<B> {
     /// Same shape out, with SiLU behind the normalisation.
     pub fn forward_silu(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         self.forward_with(x, Activation::Silu)
+    }
+
+    /// `[batch, channels, rows, columns]` to tokens `[batch, rows * columns, channels]`.
+    pub fn forward_to_tokens(&self, x: Tensor<B, 4>) -> Tensor<B, 3> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        B::normalise_groups_to_tokens(x, self.groups, weight, bias, self.eps)
     }
 
     fn forward_with(&self, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {

@@ -14,7 +14,7 @@ use std::cell::RefCell;
 
 use crate::{
     Error, Result,
-    ops::{Kernels, Packed, PackedValues, Weight},
+    ops::{Kernels, Packed, PackedValues, Packing, Weight},
 };
 
 /// How a tensor starts when no checkpoint gives it.
@@ -172,6 +172,44 @@ impl<B: Kernels> Params<'_, B> {
         weights
             .try_into()
             .map_err(|_| Error::internal("a layer has another number of parts"))
+    }
+
+    /// The weights `[out, in]` of linear layers that read the same input, one behind the other as rows of a single
+    /// weight where they are packed alike; otherwise, as where they are trained, each by itself.
+    pub fn linear_weights_together(
+        &self,
+        names: &[&str],
+        shape: [usize; 2],
+        init: Init,
+    ) -> Result<Vec<Weight<B, 2>>> {
+        if !self.packs(shape[1]) {
+            let weight = |name: &&str| self.linear_weight(name, shape, &shape, init);
+            return names.iter().map(weight).collect();
+        }
+        let mut parts = Vec::with_capacity(names.len());
+        for name in names {
+            let packed = self.source.read_packed(&self.path(name), &shape)?;
+            parts.push(match packed {
+                Some(values) => values,
+                None => PackedValues::of(&self.values(name, &shape, init)?),
+            });
+        }
+        let pack = |(i, values): (usize, &PackedValues), rows: usize| {
+            let shape = [rows, shape[1]];
+            if values.packing != Packing::F32 {
+                return Ok(Weight::Packed(Packed::linear(values, shape, self.device)));
+            }
+            let floats = bytemuck::pod_collect_to_vec(&values.elements);
+            self.make(names[i], 0, floats, shape).map(Weight::Plain)
+        };
+        match PackedValues::join(&parts) {
+            Some(all) => Ok(vec![pack((0, &all), names.len() * shape[0])?]),
+            None => parts
+                .iter()
+                .enumerate()
+                .map(|part| pack(part, shape[0]))
+                .collect(),
+        }
     }
 
     /// The weight of a convolution: `shape` begins with outputs and inputs and has one number a dimension

@@ -84,6 +84,29 @@ pub trait Kernels: Backend {
         plain::linear(x, weight.unpack(), after)
     }
 
+    /// GEGLU: `value gelu(gate)`, where the layer's outputs are `value` first and as many of `gate` behind
+    /// them: `x [.., in]`, `weight [2 out, in]`, `bias [2 out]`.
+    ///
+    /// Shazeer, "GLU Variants Improve Transformer", 2020.
+    fn project_gated<const D: usize>(
+        x: Tensor<Self, D>,
+        weight: WeightRef<'_, Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, D> {
+        plain::geglu(x, weight.unpack(), bias)
+    }
+
+    /// A linear layer on the tokens `x [batch, rows * columns, in]` of a picture, whose outputs are the channels
+    /// that are added to `residual [batch, out, rows, columns]`.
+    fn project_onto_channels(
+        x: Tensor<Self, 3>,
+        weight: WeightRef<'_, Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+        residual: Tensor<Self, 4>,
+    ) -> Tensor<Self, 4> {
+        plain::onto_channels(x, weight.unpack(), bias, residual)
+    }
+
     /// `softmax(scale q k^T + bias) v`: `q [batch, heads, queries, dim]`, `k` and `v`
     /// `[batch, heads, keys, dim]`, `bias` broadcastable to `[batch, heads, queries, keys]`.
     fn attend(
@@ -94,6 +117,12 @@ pub trait Kernels: Backend {
         scale: f64,
     ) -> Tensor<Self, 4> {
         plain::attention(q, k, v, bias, scale)
+    }
+
+    /// The same of each head with itself: `qkv [batch, tokens, 3 heads * dim]` holds queries, then keys, then
+    /// values; gives `[batch, tokens, heads * dim]`.
+    fn attend_itself(qkv: Tensor<Self, 3>, heads: usize, scale: f64) -> Tensor<Self, 3> {
+        plain::self_attention(qkv, heads, scale)
     }
 
     /// `x [batch, in, rows, columns]`, `weight [out, in, kernel rows, kernel columns]`.
@@ -148,6 +177,18 @@ pub trait Kernels: Backend {
         activation: Activation,
     ) -> Tensor<Self, 4> {
         plain::group_norm(x, groups, scale, shift, eps, activation)
+    }
+
+    /// The same without an activation, as tokens `[batch, rows * columns, channels]`.
+    fn normalise_groups_to_tokens(
+        x: Tensor<Self, 4>,
+        groups: usize,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        eps: f64,
+    ) -> Tensor<Self, 3> {
+        let normal = Self::normalise_groups(x, groups, scale, shift, eps, Activation::None);
+        normal.flatten::<3>(2, 3).swap_dims(1, 2)
     }
 
     /// Normalises the last dimension of `x`, then scales and shifts.

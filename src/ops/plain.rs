@@ -73,6 +73,30 @@ pub fn linear<B: Backend, const D: usize>(
     onto(out, after.residual)
 }
 
+/// See [`super::Kernels::project_gated`].
+pub fn geglu<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    weight: Tensor<B, 2>,
+    bias: Option<Tensor<B, 1>>,
+) -> Tensor<B, D> {
+    let both = linear(x, weight, After::bias(bias));
+    let width = both.dims()[D - 1] / 2;
+    let value = both.clone().narrow(D - 1, 0, width);
+    value * activation::gelu(both.narrow(D - 1, width, width))
+}
+
+/// See [`super::Kernels::project_onto_channels`].
+pub fn onto_channels<B: Backend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 2>,
+    bias: Option<Tensor<B, 1>>,
+    residual: Tensor<B, 4>,
+) -> Tensor<B, 4> {
+    let out = linear(x, weight, After::bias(bias)).swap_dims(1, 2);
+    let shape = residual.dims();
+    residual + out.reshape(shape)
+}
+
 /// `x`, added to what there may be.
 fn onto<B: Backend, const D: usize>(
     x: Tensor<B, D>,
@@ -97,6 +121,13 @@ pub fn attention<B: Backend>(
         scores = scores + bias;
     }
     activation::softmax(scores, 3).matmul(v)
+}
+
+/// See [`super::Kernels::attend_itself`].
+pub fn self_attention<B: Backend>(qkv: Tensor<B, 3>, heads: usize, scale: f64) -> Tensor<B, 3> {
+    let width = qkv.dims()[2] / 3;
+    let part = |i: usize| split_heads(qkv.clone().narrow(2, i * width, width), heads);
+    merge_heads(attention(part(0), part(1), part(2), None, scale))
 }
 
 /// See [`super::Kernels::convolve_2d`].

@@ -65,6 +65,25 @@ impl PackedValues {
         }
     }
 
+    /// The rows of all `parts`, one behind the other, where they are packed in the same way.
+    pub fn join(parts: &[Self]) -> Option<Self> {
+        let packing = parts.first()?.packing;
+        let alike = parts.iter().all(|part| part.packing == packing);
+        alike.then(|| Self {
+            packing,
+            elements: parts
+                .iter()
+                .flat_map(|part| &part.elements)
+                .copied()
+                .collect(),
+            scales: parts
+                .iter()
+                .flat_map(|part| &part.scales)
+                .copied()
+                .collect(),
+        })
+    }
+
     /// `[out, inputs, taps]` to `[taps, inputs, out]`, whose outputs a kernel reads together.
     fn outputs_last(&self, [outputs, inputs, taps]: [usize; 3]) -> Vec<u8> {
         let order = (0..taps).flat_map(move |tap| {

@@ -23,7 +23,7 @@ use crate::{
         istft::limit,
         params::Params,
         trace::Trace,
-        unet::{Context, Unet},
+        unet::{Context, Prepared, Unet},
         vae::VaeDecoder,
         vocoder::Vocoder,
     },
@@ -182,11 +182,11 @@ impl<B: Kernels> Run<'_, B> {
         )?;
         drop(weights);
         self.progress.begin().await?;
-        let context = Context::new(
+        let conditions = unet.prepare(&Context::new(
             upload(&conditions.audio, self.device())?,
             upload(&conditions.text, self.device())?,
             &conditions.mask,
-        );
+        ));
         let mut finished = Vec::new();
         let candidates = initial.len();
         for (candidate, latents) in initial.into_iter().enumerate() {
@@ -198,7 +198,7 @@ impl<B: Kernels> Run<'_, B> {
             self.trace.record("latents.initial", &latents);
             for (index, t) in sampler.timesteps().to_vec().into_iter().enumerate() {
                 self.trace.resume(tracing && index == 0);
-                let noise = self.predict(&unet, &latents, t, &context);
+                let noise = self.predict(&unet, &latents, t, &conditions);
                 latents = sampler.step(index, latents, noise);
                 self.trace.resume(tracing);
                 let name = settings.scheduler.trace_name();
@@ -224,18 +224,18 @@ impl<B: Kernels> Run<'_, B> {
         unet: &Unet<B>,
         latents: &Tensor<B, 4>,
         t: usize,
-        context: &Context<B>,
+        conditions: &Prepared<B>,
     ) -> Tensor<B, 4> {
         let schedule = &self.pipeline.networks.schedule;
         let guided = self.request.settings.guided();
         if !guided {
-            let predicted = unet.forward(latents.clone(), &[t as f64], context, &mut self.trace);
+            let predicted = unet.forward(latents.clone(), &[t as f64], conditions, &mut self.trace);
             let noise = schedule.noise(predicted, latents, t);
             self.trace.record("noise.first.cond", &noise);
             return noise;
         }
         let both = Tensor::cat(vec![latents.clone(), latents.clone()], 0);
-        let noise = unet.forward(both, &[t as f64; 2], context, &mut self.trace);
+        let noise = unet.forward(both, &[t as f64; 2], conditions, &mut self.trace);
         let negative = noise.clone().narrow(0, 0, 1);
         let positive = noise.narrow(0, 1, 1);
         self.trace.record("noise.first.uncond", &negative);

@@ -78,11 +78,11 @@ impl<B: Kernels> Denoising<'_, B> {
         };
         let timesteps: Vec<f64> = noised.timesteps.iter().map(|&t| t as f64).collect();
         let predict = |audio: Tensor<B, 3>, states: Option<(&HostTensor, &HostTensor)>| {
-            let context = self.context(audio, states, count)?;
+            let conditions = self.unet.prepare(&self.context(audio, states, count)?);
             let latents = latents.clone();
             Ok(self
                 .unet
-                .forward(latents, &timesteps, &context, &mut Trace::off()))
+                .forward(latents, &timesteps, &conditions, &mut Trace::off()))
         };
         let positive = self
             .text

@@ -29,7 +29,7 @@ use crate::{
     ops::{Activation, Kernels, activate, upsample_nearest},
 };
 use config::Level;
-use parts::{Layer, Transformers};
+use parts::{Keys, Layer, NextKeys, Transformers};
 
 /// What the UNet is conditioned on.
 #[derive(Debug, Clone)]
@@ -53,6 +53,14 @@ impl<B: Backend> Context<B> {
             text_bias,
         }
     }
+}
+
+/// What the network makes of its conditions, once for all steps.
+#[derive(Debug, Clone)]
+pub struct Prepared<B: Backend> {
+    keys: Vec<Keys<B>>,
+    /// The projected mean token, `[batch, time width]`.
+    mean_token: Option<Tensor<B, 2>>,
 }
 
 /// The network.
@@ -145,19 +153,35 @@ impl<B: Kernels> Unet<B> {
         })
     }
 
+    /// Reads the conditions.
+    pub fn prepare(&self, context: &Context<B>) -> Prepared<B> {
+        let mut keys = Vec::new();
+        let down = self.down_blocks.iter().flat_map(|block| &block.layers);
+        down.for_each(|layer| layer.read(context, &mut keys));
+        self.mid.attentions.read(context, &mut keys);
+        let up = self.up_blocks.iter().flat_map(|block| &block.layers);
+        up.for_each(|layer| layer.read(context, &mut keys));
+        let mean = || context.audio.clone().mean_dim(1).squeeze_dim(1);
+        let projection = self.mean_token.as_ref();
+        Prepared {
+            keys,
+            mean_token: projection.map(|projection| projection.forward(mean())),
+        }
+    }
+
     /// Predicts the noise (or velocity) in `latents [batch, in, rows, columns]` at `timesteps` (one for each item).
     pub fn forward(
         &self,
         latents: Tensor<B, 4>,
         timesteps: &[f64],
-        context: &Context<B>,
+        conditions: &Prepared<B>,
         trace: &mut Trace<B>,
     ) -> Tensor<B, 4> {
         let mut time = self.embed_time(timesteps, &latents.device());
-        if let Some(projection) = &self.mean_token {
-            let mean: Tensor<B, 2> = context.audio.clone().mean_dim(1).squeeze_dim(1);
-            time = time + projection.forward(mean);
+        if let Some(mean) = &conditions.mean_token {
+            time = time + mean.clone();
         }
+        let keys = &mut conditions.keys.iter();
         trace.record("unet.time_embedding", &time);
         // Every resnet begins with the SiLU of the time embedding.
         let time = activate(time, Activation::Silu);
@@ -165,13 +189,13 @@ impl<B: Kernels> Unet<B> {
         trace.record("unet.conv_in", &x);
         let mut skips = vec![x.clone()];
         for (i, block) in self.down_blocks.iter().enumerate() {
-            x = block.forward(x, &time, context, &mut skips);
+            x = block.forward(x, &time, keys, &mut skips);
             trace.record(format_args!("unet.down_blocks.{i}"), &x);
         }
-        x = self.mid.forward(x, &time, context);
+        x = self.mid.forward(x, &time, keys);
         trace.record("unet.mid_block", &x);
         for (i, block) in self.up_blocks.iter().enumerate() {
-            x = block.forward(x, &time, context, &mut skips);
+            x = block.forward(x, &time, keys, &mut skips);
             trace.record(format_args!("unet.up_blocks.{i}"), &x);
         }
         self.conv_out.forward(self.conv_norm_out.forward_silu(x))
@@ -235,11 +259,11 @@ impl<B: Kernels> DownBlock<B> {
         &self,
         mut x: Tensor<B, 4>,
         time: &Tensor<B, 2>,
-        context: &Context<B>,
+        keys: &mut NextKeys<'_, B>,
         skips: &mut Vec<Tensor<B, 4>>,
     ) -> Tensor<B, 4> {
         for layer in &self.layers {
-            x = layer.forward(x, time, context);
+            x = layer.forward(x, time, keys);
             skips.push(x.clone());
         }
         if let Some(downsampler) = &self.downsampler {
@@ -269,9 +293,14 @@ impl<B: Kernels> MidBlock<B> {
         })
     }
 
-    fn forward(&self, x: Tensor<B, 4>, time: &Tensor<B, 2>, context: &Context<B>) -> Tensor<B, 4> {
+    fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        time: &Tensor<B, 2>,
+        keys: &mut NextKeys<'_, B>,
+    ) -> Tensor<B, 4> {
         let x = self.first.forward(x, Some(time));
-        let x = self.attentions.forward(x, context);
+        let x = self.attentions.forward(x, keys);
         self.second.forward(x, Some(time))
     }
 }
@@ -313,14 +342,14 @@ impl<B: Kernels> UpBlock<B> {
         &self,
         mut x: Tensor<B, 4>,
         time: &Tensor<B, 2>,
-        context: &Context<B>,
+        keys: &mut NextKeys<'_, B>,
         skips: &mut Vec<Tensor<B, 4>>,
     ) -> Tensor<B, 4> {
         for layer in &self.layers {
             if let Some(skip) = skips.pop() {
                 x = Tensor::cat(vec![x, skip], 1);
             }
-            x = layer.forward(x, time, context);
+            x = layer.forward(x, time, keys);
         }
         if let Some(upsampler) = &self.upsampler {
             // A latent whose rows are no multiple of eight: meet the size of the next skip.

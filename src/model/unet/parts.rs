@@ -9,12 +9,26 @@ use super::{Context, config::Level};
 use crate::{
     Result,
     model::{
-        layers::{GroupNorm, LayerNorm, Linear},
+        layers::{GroupNorm, LayerNorm, Linear, SelfProjection},
         params::Params,
         resnet::{Resnet, ResnetConfig},
     },
-    ops::{Activation, Kernels, merge_heads, split_heads},
+    ops::{Kernels, merge_heads, split_heads},
 };
+
+/// What one attention reads of a stream: the same in every step.
+#[derive(Debug, Clone)]
+pub(super) struct Keys<B: Backend> {
+    /// `[batch, heads, tokens, dim]`.
+    keys: Tensor<B, 4>,
+    /// The same shape.
+    values: Tensor<B, 4>,
+    /// What padding adds to the scores.
+    bias: Option<Tensor<B, 4>>,
+}
+
+/// The keys of all attentions that read a stream, in order of use.
+pub(super) type NextKeys<'a, B> = std::slice::Iter<'a, Keys<B>>;
 
 /// GroupNorm of a transformer: not the one of the resnets.
 const TRANSFORMER_EPS: f64 = 1e-6;
@@ -50,10 +64,15 @@ impl<B: Kernels> Layer<B> {
         &self,
         x: Tensor<B, 4>,
         time: &Tensor<B, 2>,
-        context: &Context<B>,
+        keys: &mut NextKeys<'_, B>,
     ) -> Tensor<B, 4> {
         self.attentions
-            .forward(self.resnet.forward(x, Some(time)), context)
+            .forward(self.resnet.forward(x, Some(time)), keys)
+    }
+
+    /// Adds the keys of these attentions to `keys`.
+    pub fn read(&self, context: &Context<B>, keys: &mut Vec<Keys<B>>) {
+        self.attentions.read(context, keys);
     }
 }
 
@@ -72,17 +91,21 @@ impl<B: Kernels> Transformers<B> {
         Ok(Self { list })
     }
 
-    pub fn forward(&self, x: Tensor<B, 4>, context: &Context<B>) -> Tensor<B, 4> {
+    pub fn forward(&self, x: Tensor<B, 4>, keys: &mut NextKeys<'_, B>) -> Tensor<B, 4> {
         let list = self.list.iter();
-        list.fold(x, |x, transformer| transformer.forward(x, context))
+        list.fold(x, |x, transformer| transformer.forward(x, keys))
+    }
+
+    /// Adds the keys of these attentions to `keys`.
+    pub fn read(&self, context: &Context<B>, keys: &mut Vec<Keys<B>>) {
+        let blocks = self.list.iter().flat_map(|transformer| &transformer.blocks);
+        keys.extend(blocks.filter_map(|block| block.attn2.read(context)));
     }
 }
 
 /// Where the second attention of a transformer looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stream {
-    /// At the latent itself.
-    Itself,
     /// At the Language-of-Audio tokens.
     Audio,
     /// At the prompt's states.
@@ -102,35 +125,30 @@ impl<B: Kernels> Transformer<B> {
     fn load(p: &Params<B>, index: usize, level: &Level, groups: usize) -> Result<Self> {
         let channels = level.channels;
         // The library's rule: the first two entries read stream 0, later ones stream 1.
-        let (stream, width) = match level.contexts[index] {
-            None => (Stream::Itself, channels),
-            Some(width) if index <= 1 => (Stream::Audio, width),
-            Some(width) => (Stream::Text, width),
+        let stream = if index <= 1 {
+            Stream::Audio
+        } else {
+            Stream::Text
         };
+        let context = level.contexts[index].map(|width| (stream, width));
         let blocks = p.at("transformer_blocks");
         Ok(Self {
             norm: GroupNorm::load(&p.at("norm"), channels, groups, TRANSFORMER_EPS)?,
             proj_in: Linear::load_pointwise(&p.at("proj_in"), channels, channels)?,
             blocks: (0..level.blocks)
-                .map(|i| TransformerBlock::load(&blocks.at(i), level, stream, width))
+                .map(|i| TransformerBlock::load(&blocks.at(i), level, context))
                 .collect::<Result<_>>()?,
             proj_out: Linear::load_pointwise(&p.at("proj_out"), channels, channels)?,
         })
     }
 
-    fn forward(&self, x: Tensor<B, 4>, context: &Context<B>) -> Tensor<B, 4> {
-        let [batch, channels, rows, columns] = x.dims();
-        let tokens: Tensor<B, 3> = self
-            .norm
-            .forward(x.clone())
-            .reshape([batch, channels, rows * columns])
-            .swap_dims(1, 2);
+    fn forward(&self, x: Tensor<B, 4>, keys: &mut NextKeys<'_, B>) -> Tensor<B, 4> {
+        let tokens = self.norm.forward_to_tokens(x.clone());
         let mut tokens = self.proj_in.forward(tokens);
         for block in &self.blocks {
-            tokens = block.forward(tokens, context);
+            tokens = block.forward(tokens, keys);
         }
-        let out = self.proj_out.forward(tokens).swap_dims(1, 2);
-        x + out.reshape([batch, channels, rows, columns])
+        self.proj_out.forward_onto_channels(tokens, x)
     }
 }
 
@@ -138,92 +156,154 @@ impl<B: Kernels> Transformer<B> {
 #[derive(Module, Debug)]
 struct TransformerBlock<B: Backend> {
     norm1: LayerNorm<B>,
-    attn1: Attention<B>,
+    attn1: SelfAttention<B>,
     norm2: LayerNorm<B>,
-    attn2: Attention<B>,
+    attn2: SecondAttention<B>,
     norm3: LayerNorm<B>,
-    ff_value: Linear<B>,
-    ff_gate: Linear<B>,
+    ff_in: Linear<B>,
     ff_out: Linear<B>,
-    #[module(skip)]
-    stream: Stream,
 }
 
 impl<B: Kernels> TransformerBlock<B> {
-    fn load(p: &Params<B>, level: &Level, stream: Stream, width: usize) -> Result<Self> {
+    /// `context` is what the second attention reads and its width; without one it is a self-attention.
+    fn load(p: &Params<B>, level: &Level, context: Option<(Stream, usize)>) -> Result<Self> {
         let channels = level.channels;
         let norm = |name| LayerNorm::load(&p.at(name), channels, LAYER_NORM_EPS);
-        let attention = |name, width| Attention::load(&p.at(name), channels, width, level.heads);
-        // GEGLU: the value first, the gate second.
-        let ff_in = p.at("ff.net.0.proj");
-        let [ff_value, ff_gate] =
-            Linear::load_parts(&ff_in, channels, 4 * channels, "weight", "bias")?;
+        let attn2 = p.at("attn2");
         Ok(Self {
             norm1: norm("norm1")?,
-            attn1: attention("attn1", channels)?,
+            attn1: SelfAttention::load(&p.at("attn1"), level)?,
             norm2: norm("norm2")?,
-            attn2: attention("attn2", width)?,
+            attn2: match context {
+                None => SecondAttention::Itself(SelfAttention::load(&attn2, level)?),
+                Some((stream, width)) => {
+                    SecondAttention::Other(CrossAttention::load(&attn2, level, stream, width)?)
+                }
+            },
             norm3: norm("norm3")?,
-            ff_value,
-            ff_gate,
+            ff_in: Linear::load(&p.at("ff.net.0.proj"), channels, 8 * channels)?,
             ff_out: Linear::load(&p.at("ff.net.2"), 4 * channels, channels)?,
-            stream,
         })
     }
 
-    fn forward(&self, x: Tensor<B, 3>, context: &Context<B>) -> Tensor<B, 3> {
+    fn forward(&self, x: Tensor<B, 3>, keys: &mut NextKeys<'_, B>) -> Tensor<B, 3> {
         let h = self.norm1.forward(x.clone());
-        let x = self.attn1.forward_onto(h.clone(), h, None, x);
+        let x = self.attn1.forward_onto(h, x);
         let h = self.norm2.forward(x.clone());
-        let (keys, bias) = match self.stream {
-            Stream::Itself => (h.clone(), None),
-            Stream::Audio => (context.audio.clone(), None),
-            Stream::Text => (context.text.clone(), context.text_bias.clone()),
-        };
-        let x = self.attn2.forward_onto(h, keys, bias, x);
+        let x = self.attn2.forward_onto(h, keys, x);
         let h = self.norm3.forward(x.clone());
-        let value = self.ff_value.forward(h.clone());
-        let gate = self.ff_gate.forward_with(h, Activation::Gelu);
-        self.ff_out.forward_onto(value * gate, x)
+        self.ff_out.forward_onto(self.ff_in.forward_gated(h), x)
     }
 }
 
-/// Attention of a transformer block; queries, keys and values have no bias.
+/// Attention of the latent to itself; queries, keys and values have no bias.
 #[derive(Module, Debug)]
-struct Attention<B: Backend> {
+struct SelfAttention<B: Backend> {
+    qkv: SelfProjection<B>,
+    to_out: Linear<B>,
+    heads: usize,
+}
+
+impl<B: Kernels> SelfAttention<B> {
+    fn load(p: &Params<B>, level: &Level) -> Result<Self> {
+        let channels = level.channels;
+        Ok(Self {
+            qkv: SelfProjection::load(p, channels)?,
+            to_out: Linear::load(&p.at("to_out.0"), channels, channels)?,
+            heads: level.heads,
+        })
+    }
+
+    /// What `x [batch, tokens, channels]` hears in itself is added to `residual`.
+    fn forward_onto(&self, x: Tensor<B, 3>, residual: Tensor<B, 3>) -> Tensor<B, 3> {
+        let heard = self.qkv.attend(x, self.heads);
+        self.to_out.forward_onto(heard, residual)
+    }
+}
+
+/// The second attention of a block.
+// The tensors behind it are far larger, and modules cannot be boxed.
+#[allow(clippy::large_enum_variant)]
+#[derive(Module, Debug)]
+enum SecondAttention<B: Backend> {
+    /// To the latent.
+    Itself(SelfAttention<B>),
+    /// To a stream.
+    Other(CrossAttention<B>),
+}
+
+impl<B: Kernels> SecondAttention<B> {
+    fn forward_onto(
+        &self,
+        x: Tensor<B, 3>,
+        keys: &mut NextKeys<'_, B>,
+        residual: Tensor<B, 3>,
+    ) -> Tensor<B, 3> {
+        match self {
+            Self::Itself(attention) => attention.forward_onto(x, residual),
+            Self::Other(attention) => match keys.next() {
+                Some(keys) => attention.forward_onto(x, keys, residual),
+                None => unreachable!("every attention to a stream has read it"),
+            },
+        }
+    }
+
+    fn read(&self, context: &Context<B>) -> Option<Keys<B>> {
+        match self {
+            Self::Itself(_) => None,
+            Self::Other(attention) => Some(attention.read(context)),
+        }
+    }
+}
+
+/// Attention of the latent to a stream; queries, keys and values have no bias.
+#[derive(Module, Debug)]
+struct CrossAttention<B: Backend> {
     to_q: Linear<B>,
     to_k: Linear<B>,
     to_v: Linear<B>,
     to_out: Linear<B>,
     heads: usize,
+    #[module(skip)]
+    stream: Stream,
 }
 
-impl<B: Kernels> Attention<B> {
-    fn load(p: &Params<B>, channels: usize, context: usize, heads: usize) -> Result<Self> {
+impl<B: Kernels> CrossAttention<B> {
+    fn load(p: &Params<B>, level: &Level, stream: Stream, width: usize) -> Result<Self> {
+        let channels = level.channels;
         Ok(Self {
             to_q: Linear::load_no_bias(&p.at("to_q"), channels, channels)?,
-            to_k: Linear::load_no_bias(&p.at("to_k"), context, channels)?,
-            to_v: Linear::load_no_bias(&p.at("to_v"), context, channels)?,
+            to_k: Linear::load_no_bias(&p.at("to_k"), width, channels)?,
+            to_v: Linear::load_no_bias(&p.at("to_v"), width, channels)?,
             to_out: Linear::load(&p.at("to_out.0"), channels, channels)?,
-            heads,
+            heads: level.heads,
+            stream,
         })
     }
 
-    /// `x [batch, tokens, channels]` attends to `context [batch, keys, width]`; what comes out is added to
-    /// `residual`.
+    fn read(&self, context: &Context<B>) -> Keys<B> {
+        let (stream, bias) = match self.stream {
+            Stream::Audio => (context.audio.clone(), None),
+            Stream::Text => (context.text.clone(), context.text_bias.clone()),
+        };
+        Keys {
+            keys: split_heads(self.to_k.forward(stream.clone()), self.heads),
+            values: split_heads(self.to_v.forward(stream), self.heads),
+            bias,
+        }
+    }
+
+    /// What `x [batch, tokens, channels]` hears is added to `residual`.
     fn forward_onto(
         &self,
         x: Tensor<B, 3>,
-        context: Tensor<B, 3>,
-        bias: Option<Tensor<B, 4>>,
+        keys: &Keys<B>,
         residual: Tensor<B, 3>,
     ) -> Tensor<B, 3> {
-        let [_, _, channels] = x.dims();
         let q = split_heads(self.to_q.forward(x), self.heads);
-        let k = split_heads(self.to_k.forward(context.clone()), self.heads);
-        let v = split_heads(self.to_v.forward(context), self.heads);
-        let scale = ((channels / self.heads) as f64).powf(-0.5);
-        let heard = merge_heads(B::attend(q, k, v, bias, scale));
+        let scale = (q.dims()[3] as f64).powf(-0.5);
+        let Keys { keys, values, bias } = keys.clone();
+        let heard = merge_heads(B::attend(q, keys, values, bias, scale));
         self.to_out.forward_onto(heard, residual)
     }
 }
