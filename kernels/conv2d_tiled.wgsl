@@ -1,10 +1,14 @@
 // Two-dimensional convolution for GPUs: the same function, layouts, bindings and packed weights as
 // conv2d.wgsl, whose head describes them.
 //
-// Template: WIDTH (must be 256); BIAS, SHIFT, RESIDUAL, F16, Q8, Q4, BLOCKS and the bindings as there.
+// Template: WIDTH (must be 256); HALF (0 or 1, what tiles hold); DEPTH (inputs of a tile: 16, or 32 with HALF),
+//   X_LOADS (DEPTH / 4) and W_LOADS (DEPTH / 16); BIAS, SHIFT, RESIDUAL, F16, Q8, Q4, BLOCKS and the bindings
+//   as there.
 // A workgroup makes 64 successive outputs of 64 channels, a thread 4 outputs that lie 16 apart of 4 channels.
-// Numbers of x and w are gathered and unpacked once into workgroup memory, one tap and 16 inputs at a time.
-// Workgroup memory: 8,192 bytes. Features: none. Needs unpack.wgsl. Where workgroup memory is slow: conv2d.wgsl.
+// Numbers of x and w are gathered and unpacked once into workgroup memory, one tap and DEPTH inputs at a time.
+// With HALF they lie there as f16, at most 65,504 in size; products and sums are f32 in any case. Workgroup
+// memory: 8,192 bytes. Features: shader-f16 with HALF, else none; without it: HALF 0. Needs unpack.wgsl and
+// tile.wgsl. Where workgroup memory is slow: conv2d.wgsl.
 
 struct Sizes {
     inputs: u32, rows: u32, columns: u32, outputs: u32,
@@ -36,8 +40,8 @@ struct Sizes {
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<f32>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-var<workgroup> x_tile: array<f32, 1024>;
-var<workgroup> w_tile: array<vec4f, 256>;
+var<workgroup> x_tile: array<One, 64u * <DEPTH>u>;
+var<workgroup> w_tile: array<Four, 16u * <DEPTH>u>;
 
 @compute @workgroup_size(<WIDTH>)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -49,7 +53,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let first = id.x * 64u;
     let tx = lane % 16u;
     let ty = lane / 16u;
-    // What this thread loads: four channels of one input's weights, and one output's place in four inputs.
+    // What this thread loads: four channels of an input's weights, and one output's place in several inputs.
     let load_quad = min(id.y * 16u + tx, quads - 1u);
     let load_pixel = first + lane % 64u;
     let row = i32(load_pixel / sizes.out_columns * sizes.stride_rows) - i32(sizes.padding_rows);
@@ -63,28 +67,31 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
         // Negative places become large ones.
         let inside = load_pixel < pixels && u32(row + down) < sizes.rows && u32(column + right) < sizes.columns;
         let place = image + u32(row + down) * sizes.columns + u32(column + right);
-        for (var start = 0u; start < sizes.inputs; start += 16u) {
-//% for j in FOUR
+        for (var start = 0u; start < sizes.inputs; start += <DEPTH>u) {
+//% for j in X_LOADS
             let input<j> = start + lane / 64u + 4u * <j>u;
             var x<j> = 0.0;
             if inside && input<j> < sizes.inputs {
                 x<j> = x[place + input<j> * area];
             }
-            x_tile[lane + 256u * <j>u] = x<j>;
+            x_tile[lane + 256u * <j>u] = one(x<j>);
 //% end
-            var four = vec4f();
-            if start + ty < sizes.inputs {
-                four = weights(((tap * sizes.inputs) + start + ty) * quads + load_quad);
+//% for j in W_LOADS
+            let from<j> = start + ty + 16u * <j>u;
+            var w<j> = vec4f();
+            if from<j> < sizes.inputs {
+                w<j> = weights((tap * sizes.inputs + from<j>) * quads + load_quad);
 //% if BLOCKS
-                four *= scales[((start + ty) * taps + tap) / 32u * quads + load_quad];
+                w<j> *= scales[(from<j> * taps + tap) / 32u * quads + load_quad];
 //% end
             }
-            w_tile[lane] = four;
+            w_tile[lane + 256u * <j>u] = four(w<j>);
+//% end
             workgroupBarrier();
-            for (var k = 0u; k < 16u; k++) {
-                let v = w_tile[16u * k + ty];
+            for (var k = 0u; k < <DEPTH>u; k++) {
+                let v = vec4f(w_tile[16u * k + ty]);
 //% for p in FOUR
-                sum<p> += x_tile[64u * k + tx + 16u * <p>u] * v;
+                sum<p> += f32(x_tile[64u * k + tx + 16u * <p>u]) * v;
 //% end
             }
             workgroupBarrier();

@@ -7,9 +7,10 @@
 //
 // Layouts, contiguous: x and y [batch, channels, area], scale and shift [channels].
 // Bindings: 0 x, 1 scale, 2 shift, 3 y, 4 the sizes.
-// Template: WIDTH (invocations of a workgroup, 1 to 256), SILU (0 or 1).
-// A workgroup makes a group. Workgroup memory: 4 WIDTH bytes. Features: none. Without it:
-// plain::group_norm.
+// Template: WIDTH (invocations of a workgroup, 1 to 256, a power of two with TREE), SILU and at most one of
+//   SUBGROUPS and TREE, how threads add up what they have (0 or 1).
+// A workgroup makes a group. Workgroup memory: 4 WIDTH bytes. Features: subgroups with SUBGROUPS, else none;
+// without it: TREE. Needs together.wgsl. Where it comes out wrong: plain::group_norm.
 
 struct Sizes { groups: u32, channels: u32, area: u32, eps: f32 }
 
@@ -18,20 +19,6 @@ struct Sizes { groups: u32, channels: u32, area: u32, eps: f32 }
 @group(0) @binding(2) var<storage, read_write> shift: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
-
-var<workgroup> parts: array<f32, <WIDTH>>;
-
-// The sum over the workgroup.
-fn together(part: f32, lane: u32) -> f32 {
-    parts[lane] = part;
-    workgroupBarrier();
-    var sum = 0.0;
-    for (var i = 0u; i < <WIDTH>u; i++) {
-        sum += parts[i];
-    }
-    workgroupBarrier();
-    return sum;
-}
 
 @compute @workgroup_size(<WIDTH>)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {

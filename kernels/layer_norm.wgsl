@@ -2,8 +2,11 @@
 //
 // Layouts, contiguous: x and y [rows, width], scale and shift [width]. width is a multiple of 4.
 // Bindings: 0 x, 1 scale, 2 shift, 3 y, 4 the sizes.
-// Template: WIDTH (invocations of a workgroup, 1 to 256).
-// A thread makes a row. Workgroup memory: none. Features: none. Without it: plain::layer_norm.
+// Template: WIDTH (invocations of a workgroup, 1 to 256); at most one of SUBGROUPS and TREE (0 or 1), how threads
+//   add up what they have, and SHARED (one of them).
+// A thread makes a row; with SHARED, what a GPU wants, a workgroup does. Workgroup memory: none, with SHARED
+// 4 WIDTH bytes. Features: subgroups with SUBGROUPS, else none; without it: TREE. Needs together.wgsl with SHARED.
+// Where it comes out wrong: plain::layer_norm.
 
 struct Sizes { rows: u32, quads: u32, eps: f32, unused: u32 }
 
@@ -14,23 +17,37 @@ struct Sizes { rows: u32, quads: u32, eps: f32, unused: u32 }
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(<WIDTH>)
+//% if SHARED
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let stride = <WIDTH>u;
+//% else
 fn main(@builtin(global_invocation_id) id: vec3u) {
+    let lane = 0u;
+    let stride = 1u;
     if id.x >= sizes.rows {
         return;
     }
+//% end
     let start = id.x * sizes.quads;
-    var sum = vec4f();
-    for (var i = 0u; i < sizes.quads; i++) {
-        sum += x[start + i];
+    var part = vec4f();
+    for (var i = lane; i < sizes.quads; i += stride) {
+        part += x[start + i];
     }
-    let mean = dot(sum, vec4f(1.0)) / f32(4u * sizes.quads);
+    var sum = dot(part, vec4f(1.0));
+//% if SHARED
+    sum = together(sum, lane);
+//% end
+    let mean = sum / f32(4u * sizes.quads);
     var squares = 0.0;
-    for (var i = 0u; i < sizes.quads; i++) {
+    for (var i = lane; i < sizes.quads; i += stride) {
         let centred = x[start + i] - mean;
         squares += dot(centred, centred);
     }
+//% if SHARED
+    squares = together(squares, lane);
+//% end
     let factor = inverseSqrt(squares / f32(4u * sizes.quads) + sizes.eps);
-    for (var i = 0u; i < sizes.quads; i++) {
+    for (var i = lane; i < sizes.quads; i += stride) {
         y[start + i] = (x[start + i] - mean) * factor * scale[i] + shift[i];
     }
 }

@@ -1,11 +1,14 @@
 // Linear layer for GPUs: the same function, layouts, bindings and packed weights as linear.wgsl, whose head
 // describes them; in is a multiple of 4.
 //
-// Template: WIDTH (must be 256); BIAS, RESIDUAL, F16, Q8, Q4, BLOCKS, SILU, GELU and the bindings as there.
+// Template: WIDTH (must be 256); HALF (0 or 1, what tiles hold); DEPTH (fours of a row of a tile: 4, or 8 with
+//   HALF) and LOADS (DEPTH / 4); BIAS, RESIDUAL, F16, Q8, Q4, BLOCKS, SILU, GELU and the bindings as there.
 // A workgroup makes 64 by 64 numbers of y, a thread 4 by 4 of them that lie 16 apart. Numbers of x and w are
-// unpacked once into workgroup memory, 16 along `in` at a time. Workgroup memory: 10,240 bytes; the fifth
-// four of a row stays empty, so that neighbours lie in different banks. Features: none. Needs activation.wgsl and
-// unpack.wgsl. Where workgroup memory is slow: linear.wgsl.
+// unpacked once into workgroup memory, 4 DEPTH along `in` at a time. With HALF they lie there as f16, at most
+// 65,504 in size; products and sums are f32 in any case. Workgroup memory: 10,240 bytes, with HALF 9,216; the
+// last four of a row stays empty, so that neighbours lie in different banks. Features: shader-f16 with HALF,
+// else none; without it: HALF 0. Needs activation.wgsl, unpack.wgsl and tile.wgsl. Where workgroup memory is
+// slow: linear.wgsl.
 
 struct Sizes { rows: u32, outputs: u32, quads: u32, unused: u32 }
 
@@ -41,8 +44,11 @@ fn scale_of(block: u32) -> f32 {
 }
 
 //% end
-var<workgroup> x_tile: array<vec4f, 320>;
-var<workgroup> w_tile: array<vec4f, 320>;
+// Fours from one row of a tile to the next.
+const PITCH = <1 + DEPTH>u;
+
+var<workgroup> x_tile: array<Four, 64u * PITCH>;
+var<workgroup> w_tile: array<Four, 64u * PITCH>;
 
 @compute @workgroup_size(<WIDTH>)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -50,37 +56,41 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let first_column = id.x * 64u;
     let tx = lane % 16u;
     let ty = lane / 16u;
-    // What this thread loads: one four of a row of x and of a row of w.
-    let load = lane / 4u;
-    let part = lane % 4u;
-    let slot = load * 5u + part;
-    let x_row = min(first_row + load, sizes.rows - 1u) * sizes.quads;
-    let w_row = min(first_column + load, sizes.outputs - 1u) * sizes.quads;
+    // What this thread loads: fours of rows of x and of w.
+    let load = lane / <DEPTH>u;
+    let part = lane % <DEPTH>u;
+//% for j in LOADS
+    let load<j> = load + <WIDTH>u / <DEPTH>u * <j>u;
+    let x_row<j> = min(first_row + load<j>, sizes.rows - 1u) * sizes.quads;
+    let w_row<j> = min(first_column + load<j>, sizes.outputs - 1u) * sizes.quads;
+//% end
 //% for r in FOUR
 //% for c in FOUR
     var sum<r>_<c> = 0.0;
 //% end
 //% end
-    for (var start = 0u; start < sizes.quads; start += 4u) {
+    for (var start = 0u; start < sizes.quads; start += <DEPTH>u) {
         let quad = start + part;
-        var x_four = vec4f();
-        var w_four = vec4f();
+//% for j in LOADS
+        var x_four<j> = vec4f();
+        var w_four<j> = vec4f();
         if quad < sizes.quads {
-            x_four = x[x_row + quad];
-            w_four = weights(w_row + quad);
+            x_four<j> = x[x_row<j> + quad];
+            w_four<j> = weights(w_row<j> + quad);
 //% if BLOCKS
-            w_four *= scale_of((w_row + quad) / 8u);
+            w_four<j> *= scale_of((w_row<j> + quad) / 8u);
 //% end
         }
-        x_tile[slot] = x_four;
-        w_tile[slot] = w_four;
+        x_tile[load<j> * PITCH + part] = four(x_four<j>);
+        w_tile[load<j> * PITCH + part] = four(w_four<j>);
+//% end
         workgroupBarrier();
-        for (var k = 0u; k < 4u; k++) {
+        for (var k = 0u; k < <DEPTH>u; k++) {
 //% for c in FOUR
-            let v<c> = w_tile[(tx + 16u * <c>u) * 5u + k];
+            let v<c> = vec4f(w_tile[(tx + 16u * <c>u) * PITCH + k]);
 //% end
 //% for r in FOUR
-            let u<r> = x_tile[(ty + 16u * <r>u) * 5u + k];
+            let u<r> = vec4f(x_tile[(ty + 16u * <r>u) * PITCH + k]);
 //% for c in FOUR
             sum<r>_<c> += dot(u<r>, v<c>);
 //% end

@@ -35,7 +35,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     match device::choose(arguments.device)? {
         Device::Cpu => bench::<crate::ops::Cpu>(arguments, &Default::default()),
         #[cfg(feature = "wgpu")]
-        Device::Wgpu { .. } => bench::<crate::ops::Gpu>(arguments, &Default::default()),
+        Device::Wgpu { adapter } => {
+            if !arguments.json {
+                print_line(&format!("{adapter}: {}", crate::ops::chosen_kernels()))?;
+            }
+            bench::<crate::ops::Gpu>(arguments, &Default::default())
+        }
         #[cfg(feature = "cuda")]
         Device::Cuda => bench::<burn::backend::Cuda>(arguments, &Default::default()),
         #[cfg(feature = "libtorch")]

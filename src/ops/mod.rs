@@ -14,7 +14,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 pub use cpu::Cpu;
 #[cfg(feature = "wgpu")]
-pub use gpu::try_kernels;
+pub use gpu::{chosen_kernels, try_kernels};
 pub use plain::{Activation, activate, gelu_tanh, merge_heads, split_heads, upsample_nearest};
 pub use weight::{BLOCK, Packed, PackedValues, Packing, Weight, WeightRef};
 

@@ -1,25 +1,56 @@
-//! The launcher of `kernels/attention.wgsl`.
+//! The launcher of `kernels/attention.wgsl` and `kernels/attention_tiled.wgsl`.
 
 use burn::tensor::Tensor;
 
 use burn::backend::wgpu::into_contiguous;
 
-use super::{Gpu, Kernel, Primitive, WIDTH, contiguous, plain};
+use super::{Extras, Family, Gpu, Kernel, Primitive, TILE, WIDTH, contiguous, plain};
 
 /// The largest width of a head: its numbers are held in registers.
 const LARGEST: usize = 128;
 
-pub(super) fn kernel(dim: usize, bias: bool) -> Kernel {
-    Kernel {
-        name: "attention",
-        text: include_str!("../../../kernels/attention.wgsl"),
-        values: vec![
-            ("QUADS", dim / 4),
-            ("QUERIES", queries(dim)),
-            ("WIDTH", WIDTH),
-            ("BIAS", usize::from(bias)),
-        ],
-        width: WIDTH,
+/// Fours of a query's row that one of its threads holds at most, beside as many of the result.
+const SHARE: usize = 8;
+/// Bytes of keys and values in workgroup memory; parts of scores take as many again.
+const TILE_BYTES: usize = 8 << 10;
+/// Keys in workgroup memory at most: beyond that barriers cost little.
+const TILE_KEYS: usize = 64;
+/// Keys whose scores a thread holds.
+const CHUNK: usize = 8;
+
+pub(super) fn kernel(family: Family, dim: usize, bias: bool) -> Kernel {
+    let mut values = vec![("QUADS", dim / 4), ("BIAS", usize::from(bias))];
+    match family {
+        Family::Registers => {
+            values.extend([("QUERIES", queries(dim)), ("WIDTH", WIDTH)]);
+            Kernel {
+                name: "attention",
+                text: include_str!("../../../kernels/attention.wgsl"),
+                values,
+                width: WIDTH,
+            }
+        }
+        Family::Tiles(Extras { half, .. }) => {
+            let parts = (dim / 4).div_ceil(SHARE).next_power_of_two();
+            let share = (dim / 4).div_ceil(parts);
+            // A four of a key and one of its value.
+            let four = if half { 2 * 8 } else { 2 * 16 };
+            let keys = TILE_BYTES / (four * parts * share);
+            let keys = (keys / CHUNK * CHUNK).min(TILE_KEYS);
+            let width = TILE * parts;
+            values.extend([("PARTS", parts), ("SPLIT", usize::from(parts > 1))]);
+            values.extend([("SHARE", share), ("KEYS", keys), ("CHUNK", CHUNK)]);
+            values.extend([("WIDTH", width), ("HALF", half.into())]);
+            Kernel {
+                name: "attention_tiled",
+                text: concat!(
+                    include_str!("../../../kernels/attention_tiled.wgsl"),
+                    include_str!("../../../kernels/tile.wgsl")
+                ),
+                values,
+                width,
+            }
+        }
     }
 }
 
@@ -30,6 +61,7 @@ fn queries(dim: usize) -> usize {
 
 /// See [`super::super::Kernels::attend`].
 pub(super) fn attention(
+    family: Family,
     q: Tensor<Gpu, 4>,
     k: Tensor<Gpu, 4>,
     v: Tensor<Gpu, 4>,
@@ -41,7 +73,7 @@ pub(super) fn attention(
     if !dim.is_multiple_of(4) || dim > LARGEST || v.dims()[3] != dim || keys == 0 {
         return plain::attention(q, k, v, bias, scale);
     }
-    let kernel = kernel(dim, bias.is_some());
+    let kernel = kernel(family, dim, bias.is_some());
     let mut sizes = [heads, length, keys].map(|size| size as u32).to_vec();
     sizes.push((scale as f32).to_bits());
     let mut tensors = Vec::with_capacity(4);
@@ -62,11 +94,11 @@ pub(super) fn attention(
     }
     sizes.extend(strides);
     sizes.push(0);
-    let groups = [
-        length.div_ceil(queries(dim)).div_ceil(WIDTH),
-        batch * heads,
-        1,
-    ];
+    let groups = match family {
+        Family::Registers => length.div_ceil(queries(dim)).div_ceil(WIDTH),
+        Family::Tiles(_) => length.div_ceil(TILE),
+    };
+    let groups = [groups, batch * heads, 1];
     let y = kernel.run(tensors, [batch, length, heads, dim], &sizes, groups);
     y.swap_dims(1, 2)
 }

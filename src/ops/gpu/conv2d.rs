@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Activation, After, Conv1dGeometry, Conv2dGeometry, Family, Gpu, Kernel, Packed, Packing, TILE,
-    TILE_WIDTH, WIDTH, WeightRef, contiguous, places, plain, winograd, words,
+    Activation, After, Conv1dGeometry, Conv2dGeometry, Extras, Family, Gpu, Kernel, Packed,
+    Packing, TILE, TILE_WIDTH, WIDTH, WeightRef, contiguous, places, plain, winograd, words,
 };
 
 /// Successive outputs of a thread, and fours of channels.
@@ -36,13 +36,21 @@ pub(super) fn kernel(
                 width: WIDTH,
             }
         }
-        Family::Tiles => {
-            values.extend([("FOUR", 4), ("WIDTH", TILE_WIDTH)]);
+        Family::Tiles(Extras { half, .. }) => {
+            // Halves leave room for deeper tiles, between which there are fewer barriers.
+            let depth = if half { 32 } else { 16 };
+            values.extend([("FOUR", 4), ("WIDTH", TILE_WIDTH), ("HALF", half.into())]);
+            values.extend([
+                ("DEPTH", depth),
+                ("X_LOADS", depth / 4),
+                ("W_LOADS", depth / 16),
+            ]);
             Kernel {
                 name: "conv2d_tiled",
                 text: concat!(
                     include_str!("../../../kernels/conv2d_tiled.wgsl"),
-                    include_str!("../../../kernels/unpack.wgsl")
+                    include_str!("../../../kernels/unpack.wgsl"),
+                    include_str!("../../../kernels/tile.wgsl")
                 ),
                 values,
                 width: TILE_WIDTH,
@@ -178,7 +186,7 @@ fn launch(
             (outputs / 4).div_ceil(QUADS),
             batch,
         ],
-        Family::Tiles => [pixels.div_ceil(TILE), outputs.div_ceil(TILE), batch],
+        Family::Tiles(_) => [pixels.div_ceil(TILE), outputs.div_ceil(TILE), batch],
     };
     let shape = [batch, outputs, out_rows, out_columns];
     kernel.run(tensors, shape, &sizes.map(|size| size as u32), groups)

@@ -2,11 +2,17 @@
 //!
 //! Shared tiles in workgroup memory are what a GPU wants, and what a software adapter is ten times slower
 //! with; and some adapters compute wrongly. What an adapter calls itself is no proof, so it is tried: every
-//! operation is compared with the CPU device, and both families of kernels are timed.
+//! operation is compared with the CPU device, and the families of kernels are timed. Where tiles win, so is
+//! what the device has beyond them.
 
 use burn::{
-    backend::wgpu::WgpuDevice,
+    backend::wgpu::{WgpuDevice, WgpuRuntime},
     tensor::{Tensor, TensorData},
+};
+use cubecl::{
+    Runtime,
+    features::Plane,
+    ir::{ElemType, FloatKind},
 };
 use std::sync::OnceLock;
 use web_time::Instant;
@@ -25,7 +31,29 @@ pub(super) enum Family {
     /// A tile of the result in the registers of every thread, and nothing shared.
     Registers,
     /// A tile of the result for every workgroup, whose inputs lie in workgroup memory.
-    Tiles,
+    Tiles(Extras),
+}
+
+/// What tiles use where the device has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Extras {
+    /// Tiles hold numbers of 16 bits: products, convolutions and attention.
+    pub half: bool,
+    /// Threads add up what they have by subgroups: the norms.
+    pub subgroups: bool,
+}
+
+impl Extras {
+    /// What the device has. In a browser wgpu does not ask for subgroups, and of a software adapter cubecl
+    /// does not tell of them.
+    fn of(device: &WgpuDevice) -> Self {
+        let client = WgpuRuntime::client(device);
+        let properties = client.properties();
+        Self {
+            half: properties.supports_type(ElemType::Float(FloatKind::F16)),
+            subgroups: properties.features.plane.contains(Plane::Ops),
+        }
+    }
 }
 
 /// The operations that have kernels.
@@ -46,15 +74,20 @@ pub(super) enum Operation {
 #[derive(Debug)]
 struct Findings {
     family: Family,
-    /// Operations that come out wrong, and are left to burn's own.
+    /// Operations whose kernels of that family come out wrong, and whose registers are used instead.
+    registers: Vec<Operation>,
+    /// Operations that come out wrong in any case, and are left to burn's own.
     wrong: Vec<Operation>,
 }
 
 static FOUND: OnceLock<Findings> = OnceLock::new();
 
-/// The family to use; registers, which work everywhere, before the device was tried.
-pub(super) fn family() -> Family {
-    FOUND.get().map_or(Family::Registers, |found| found.family)
+/// The family to use for an operation; registers, which work everywhere, before the device was tried.
+pub(super) fn family(operation: Operation) -> Family {
+    match FOUND.get() {
+        Some(found) if !found.registers.contains(&operation) => found.family,
+        _ => Family::Registers,
+    }
 }
 
 /// Whether the kernel of an operation may be used.
@@ -64,31 +97,59 @@ pub(super) fn trusted(operation: Operation) -> bool {
         .is_none_or(|found| !found.wrong.contains(&operation))
 }
 
+/// Which kernels were chosen for this program's device.
+pub fn chosen_kernels() -> String {
+    let Family::Tiles(Extras { half, subgroups }) = family(Operation::Linear) else {
+        return "kernels in registers".into();
+    };
+    let half = if half { " of f16" } else { "" };
+    let subgroups = if subgroups { " and subgroups" } else { "" };
+    format!("kernels with tiles{half}{subgroups}")
+}
+
 /// Tries the kernels on `device`, once in a program: what comes out wrong is not used, and of what comes
 /// out right the faster.
 pub async fn try_kernels(device: &WgpuDevice) -> Result<()> {
     if FOUND.get().is_some() {
         return Ok(());
     }
-    let trial = Trial { device };
-    let mut wrong = trial.wrong(Family::Registers).await?;
-    let mut family = faster(device).await?;
-    if family == Family::Tiles && !trial.wrong(Family::Tiles).await?.is_empty() {
-        family = Family::Registers;
-    }
-    if family == Family::Tiles {
-        // Tiles take the place of those.
-        wrong.retain(|operation| !TILED.contains(operation));
-    }
     // What another caller found is as good.
-    let _ = FOUND.set(Findings { family, wrong });
+    let _ = FOUND.set(Trial { device }.find().await?);
     Ok(())
 }
 
+/// Tiles that every device can have.
+const TILES: Family = Family::Tiles(Extras {
+    half: false,
+    subgroups: false,
+});
 /// The operations that have kernels of both families.
-const TILED: [Operation; 2] = [Operation::Linear, Operation::Convolution];
-/// The largest error relative to the largest value: rounding stays a hundred times below it.
+const TILED: [Operation; 5] = [
+    Operation::Linear,
+    Operation::Convolution,
+    Operation::Attention,
+    Operation::GroupNorm,
+    Operation::LayerNorm,
+];
+/// The operations whose tiles can hold numbers of 16 bits; the other tiled ones can use subgroups.
+const HALVED: [Operation; 3] = [
+    Operation::Linear,
+    Operation::Convolution,
+    Operation::Attention,
+];
+/// The largest error relative to the largest value: rounding stays a hundred times below it, and that of numbers of
+/// 16 bits, of which 11 count, several times.
 const BOUND: f32 = 2e-3;
+
+/// Sides of the square layers that are timed: the second one where the first is too quick to tell, which it
+/// is on every GPU.
+const SIDES: [usize; 2] = [192, 1024];
+/// Seconds that tell.
+const TELLING: f64 = 0.02;
+/// Runs that are timed at most, to reach that.
+const MOST_RUNS: f64 = 32.0;
+/// So many times faster numbers of 16 bits must be: they round what goes in to 11 bits.
+const CLEARLY: f64 = 1.15;
 
 /// As many outputs as inputs.
 const AROUND: Conv2dGeometry = Conv2dGeometry {
@@ -102,6 +163,48 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
+    async fn find(&self) -> Result<Findings> {
+        let mut findings = Findings {
+            family: Family::Registers,
+            registers: Vec::new(),
+            wrong: self.wrong(Family::Registers).await?,
+        };
+        let Some(side) = self.tiles_win().await? else {
+            return Ok(findings);
+        };
+        let registers = self.wrong(TILES).await?;
+        if registers.contains(&Operation::Linear) {
+            // What was timed was wrong, so it proves nothing.
+            return Ok(findings);
+        }
+        findings.family = Family::Tiles(self.extras(&registers, side).await?);
+        // Tiles take the place of those.
+        let replaced =
+            |operation: &Operation| TILED.contains(operation) && !registers.contains(operation);
+        findings.wrong.retain(|operation| !replaced(operation));
+        findings.registers = registers;
+        Ok(findings)
+    }
+
+    /// What the device has beyond plain tiles and comes out right, and is faster where it rounds more.
+    /// Operations in `known` come out wrong without it.
+    async fn extras(&self, known: &[Operation], side: usize) -> Result<Extras> {
+        let has = Extras::of(self.device);
+        if has == Extras::default() {
+            return Ok(has);
+        }
+        let mut wrong = self.wrong(Family::Tiles(has)).await?;
+        wrong.retain(|operation| !known.contains(operation));
+        let (halved, summed): (Vec<_>, Vec<_>) = wrong
+            .into_iter()
+            .partition(|operation| HALVED.contains(operation));
+        let right = has.half && halved.is_empty();
+        Ok(Extras {
+            half: right && self.halves_win(side).await?,
+            subgroups: has.subgroups && summed.is_empty(),
+        })
+    }
+
     /// The operations that come out wrong.
     async fn wrong(&self, family: Family) -> Result<Vec<Operation>> {
         let mut wrong = Vec::new();
@@ -111,7 +214,16 @@ impl Trial<'_> {
         if !self.convolution(family).await? {
             wrong.push(Operation::Convolution);
         }
-        if family == Family::Tiles {
+        if !self.attention(family).await? {
+            wrong.push(Operation::Attention);
+        }
+        if !self.group_norm(family).await? {
+            wrong.push(Operation::GroupNorm);
+        }
+        if !self.layer_norm(family).await? {
+            wrong.push(Operation::LayerNorm);
+        }
+        if family != Family::Registers {
             return Ok(wrong);
         }
         if !self.winograd().await? {
@@ -139,30 +251,6 @@ impl Trial<'_> {
         if !agree(found, expected).await? {
             wrong.push(Operation::Transposed);
         }
-
-        let [(q, q_cpu), (k, k_cpu), (v, v_cpu)] =
-            [1, 2, 3].map(|seed| self.both([1, 2, 37, 16], seed));
-        let found = attention::attention(q, k, v, None, 0.25);
-        let expected = plain::attention(q_cpu, k_cpu, v_cpu, None, 0.25);
-        if !agree(found, expected).await? {
-            wrong.push(Operation::Attention);
-        }
-
-        let (x, x_cpu) = self.both([1, 8, 9, 7], 1);
-        let ((scale, scale_cpu), (shift, shift_cpu)) = (self.both([8], 2), self.both([8], 3));
-        let found = norm::groups(x, 2, scale, shift, 1e-5, Activation::Silu);
-        let expected = plain::group_norm(x_cpu, 2, scale_cpu, shift_cpu, 1e-5, Activation::Silu);
-        if !agree(found, expected).await? {
-            wrong.push(Operation::GroupNorm);
-        }
-
-        let (x, x_cpu) = self.both([3, 5, 64], 1);
-        let ((scale, scale_cpu), (shift, shift_cpu)) = (self.both([64], 2), self.both([64], 3));
-        let found = norm::rows(x, scale, shift, 1e-5);
-        let expected = plain::layer_norm(x_cpu, scale_cpu, shift_cpu, 1e-5);
-        if !agree(found, expected).await? {
-            wrong.push(Operation::LayerNorm);
-        }
         Ok(wrong)
     }
 
@@ -175,6 +263,41 @@ impl Trial<'_> {
     async fn convolution(&self, family: Family) -> Result<bool> {
         let direct = |x, weight: &_| conv2d::direct(family, x, weight, After::bias(None), AROUND);
         self.three_by_three(direct).await
+    }
+
+    async fn attention(&self, family: Family) -> Result<bool> {
+        // With tiles: one thread for a query, then several; tiles and parts of them.
+        let dims: &[usize] = match family {
+            Family::Registers => &[16],
+            Family::Tiles(_) => &[16, 40],
+        };
+        for dim in dims {
+            let [(q, q_cpu), (k, k_cpu), (v, v_cpu)] =
+                [1, 2, 3].map(|seed| self.both([1, 2, 70, *dim], seed));
+            let found = attention::attention(family, q, k, v, None, 0.25);
+            let expected = plain::attention(q_cpu, k_cpu, v_cpu, None, 0.25);
+            if !agree(found, expected).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn group_norm(&self, family: Family) -> Result<bool> {
+        let (x, x_cpu) = self.both([1, 8, 9, 7], 1);
+        let ((scale, scale_cpu), (shift, shift_cpu)) = (self.both([8], 2), self.both([8], 3));
+        let silu = Activation::Silu;
+        let found = norm::groups_by(family, x, 2, scale, shift, 1e-5, silu);
+        let expected = plain::group_norm(x_cpu, 2, scale_cpu, shift_cpu, 1e-5, silu);
+        agree(found, expected).await
+    }
+
+    async fn layer_norm(&self, family: Family) -> Result<bool> {
+        let (x, x_cpu) = self.both([3, 5, 272], 1);
+        let ((scale, scale_cpu), (shift, shift_cpu)) = (self.both([272], 2), self.both([272], 3));
+        let found = norm::rows_by(family, x, scale, shift, 1e-5);
+        let expected = plain::layer_norm(x_cpu, scale_cpu, shift_cpu, 1e-5);
+        agree(found, expected).await
     }
 
     async fn winograd(&self) -> Result<bool> {
@@ -195,6 +318,54 @@ impl Trial<'_> {
         let nothing = After::bias(None);
         let expected = plain::conv2d(x_cpu, same_weight.unpack(), nothing, AROUND);
         agree(found, expected).await
+    }
+
+    /// Whether the linear layer of tiles is faster, and which side told.
+    async fn tiles_win(&self) -> Result<Option<usize>> {
+        let mut winner = None;
+        for side in SIDES {
+            let registers = self.seconds(Family::Registers, side, 1).await?;
+            let tiles = self.seconds(TILES, side, 1).await?;
+            winner = (tiles < registers).then_some(side);
+            if registers.max(tiles) > TELLING {
+                break;
+            }
+        }
+        Ok(winner)
+    }
+
+    /// Whether tiles of numbers of 16 bits are clearly faster, in as many runs as it takes to tell.
+    async fn halves_win(&self, side: usize) -> Result<bool> {
+        let once = self.seconds(TILES, side, 1).await?;
+        let runs = (TELLING / once).clamp(1.0, MOST_RUNS).ceil() as usize;
+        let half = Family::Tiles(Extras {
+            half: true,
+            subgroups: false,
+        });
+        let whole = self.seconds(TILES, side, runs).await?;
+        let half = self.seconds(half, side, runs).await?;
+        Ok(CLEARLY * half < whole)
+    }
+
+    /// Seconds of so many linear layers after a first time, which compiles them.
+    async fn seconds(&self, family: Family, side: usize, runs: usize) -> Result<f64> {
+        let ones = Tensor::<Gpu, 2>::ones([side; 2], self.device);
+        let weight = Tensor::<Gpu, 2>::ones([side; 2], self.device);
+        let mut seconds = 0.0;
+        for _ in 0..2 {
+            let start = Instant::now();
+            let mut last = None;
+            for _ in 0..runs {
+                let weight = WeightRef::Plain(weight.clone());
+                let y = linear::linear(family, ones.clone(), weight, After::bias(None));
+                last = Some(y);
+            }
+            if let Some(y) = last {
+                read(y.slice([0..1, 0..1])).await?;
+            }
+            seconds = start.elapsed().as_secs_f64();
+        }
+        Ok(seconds)
     }
 
     /// The same numbers on both devices.
@@ -228,48 +399,9 @@ fn close(found: &[f32], expected: &[f32]) -> bool {
     found.len() == expected.len() && found.iter().zip(expected).all(near)
 }
 
-/// Sides of the square layers that are timed: the second one where the first is too quick to tell, which it
-/// is on every GPU.
-const SIDES: [usize; 2] = [192, 1024];
-/// Seconds that tell.
-const TELLING: f64 = 0.02;
-
-/// The family whose linear layer is faster.
-async fn faster(device: &WgpuDevice) -> Result<Family> {
-    let mut faster = Family::Registers;
-    for side in SIDES {
-        let registers = seconds(Family::Registers, side, device).await?;
-        let tiles = seconds(Family::Tiles, side, device).await?;
-        faster = if tiles < registers {
-            Family::Tiles
-        } else {
-            Family::Registers
-        };
-        if registers.max(tiles) > TELLING {
-            break;
-        }
-    }
-    Ok(faster)
-}
-
-/// Seconds of a layer after a first run, which compiles it.
-async fn seconds(family: Family, side: usize, device: &WgpuDevice) -> Result<f64> {
-    let ones = Tensor::<Gpu, 2>::ones([side; 2], device);
-    let weight = Tensor::<Gpu, 2>::ones([side; 2], device);
-    let mut seconds = 0.0;
-    for _ in 0..2 {
-        let start = Instant::now();
-        let weight = WeightRef::Plain(weight.clone());
-        let y = linear::linear(family, ones.clone(), weight, After::bias(None));
-        read(y.slice([0..1, 0..1])).await?;
-        seconds = start.elapsed().as_secs_f64();
-    }
-    Ok(seconds)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::close;
+    use super::{Extras, Family, Operation, TILES, Trial, close};
 
     #[test]
     fn wrong_answers_are_seen() {
@@ -278,5 +410,23 @@ mod tests {
         assert!(!close(&[1.1, -20.0, 3.0], &right));
         assert!(!close(&[f32::NAN, -20.0, 3.0], &right));
         assert!(!close(&[1.0, -20.0], &right));
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    #[test]
+    fn nothing_that_the_device_has_comes_out_wrong() {
+        use crate::ops::gpu::tests::{gpu, possible};
+        if !gpu() {
+            return;
+        }
+        let all = Family::Tiles(Extras {
+            half: true,
+            subgroups: true,
+        });
+        let device = &Default::default();
+        for family in possible(&[Family::Registers, TILES, all]) {
+            let wrong = pollster::block_on(Trial { device }.wrong(family)).unwrap();
+            assert_eq!(wrong, [] as [Operation; 0], "{family:?}");
+        }
     }
 }

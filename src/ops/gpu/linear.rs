@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Activation, After, Family, Gpu, Kernel, Packing, TILE, TILE_WIDTH, WIDTH, WeightRef,
+    Activation, After, Extras, Family, Gpu, Kernel, Packing, TILE, TILE_WIDTH, WIDTH, WeightRef,
     contiguous, places, plain, words,
 };
 use crate::ops::activate;
@@ -40,14 +40,18 @@ pub(super) fn kernel(
                 width: WIDTH,
             }
         }
-        Family::Tiles => {
-            values.extend([("FOUR", 4), ("WIDTH", TILE_WIDTH)]);
+        Family::Tiles(Extras { half, .. }) => {
+            // Halves leave room for deeper tiles, between which there are fewer barriers.
+            let depth = if half { 8 } else { 4 };
+            values.extend([("FOUR", 4), ("WIDTH", TILE_WIDTH), ("HALF", half.into())]);
+            values.extend([("DEPTH", depth), ("LOADS", depth / 4)]);
             Kernel {
                 name: "linear_tiled",
                 text: concat!(
                     include_str!("../../../kernels/linear_tiled.wgsl"),
                     include_str!("../../../kernels/activation.wgsl"),
-                    include_str!("../../../kernels/unpack.wgsl")
+                    include_str!("../../../kernels/unpack.wgsl"),
+                    include_str!("../../../kernels/tile.wgsl")
                 ),
                 values,
                 width: TILE_WIDTH,
@@ -69,7 +73,7 @@ pub(super) fn linear<const D: usize>(
     // So many numbers are read at once.
     let width = match family {
         Family::Registers => 2,
-        Family::Tiles => 4,
+        Family::Tiles(_) => 4,
     };
     if !inputs.is_multiple_of(width) || count == 0 {
         return plain::linear(x, weight.unpack(), after);
@@ -109,7 +113,7 @@ pub(super) fn linear<const D: usize>(
             count.div_ceil(ROWS),
             1,
         ],
-        Family::Tiles => [outputs.div_ceil(TILE), count.div_ceil(TILE), 1],
+        Family::Tiles(_) => [outputs.div_ceil(TILE), count.div_ceil(TILE), 1],
     };
     let y = kernel.run(tensors, dims, &sizes, groups);
     if fused {

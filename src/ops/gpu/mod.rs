@@ -25,8 +25,8 @@ use cubecl::{
     server::{KernelArguments, MetadataBindingInfo},
 };
 
-pub use family::try_kernels;
-use family::{Family, Operation, family, trusted};
+use family::{Extras, Family, Operation, family, trusted};
+pub use family::{chosen_kernels, try_kernels};
 
 use super::{
     Activation, After, Conv1dGeometry, Conv2dGeometry, Gpu, Kernels, Packed, Packing, WeightRef,
@@ -55,9 +55,24 @@ struct Kernel {
 }
 
 impl Kernel {
-    /// The kernel written out.
+    /// The kernel written out, with the extensions of WGSL that it uses.
     fn wgsl(&self) -> String {
-        template::expand(self.text, &self.values)
+        let mut text = String::new();
+        if self.has("HALF") {
+            text.push_str("enable f16;\n");
+        }
+        // naga knows subgroups without being told, and refuses to be told.
+        if self.has("SUBGROUPS") && cfg!(target_family = "wasm") {
+            text.push_str("enable subgroups;\n");
+        }
+        text.push_str(&template::expand(self.text, &self.values));
+        text
+    }
+
+    /// Whether a template value is there and not 0.
+    fn has(&self, name: &str) -> bool {
+        let mut values = self.values.iter();
+        values.any(|(other, value)| *other == name && *value != 0)
     }
 
     /// Runs the kernel: reads `inputs`, which are contiguous, and fills a tensor of `shape`.
@@ -160,7 +175,7 @@ impl Kernels for Gpu {
         if !trusted(Operation::Linear) {
             return plain::linear(x, weight.unpack(), after);
         }
-        linear::linear(family(), x, weight, after)
+        linear::linear(family(Operation::Linear), x, weight, after)
     }
 
     fn attend(
@@ -173,7 +188,7 @@ impl Kernels for Gpu {
         if !trusted(Operation::Attention) {
             return plain::attention(q, k, v, bias, scale);
         }
-        attention::attention(q, k, v, bias, scale)
+        attention::attention(family(Operation::Attention), q, k, v, bias, scale)
     }
 
     fn convolve_2d(
@@ -185,7 +200,7 @@ impl Kernels for Gpu {
         if !trusted(Operation::Convolution) {
             return plain::conv2d(x, weight.unpack(), after, geometry);
         }
-        conv2d::conv2d(family(), x, weight, after, geometry)
+        conv2d::conv2d(family(Operation::Convolution), x, weight, after, geometry)
     }
 
     fn convolve_1d(
@@ -197,7 +212,7 @@ impl Kernels for Gpu {
         if !trusted(Operation::Convolution) {
             return plain::conv1d(x, weight.unpack(), after, geometry);
         }
-        conv2d::conv1d(family(), x, weight, after, geometry)
+        conv2d::conv1d(family(Operation::Convolution), x, weight, after, geometry)
     }
 
     fn convolve_depthwise_1d(

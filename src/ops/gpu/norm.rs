@@ -2,29 +2,81 @@
 
 use burn::tensor::Tensor;
 
-use super::{Gpu, Kernel, WIDTH, contiguous, plain};
+use super::{Extras, Family, Gpu, Kernel, Operation, TILE_WIDTH, WIDTH, contiguous, family, plain};
 use crate::ops::{Activation, activate};
 
-pub(super) fn group_kernel(silu: bool) -> Kernel {
+/// The invocations of a workgroup that makes a row: rows are short.
+const ROW_WIDTH: usize = 64;
+/// So many workgroups may be launched beside each other on every device.
+const MOST_GROUPS: usize = 65_535;
+
+pub(super) fn group_kernel(family: Family, silu: bool) -> Kernel {
+    let width = match family {
+        Family::Registers => WIDTH,
+        Family::Tiles(_) => TILE_WIDTH,
+    };
+    let mut values = vec![("WIDTH", width), ("SILU", usize::from(silu))];
+    values.extend(together(family));
     Kernel {
         name: "group_norm",
-        text: include_str!("../../../kernels/group_norm.wgsl"),
-        values: vec![("WIDTH", WIDTH), ("SILU", usize::from(silu))],
-        width: WIDTH,
+        text: concat!(
+            include_str!("../../../kernels/group_norm.wgsl"),
+            include_str!("../../../kernels/together.wgsl")
+        ),
+        values,
+        width,
     }
 }
 
-pub(super) fn layer_kernel() -> Kernel {
+pub(super) fn layer_kernel(family: Family) -> Kernel {
+    let (width, shared, text) = match family {
+        Family::Registers => (WIDTH, 0, include_str!("../../../kernels/layer_norm.wgsl")),
+        Family::Tiles(_) => {
+            let text = concat!(
+                include_str!("../../../kernels/layer_norm.wgsl"),
+                include_str!("../../../kernels/together.wgsl")
+            );
+            (ROW_WIDTH, 1, text)
+        }
+    };
+    let mut values = vec![("WIDTH", width), ("SHARED", shared)];
+    values.extend(together(family));
     Kernel {
         name: "layer_norm",
-        text: include_str!("../../../kernels/layer_norm.wgsl"),
-        values: vec![("WIDTH", WIDTH)],
-        width: WIDTH,
+        text,
+        values,
+        width,
     }
+}
+
+/// How a workgroup's threads add up what they have.
+fn together(family: Family) -> [(&'static str, usize); 2] {
+    let (tree, subgroups) = match family {
+        Family::Registers => (false, false),
+        Family::Tiles(Extras { subgroups, .. }) => (!subgroups, subgroups),
+    };
+    [
+        ("TREE", usize::from(tree)),
+        ("SUBGROUPS", usize::from(subgroups)),
+    ]
 }
 
 /// See [`crate::ops::Kernels::normalise_groups`].
 pub(super) fn groups(
+    x: Tensor<Gpu, 4>,
+    groups: usize,
+    scale: Tensor<Gpu, 1>,
+    shift: Tensor<Gpu, 1>,
+    eps: f64,
+    activation: Activation,
+) -> Tensor<Gpu, 4> {
+    let family = family(Operation::GroupNorm);
+    groups_by(family, x, groups, scale, shift, eps, activation)
+}
+
+/// The same with kernels of a family.
+pub(super) fn groups_by(
+    family: Family,
     x: Tensor<Gpu, 4>,
     groups: usize,
     scale: Tensor<Gpu, 1>,
@@ -41,12 +93,23 @@ pub(super) fn groups(
         (eps as f32).to_bits(),
     ];
     let tensors = vec![contiguous(x), contiguous(scale), contiguous(shift)];
-    let y = group_kernel(silu).run(tensors, shape, &sizes, [batch * groups, 1, 1]);
+    let y = group_kernel(family, silu).run(tensors, shape, &sizes, [batch * groups, 1, 1]);
     if silu { y } else { activate(y, activation) }
 }
 
 /// See [`crate::ops::Kernels::normalise_rows`].
 pub(super) fn rows<const D: usize>(
+    x: Tensor<Gpu, D>,
+    scale: Tensor<Gpu, 1>,
+    shift: Tensor<Gpu, 1>,
+    eps: f64,
+) -> Tensor<Gpu, D> {
+    rows_by(family(Operation::LayerNorm), x, scale, shift, eps)
+}
+
+/// The same with kernels of a family.
+pub(super) fn rows_by<const D: usize>(
+    family: Family,
     x: Tensor<Gpu, D>,
     scale: Tensor<Gpu, 1>,
     shift: Tensor<Gpu, 1>,
@@ -60,5 +123,9 @@ pub(super) fn rows<const D: usize>(
     let rows = shape[..D - 1].iter().product::<usize>();
     let sizes = [rows as u32, (width / 4) as u32, (eps as f32).to_bits(), 0];
     let tensors = vec![contiguous(x), contiguous(scale), contiguous(shift)];
-    layer_kernel().run(tensors, shape, &sizes, [rows.div_ceil(WIDTH), 1, 1])
+    let (family, groups) = match family {
+        Family::Tiles(_) if rows <= MOST_GROUPS => (family, rows),
+        _ => (Family::Registers, rows.div_ceil(WIDTH)),
+    };
+    layer_kernel(family).run(tensors, shape, &sizes, [groups, 1, 1])
 }
