@@ -8,9 +8,10 @@
 // Layouts: q [batch, heads, queries, dim], k and v [batch, heads, keys, dim] with the strides that the sizes
 //   give, which count fours, and dim, which is 4 QUADS, without gaps; y [batch, queries, heads, dim],
 //   contiguous; bias with strides that count ones (0 where it is broadcast).
-// Bindings: 0 q, 1 k, 2 v, 3 bias (with BIAS), then y, then the sizes.
+//   k and v begin k_first and v_first fours behind the beginning of what they are bound to.
+// Bindings: 0 q, 1 k, 2 v (with OTHERS; else q, k and v lie in one buffer), 3 bias (with BIAS), then y, then the sizes.
 // Template: QUADS (1 to 32), QUERIES (of a thread, 1 to 4), WIDTH (invocations of a workgroup, 1 to 256),
-//   BIAS (0 or 1).
+//   BIAS and OTHERS (0 or 1; BIAS only with OTHERS), AT_Y (binding).
 // A thread makes QUERIES rows of y; every number of k and v serves all of them. Workgroup memory: none.
 // Features: none. Without it: plain::attention.
 
@@ -19,17 +20,28 @@ struct Sizes {
     q_item: u32, q_head: u32, q_row: u32,
     k_item: u32, k_head: u32, k_row: u32,
     v_item: u32, v_head: u32, v_row: u32,
-    bias_item: u32, bias_head: u32, bias_query: u32, bias_key: u32, unused: u32,
+    bias_item: u32, bias_head: u32, bias_query: u32, bias_key: u32,
+    k_first: u32, v_first: u32, unused: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> q: array<vec4f>;
+//% if OTHERS
 @group(0) @binding(1) var<storage, read_write> k: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> v: array<vec4f>;
+//% end
 //% if BIAS
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>;
 //% end
-@group(0) @binding(<3 + BIAS>) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(<4 + BIAS>) var<uniform> sizes: Sizes;
+@group(0) @binding(<AT_Y>) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
+
+//% if OTHERS
+fn key_four(at: u32) -> vec4f { return k[at]; }
+fn value_four(at: u32) -> vec4f { return v[at]; }
+//% else
+fn key_four(at: u32) -> vec4f { return q[at]; }
+fn value_four(at: u32) -> vec4f { return q[at]; }
+//% end
 
 // The lowest number: a query whose keys are all masked out with it hears them equally.
 const LOWEST = -3.4028234e38;
@@ -56,14 +68,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var bias<t> = item * sizes.bias_item + head * sizes.bias_head + query<t> * sizes.bias_query;
 //% end
 //% end
-    var k_at = item * sizes.k_item + head * sizes.k_head;
-    var v_at = item * sizes.v_item + head * sizes.v_head;
+    var k_at = sizes.k_first + item * sizes.k_item + head * sizes.k_head;
+    var v_at = sizes.v_first + item * sizes.v_item + head * sizes.v_head;
     for (var s = 0u; s < sizes.keys; s++) {
 //% for t in QUERIES
         var score<t> = 0.0;
 //% end
 //% for d in QUADS
-        let k<d> = k[k_at + <d>u];
+        let k<d> = key_four(k_at + <d>u);
 //% for t in QUERIES
         score<t> += dot(q<t>_<d>, k<d>);
 //% end
@@ -86,7 +98,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         total<t> += share<t>;
 //% end
 //% for d in QUADS
-        let v<d> = v[v_at + <d>u];
+        let v<d> = value_four(v_at + <d>u);
 //% for t in QUERIES
         sum<t>_<d> += share<t> * v<d>;
 //% end

@@ -3,7 +3,7 @@
 //
 // Template: QUADS (1 to 32); PARTS (threads of a query, 1 to 4), SPLIT (1 where they are several) and SHARE (fours of
 //   a thread, 1 to 8; PARTS SHARE is QUADS at least); KEYS (of a tile, a multiple of CHUNK) and CHUNK (keys that a
-//   thread hears at once, 1 to 8); WIDTH (must be 64 PARTS); BIAS, HALF (0 or 1).
+//   thread hears at once, 1 to 8); WIDTH (must be 64 PARTS); HALF (0 or 1); BIAS, OTHERS and AT_Y as there.
 // A workgroup makes 64 rows of y, the threads of a query SHARE fours of its row each: they exchange their parts of
 // the scores. With HALF keys and values lie in workgroup memory as f16, at most 65,504 in size; products and sums
 // are f32 in any case. Workgroup memory: 32 KEYS PARTS SHARE bytes, with HALF half of that, and with SPLIT 4
@@ -15,17 +15,28 @@ struct Sizes {
     q_item: u32, q_head: u32, q_row: u32,
     k_item: u32, k_head: u32, k_row: u32,
     v_item: u32, v_head: u32, v_row: u32,
-    bias_item: u32, bias_head: u32, bias_query: u32, bias_key: u32, unused: u32,
+    bias_item: u32, bias_head: u32, bias_query: u32, bias_key: u32,
+    k_first: u32, v_first: u32, unused: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> q: array<vec4f>;
+//% if OTHERS
 @group(0) @binding(1) var<storage, read_write> k: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> v: array<vec4f>;
+//% end
 //% if BIAS
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>;
 //% end
-@group(0) @binding(<3 + BIAS>) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(<4 + BIAS>) var<uniform> sizes: Sizes;
+@group(0) @binding(<AT_Y>) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
+
+//% if OTHERS
+fn key_four(at: u32) -> vec4f { return k[at]; }
+fn value_four(at: u32) -> vec4f { return v[at]; }
+//% else
+fn key_four(at: u32) -> vec4f { return q[at]; }
+fn value_four(at: u32) -> vec4f { return q[at]; }
+//% end
 
 // The lowest number: a query whose keys are all masked out with it hears them equally.
 const LOWEST = -3.4028234e38;
@@ -62,8 +73,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
 //% if BIAS
     let bias_row = item * sizes.bias_item + head * sizes.bias_head + query * sizes.bias_query;
 //% end
-    let k_start = item * sizes.k_item + head * sizes.k_head;
-    let v_start = item * sizes.v_item + head * sizes.v_head;
+    let k_start = sizes.k_first + item * sizes.k_item + head * sizes.k_head;
+    let v_start = sizes.v_first + item * sizes.v_item + head * sizes.v_head;
     for (var start = 0u; start < sizes.keys; start += <KEYS>u) {
         for (var i = lane; i < <KEYS>u * PITCH; i += <WIDTH>u) {
             let key = start + i / PITCH;
@@ -71,8 +82,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
             var k_four = vec4f();
             var v_four = vec4f();
             if key < sizes.keys && quad < <QUADS>u {
-                k_four = k[k_start + key * sizes.k_row + quad];
-                v_four = v[v_start + key * sizes.v_row + quad];
+                k_four = key_four(k_start + key * sizes.k_row + quad);
+                v_four = value_four(v_start + key * sizes.v_row + quad);
             }
             k_tile[i] = four(k_four);
             v_tile[i] = four(v_four);

@@ -5,9 +5,10 @@
 // with mean and (biased) variance over the channels, rows and columns of a group; f is x or
 // SiLU(x) = x / (1 + exp(-x)).
 //
-// Layouts, contiguous: x and y [batch, channels, area], scale and shift [channels].
+// Layouts, contiguous: x and y [batch, channels, area], with TOKENS y [batch, area, channels]; scale and shift
+//   [channels].
 // Bindings: 0 x, 1 scale, 2 shift, 3 y, 4 the sizes.
-// Template: WIDTH (invocations of a workgroup, 1 to 256, a power of two with TREE), SILU and at most one of
+// Template: WIDTH (invocations of a workgroup, 1 to 256, a power of two with TREE), SILU, TOKENS and at most one of
 //   SUBGROUPS and TREE, how threads add up what they have (0 or 1).
 // A workgroup makes a group. Workgroup memory: 4 WIDTH bytes. Features: subgroups with SUBGROUPS, else none;
 // without it: TREE. Needs together.wgsl. Where it comes out wrong: plain::group_norm.
@@ -40,10 +41,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     for (var i = lane; i < count; i += <WIDTH>u) {
         let channel = first + i / sizes.area;
         let value = (x[start + i] - mean) * factor * scale[channel] + shift[channel];
-//% if SILU
-        y[start + i] = value / (1.0 + exp(-value));
+//% if TOKENS
+        let out = (id.x / sizes.groups * sizes.area + i % sizes.area) * sizes.channels + channel;
 //% else
-        y[start + i] = value;
+        let out = start + i;
+//% end
+//% if SILU
+        y[out] = value / (1.0 + exp(-value));
+//% else
+        y[out] = value;
 //% end
     }
 }

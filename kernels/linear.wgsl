@@ -1,20 +1,20 @@
-// Linear layer: y[r, o] = activation(bias[o] + sum over i of x[r, i] w[o, i]) + residual[r, o].
+// Linear layer: y[r, o] = activation(bias[o] + sum over i of x[r, i] w[o, i]) + residual[r, o]; with GATED the outputs
+// are values first and as many gates behind them, and y[r, o] = value[r, o] activation(gate[r, o]).
 //
-// Layouts, contiguous: x [rows, in], w [out, in] as PyTorch stores it, bias [out], residual and y
-//   [rows, out]. in is a multiple of 2, and of 32 with Q8 and Q4. Packed weights: F16 two numbers a word;
+// Layouts, contiguous: x [rows, in], w [out, in] as PyTorch stores it; bias, residual and y as put.wgsl says. in is a multiple of 2, and of 32 with Q8 and Q4. Packed weights: F16 two numbers a word;
 //   Q8 four int8 a word; Q4 eight numbers of 4 bits a word, plus 8; both times the scale of their block of
 //   32 along in, scales [out, in / 32] as f16, two a word.
 // Bindings: 0 x, 1 w, then scales (Q8, Q4), bias (BIAS), residual (RESIDUAL), then y, then the sizes.
-// Template: ROWS and COLUMNS (the tile of a thread, 1 to 8 each), WIDTH (invocations of a workgroup, 1 to
-//   256); BIAS, RESIDUAL, at most one of F16, Q8, Q4 and at most one of SILU, GELU (0 or 1); BLOCKS (Q8 or
-//   Q4); AT_BIAS, AT_RESIDUAL, AT_Y (bindings).
+// Template: ROWS (1 to 8) and COLUMNS (must be 8), the tile of a thread, and OWN (the numbers of y in one of its rows:
+//   8, or 4 with GATED); WIDTH (invocations of a workgroup, 1 to 256); BIAS, RESIDUAL, CHANNELS, GATED, at most one of
+//   F16, Q8, Q4 and at most one of SILU, GELU (0 or 1); BLOCKS (Q8 or Q4); AT_BIAS, AT_RESIDUAL, AT_Y (bindings).
 // A thread makes a tile of y and reads two numbers at once along `in`. What a software adapter wants: a large
 // tile, because reading a number costs as much as several products; no more than two, or the code becomes too
 // long; a word of packed weights read again for each pair in it, because a loop within the loop costs more; and
-// few shifts, which are slow. Workgroup memory: none. Features: none. Needs activation.wgsl. Without it:
-// plain::linear, on what Packed::unpack gives.
+// few shifts, which are slow. Workgroup memory: none. Features: none. Needs activation.wgsl and put.wgsl.
+// Without it: plain::linear, on what Packed::unpack gives.
 
-struct Sizes { rows: u32, outputs: u32, pairs: u32, unused: u32 }
+struct Sizes { rows: u32, outputs: u32, pairs: u32, area: u32 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec2f>;
 //% if F16
@@ -45,7 +45,7 @@ fn scale_of(block: u32) -> f32 {
 //% end
 @compute @workgroup_size(<WIDTH>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let column = id.x * <COLUMNS>u;
+    let column = id.x * <OWN>u;
     let row = id.y * <ROWS>u;
     if column >= sizes.outputs {
         return;
@@ -54,15 +54,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //% for r in ROWS
     let x<r> = min(row + <r>u, sizes.rows - 1u) * sizes.pairs;
 //% end
-//% for c in COLUMNS
+//% for c in OWN
     let column<c> = min(column + <c>u, sizes.outputs - 1u);
-//% if BIAS
-    let start<c> = bias[column<c>];
-//% else
-    let start<c> = 0.0;
+//% if GATED
+    let column<4 + c> = sizes.outputs + column<c>;
+//% end
 //% end
 //% for r in ROWS
-    var sum<r>_<c> = start<c>;
+//% for c in COLUMNS
+    var sum<r>_<c> = 0.0;
 //% end
 //% end
 //% if BLOCKS
@@ -122,17 +122,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
 //% end
 //% for r in ROWS
-    if row + <r>u < sizes.rows {
-//% for c in COLUMNS
-        if column + <c>u < sizes.outputs {
-            let out<c> = (row + <r>u) * sizes.outputs + column + <c>u;
-//% if RESIDUAL
-            y[out<c>] = activation(sum<r>_<c>) + residual[out<c>];
+//% for c in OWN
+//% if GATED
+    put(row + <r>u, column + <c>u, sum<r>_<c>, sum<r>_<4 + c>);
 //% else
-            y[out<c>] = activation(sum<r>_<c>);
+    put(row + <r>u, column + <c>u, sum<r>_<c>, 0.0);
 //% end
-        }
 //% end
-    }
 //% end
 }

@@ -2,15 +2,17 @@
 // describes them; in is a multiple of 4.
 //
 // Template: WIDTH (must be 256); HALF (0 or 1, what tiles hold); DEPTH (fours of a row of a tile: 4, or 8 with
-//   HALF) and LOADS (DEPTH / 4); BIAS, RESIDUAL, F16, Q8, Q4, BLOCKS, SILU, GELU and the bindings as there.
-// A workgroup makes 64 by 64 numbers of y, a thread 4 by 4 of them that lie 16 apart. Numbers of x and w are
+//   HALF) and LOADS (DEPTH / 4); BIAS, RESIDUAL, CHANNELS, GATED, OWN, F16, Q8, Q4, BLOCKS, SILU,
+//   GELU and the bindings as there.
+// A workgroup makes 64 by 64 sums, a thread 4 by 4 of them that lie 16 apart; with GATED the first half of the
+// columns are values and the second their gates. Numbers of x and w are
 // unpacked once into workgroup memory, 4 DEPTH along `in` at a time. With HALF they lie there as f16, at most
 // 65,504 in size; products and sums are f32 in any case. Workgroup memory: 10,240 bytes, with HALF 9,216; the
 // last four of a row stays empty, so that neighbours lie in different banks. Features: shader-f16 with HALF,
-// else none; without it: HALF 0. Needs activation.wgsl, unpack.wgsl and tile.wgsl. Where workgroup memory is
+// else none; without it: HALF 0. Needs activation.wgsl, put.wgsl, unpack.wgsl and tile.wgsl. Where workgroup memory is
 // slow: linear.wgsl.
 
-struct Sizes { rows: u32, outputs: u32, quads: u32, unused: u32 }
+struct Sizes { rows: u32, outputs: u32, quads: u32, area: u32 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4f>;
 //% if F16
@@ -53,7 +55,7 @@ var<workgroup> w_tile: array<Four, 64u * PITCH>;
 @compute @workgroup_size(<WIDTH>)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
     let first_row = id.y * 64u;
-    let first_column = id.x * 64u;
+    let first_column = id.x * 8u * <OWN>u;
     let tx = lane % 16u;
     let ty = lane / 16u;
     // What this thread loads: fours of rows of x and of w.
@@ -62,7 +64,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
 //% for j in LOADS
     let load<j> = load + <WIDTH>u / <DEPTH>u * <j>u;
     let x_row<j> = min(first_row + load<j>, sizes.rows - 1u) * sizes.quads;
-    let w_row<j> = min(first_column + load<j>, sizes.outputs - 1u) * sizes.quads;
+//% if GATED
+    let column<j> = min(first_column + load<j> % 32u, sizes.outputs - 1u) + load<j> / 32u * sizes.outputs;
+//% else
+    let column<j> = min(first_column + load<j>, sizes.outputs - 1u);
+//% end
+    let w_row<j> = column<j> * sizes.quads;
 //% end
 //% for r in FOUR
 //% for c in FOUR
@@ -99,25 +106,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
         workgroupBarrier();
     }
 //% for r in FOUR
+//% if GATED
+//% for c in TWO
+    put(first_row + ty + 16u * <r>u, first_column + tx + 16u * <c>u, sum<r>_<c>, sum<r>_<2 + c>);
+//% end
+//% else
 //% for c in FOUR
-    put(first_row + ty + 16u * <r>u, first_column + tx + 16u * <c>u, sum<r>_<c>);
+    put(first_row + ty + 16u * <r>u, first_column + tx + 16u * <c>u, sum<r>_<c>, 0.0);
 //% end
 //% end
-}
-
-// Writes one number, where it belongs to y.
-fn put(row: u32, column: u32, sum: f32) {
-    if row >= sizes.rows || column >= sizes.outputs {
-        return;
-    }
-    let out = row * sizes.outputs + column;
-    var value = sum;
-//% if BIAS
-    value += bias[column];
 //% end
-    value = activation(value);
-//% if RESIDUAL
-    value += residual[out];
-//% end
-    y[out] = value;
 }

@@ -187,8 +187,7 @@ pub trait Kernels: Backend {
         shift: Tensor<Self, 1>,
         eps: f64,
     ) -> Tensor<Self, 3> {
-        let normal = Self::normalise_groups(x, groups, scale, shift, eps, Activation::None);
-        normal.flatten::<3>(2, 3).swap_dims(1, 2)
+        plain::group_norm_to_tokens(x, groups, scale, shift, eps)
     }
 
     /// Normalises the last dimension of `x`, then scales and shifts.

@@ -219,6 +219,18 @@ pub fn group_norm<B: Backend>(
     activate(scaled.reshape([batch, channels, rows, columns]), function)
 }
 
+/// See [`super::Kernels::normalise_groups_to_tokens`].
+pub fn group_norm_to_tokens<B: Backend>(
+    x: Tensor<B, 4>,
+    groups: usize,
+    scale: Tensor<B, 1>,
+    shift: Tensor<B, 1>,
+    eps: f64,
+) -> Tensor<B, 3> {
+    let normal = group_norm(x, groups, scale, shift, eps, Activation::None);
+    normal.flatten::<3>(2, 3).swap_dims(1, 2)
+}
+
 /// See [`super::Kernels::normalise_rows`].
 pub fn layer_norm<B: Backend, const D: usize>(
     x: Tensor<B, D>,

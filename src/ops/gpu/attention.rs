@@ -18,8 +18,25 @@ const TILE_KEYS: usize = 64;
 /// Keys whose scores a thread holds.
 const CHUNK: usize = 8;
 
-pub(super) fn kernel(family: Family, dim: usize, bias: bool) -> Kernel {
-    let mut values = vec![("QUADS", dim / 4), ("BIAS", usize::from(bias))];
+/// What is bound beside the queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    /// Nothing: keys and values lie behind the queries.
+    None,
+    /// Keys and values.
+    Bound,
+    /// Keys, values and a bias.
+    AndBias,
+}
+
+pub(super) fn kernel(family: Family, dim: usize, others: Others) -> Kernel {
+    let (others, bias, result) = match others {
+        Others::None => (0, 0, 1),
+        Others::Bound => (1, 0, 3),
+        Others::AndBias => (1, 1, 4),
+    };
+    let mut values = vec![("QUADS", dim / 4), ("OTHERS", others)];
+    values.extend([("BIAS", bias), ("AT_Y", result)]);
     match family {
         Family::Registers => {
             values.extend([("QUERIES", queries(dim)), ("WIDTH", WIDTH)]);
@@ -73,34 +90,106 @@ pub(super) fn attention(
     if !dim.is_multiple_of(4) || dim > LARGEST || v.dims()[3] != dim || keys == 0 {
         return plain::attention(q, k, v, bias, scale);
     }
-    let kernel = kernel(family, dim, bias.is_some());
-    let mut sizes = [heads, length, keys].map(|size| size as u32).to_vec();
-    sizes.push((scale as f32).to_bits());
     let mut tensors = Vec::with_capacity(4);
+    let mut strides = Vec::with_capacity(13);
     for tensor in [q, k, v] {
-        let (tensor, strides) = with_whole_rows(tensor);
-        sizes.extend(strides);
+        let (tensor, steps) = with_whole_rows(tensor);
+        strides.extend(steps);
         tensors.push(tensor);
     }
-    let mut strides = [0; 4];
+    let mut steps = [0; 4];
+    let others = if bias.is_some() {
+        Others::AndBias
+    } else {
+        Others::Bound
+    };
     if let Some(bias) = bias {
         let dims = bias.dims();
-        let mut stride = 1;
+        let mut step = 1;
         for axis in (0..4).rev() {
-            strides[axis] = if dims[axis] == 1 { 0 } else { stride as u32 };
-            stride *= dims[axis];
+            steps[axis] = if dims[axis] == 1 { 0 } else { step as u32 };
+            step *= dims[axis];
         }
         tensors.push(contiguous(bias));
     }
-    sizes.extend(strides);
-    sizes.push(0);
-    let groups = match family {
-        Family::Registers => length.div_ceil(queries(dim)).div_ceil(WIDTH),
-        Family::Tiles(_) => length.div_ceil(TILE),
+    strides.extend(steps);
+    // Keys and values begin where they are bound.
+    strides.extend([0, 0, 0]);
+    let call = Call {
+        batch,
+        heads,
+        queries: length,
+        keys,
+        dim,
+        scale,
+        strides,
     };
-    let groups = [groups, batch * heads, 1];
-    let y = kernel.run(tensors, [batch, length, heads, dim], &sizes, groups);
-    y.swap_dims(1, 2)
+    call.run(family, others, tensors).swap_dims(1, 2)
+}
+
+/// See [`super::super::Kernels::attend_itself`].
+pub(super) fn self_attention(
+    family: Family,
+    qkv: Tensor<Gpu, 3>,
+    heads: usize,
+    scale: f64,
+) -> Tensor<Gpu, 3> {
+    let [batch, length, width] = qkv.dims();
+    let dim = width / 3 / heads;
+    if !dim.is_multiple_of(4) || dim > LARGEST || length == 0 {
+        return plain::self_attention(qkv, heads, scale);
+    }
+    let [item, row, part] = [length * width, width, width / 3].map(|step| (step / 4) as u32);
+    let mut strides = [[item, (dim / 4) as u32, row]; 3].concat();
+    strides.extend([0; 4]);
+    strides.extend([part, 2 * part, 0]);
+    let call = Call {
+        batch,
+        heads,
+        queries: length,
+        keys: length,
+        dim,
+        scale,
+        strides,
+    };
+    let y = call.run(family, Others::None, vec![contiguous(qkv)]);
+    y.flatten(2, 3)
+}
+
+/// What the kernel is told.
+struct Call {
+    batch: usize,
+    heads: usize,
+    queries: usize,
+    keys: usize,
+    dim: usize,
+    scale: f64,
+    /// Of queries, keys and values, in fours: from one item, head and row to the next; of the bias: from one item,
+    /// head, query and key to the next; where keys and values begin, in fours; nothing.
+    strides: Vec<u32>,
+}
+
+impl Call {
+    /// Gives `[batch, queries, heads, dim]`.
+    fn run(self, family: Family, others: Others, tensors: Vec<Primitive>) -> Tensor<Gpu, 4> {
+        let Self {
+            batch,
+            heads,
+            queries: length,
+            keys,
+            dim,
+            ..
+        } = self;
+        let mut sizes = [heads, length, keys].map(|size| size as u32).to_vec();
+        sizes.push((self.scale as f32).to_bits());
+        sizes.extend(self.strides);
+        let groups = match family {
+            Family::Registers => length.div_ceil(queries(dim)).div_ceil(WIDTH),
+            Family::Tiles(_) => length.div_ceil(TILE),
+        };
+        let groups = [groups, batch * heads, 1];
+        kernel(family, dim, others).run(tensors, [batch, length, heads, dim], &sizes, groups)
+    }
 }
 
 /// A tensor whose rows have no gaps, and its strides of items, heads and rows in fours. Heads that were

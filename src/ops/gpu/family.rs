@@ -17,7 +17,11 @@ use cubecl::{
 use std::sync::OnceLock;
 use web_time::Instant;
 
-use super::{After, Gpu, WeightRef, attention, conv1d, conv2d, linear, norm, plain, winograd};
+use super::{
+    After, Gpu, WeightRef, attention, conv1d, conv2d,
+    linear::{self, Way},
+    norm, plain, winograd,
+};
 use crate::{
     Result,
     diffusion::initial_noise,
@@ -60,6 +64,8 @@ impl Extras {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Linear,
+    /// Linear layers in panels; another kernel does them too.
+    Panels,
     Convolution,
     /// Convolutions of 3 by 3 with fewer products; the direct kernel does them too.
     Winograd,
@@ -208,7 +214,7 @@ impl Trial<'_> {
     /// The operations that come out wrong.
     async fn wrong(&self, family: Family) -> Result<Vec<Operation>> {
         let mut wrong = Vec::new();
-        if !self.linear(family).await? {
+        if !self.linear(family.into()).await? {
             wrong.push(Operation::Linear);
         }
         if !self.convolution(family).await? {
@@ -225,6 +231,9 @@ impl Trial<'_> {
         }
         if family != Family::Registers {
             return Ok(wrong);
+        }
+        if !self.linear(Way::Panels).await? {
+            wrong.push(Operation::Panels);
         }
         if !self.winograd().await? {
             wrong.push(Operation::Winograd);
@@ -254,9 +263,9 @@ impl Trial<'_> {
         Ok(wrong)
     }
 
-    async fn linear(&self, family: Family) -> Result<bool> {
+    async fn linear(&self, way: Way) -> Result<bool> {
         let ((x, x_cpu), (w, w_cpu)) = (self.both([9, 96], 1), self.both([70, 96], 2));
-        let found = linear::linear(family, x, WeightRef::Plain(w), After::bias(None));
+        let found = linear::linear(way, x, WeightRef::Plain(w), After::bias(None));
         agree(found, plain::linear(x_cpu, w_cpu, After::bias(None))).await
     }
 
@@ -287,7 +296,7 @@ impl Trial<'_> {
         let (x, x_cpu) = self.both([1, 8, 9, 7], 1);
         let ((scale, scale_cpu), (shift, shift_cpu)) = (self.both([8], 2), self.both([8], 3));
         let silu = Activation::Silu;
-        let found = norm::groups_by(family, x, 2, scale, shift, 1e-5, silu);
+        let found = norm::groups(family, x, 2, scale, shift, 1e-5, silu);
         let expected = plain::group_norm(x_cpu, 2, scale_cpu, shift_cpu, 1e-5, silu);
         agree(found, expected).await
     }
@@ -295,7 +304,7 @@ impl Trial<'_> {
     async fn layer_norm(&self, family: Family) -> Result<bool> {
         let (x, x_cpu) = self.both([3, 5, 272], 1);
         let ((scale, scale_cpu), (shift, shift_cpu)) = (self.both([272], 2), self.both([272], 3));
-        let found = norm::rows_by(family, x, scale, shift, 1e-5);
+        let found = norm::rows(family, x, scale, shift, 1e-5);
         let expected = plain::layer_norm(x_cpu, scale_cpu, shift_cpu, 1e-5);
         agree(found, expected).await
     }

@@ -178,6 +178,29 @@ impl Kernels for Gpu {
         linear::linear(family(Operation::Linear), x, weight, after)
     }
 
+    fn project_gated<const D: usize>(
+        x: Tensor<Self, D>,
+        weight: WeightRef<'_, Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, D> {
+        if !trusted(Operation::Linear) {
+            return plain::geglu(x, weight.unpack(), bias);
+        }
+        linear::gated(family(Operation::Linear), x, weight, bias)
+    }
+
+    fn project_onto_channels(
+        x: Tensor<Self, 3>,
+        weight: WeightRef<'_, Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+        residual: Tensor<Self, 4>,
+    ) -> Tensor<Self, 4> {
+        if !trusted(Operation::Linear) {
+            return plain::onto_channels(x, weight.unpack(), bias, residual);
+        }
+        linear::onto_channels(family(Operation::Linear), x, weight, bias, residual)
+    }
+
     fn attend(
         q: Tensor<Self, 4>,
         k: Tensor<Self, 4>,
@@ -189,6 +212,13 @@ impl Kernels for Gpu {
             return plain::attention(q, k, v, bias, scale);
         }
         attention::attention(family(Operation::Attention), q, k, v, bias, scale)
+    }
+
+    fn attend_itself(qkv: Tensor<Self, 3>, heads: usize, scale: f64) -> Tensor<Self, 3> {
+        if !trusted(Operation::Attention) {
+            return plain::self_attention(qkv, heads, scale);
+        }
+        attention::self_attention(family(Operation::Attention), qkv, heads, scale)
     }
 
     fn convolve_2d(
@@ -250,7 +280,28 @@ impl Kernels for Gpu {
         if !trusted(Operation::GroupNorm) {
             return plain::group_norm(x, groups, scale, shift, eps, activation);
         }
-        norm::groups(x, groups, scale, shift, eps, activation)
+        norm::groups(
+            family(Operation::GroupNorm),
+            x,
+            groups,
+            scale,
+            shift,
+            eps,
+            activation,
+        )
+    }
+
+    fn normalise_groups_to_tokens(
+        x: Tensor<Self, 4>,
+        groups: usize,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        eps: f64,
+    ) -> Tensor<Self, 3> {
+        if !trusted(Operation::GroupNorm) {
+            return plain::group_norm_to_tokens(x, groups, scale, shift, eps);
+        }
+        norm::groups_to_tokens(family(Operation::GroupNorm), x, groups, scale, shift, eps)
     }
 
     fn normalise_rows<const D: usize>(
@@ -262,7 +313,7 @@ impl Kernels for Gpu {
         if !trusted(Operation::LayerNorm) {
             return plain::layer_norm(x, scale, shift, eps);
         }
-        norm::rows(x, scale, shift, eps)
+        norm::rows(family(Operation::LayerNorm), x, scale, shift, eps)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Extras, Family, Gpu, Kernel, Operation, TILE_WIDTH, WIDTH, contiguous, family, plain};
+use super::{Extras, Family, Gpu, Kernel, TILE_WIDTH, WIDTH, contiguous, plain};
 use crate::ops::{Activation, activate};
 
 /// The invocations of a workgroup that makes a row: rows are short.
@@ -10,12 +10,13 @@ const ROW_WIDTH: usize = 64;
 /// So many workgroups may be launched beside each other on every device.
 const MOST_GROUPS: usize = 65_535;
 
-pub(super) fn group_kernel(family: Family, silu: bool) -> Kernel {
+pub(super) fn group_kernel(family: Family, silu: bool, tokens: bool) -> Kernel {
     let width = match family {
         Family::Registers => WIDTH,
         Family::Tiles(_) => TILE_WIDTH,
     };
     let mut values = vec![("WIDTH", width), ("SILU", usize::from(silu))];
+    values.push(("TOKENS", usize::from(tokens)));
     values.extend(together(family));
     Kernel {
         name: "group_norm",
@@ -63,19 +64,6 @@ fn together(family: Family) -> [(&'static str, usize); 2] {
 
 /// See [`crate::ops::Kernels::normalise_groups`].
 pub(super) fn groups(
-    x: Tensor<Gpu, 4>,
-    groups: usize,
-    scale: Tensor<Gpu, 1>,
-    shift: Tensor<Gpu, 1>,
-    eps: f64,
-    activation: Activation,
-) -> Tensor<Gpu, 4> {
-    let family = family(Operation::GroupNorm);
-    groups_by(family, x, groups, scale, shift, eps, activation)
-}
-
-/// The same with kernels of a family.
-pub(super) fn groups_by(
     family: Family,
     x: Tensor<Gpu, 4>,
     groups: usize,
@@ -84,31 +72,49 @@ pub(super) fn groups_by(
     eps: f64,
     activation: Activation,
 ) -> Tensor<Gpu, 4> {
-    let shape @ [batch, channels, rows, columns] = x.dims();
     let silu = activation == Activation::Silu;
-    let sizes = [
-        groups as u32,
-        channels as u32,
-        (rows * columns) as u32,
-        (eps as f32).to_bits(),
-    ];
-    let tensors = vec![contiguous(x), contiguous(scale), contiguous(shift)];
-    let y = group_kernel(family, silu).run(tensors, shape, &sizes, [batch * groups, 1, 1]);
+    let (kernel, shape) = (group_kernel(family, silu, false), x.dims());
+    let y = by_groups(kernel, x, groups, [scale, shift], eps, shape);
     if silu { y } else { activate(y, activation) }
+}
+
+/// See [`crate::ops::Kernels::normalise_groups_to_tokens`].
+pub(super) fn groups_to_tokens(
+    family: Family,
+    x: Tensor<Gpu, 4>,
+    groups: usize,
+    scale: Tensor<Gpu, 1>,
+    shift: Tensor<Gpu, 1>,
+    eps: f64,
+) -> Tensor<Gpu, 3> {
+    let [batch, channels, rows, columns] = x.dims();
+    let (kernel, shape) = (
+        group_kernel(family, false, true),
+        [batch, rows * columns, channels],
+    );
+    by_groups(kernel, x, groups, [scale, shift], eps, shape)
+}
+
+fn by_groups<const D: usize>(
+    kernel: Kernel,
+    x: Tensor<Gpu, 4>,
+    groups: usize,
+    affine: [Tensor<Gpu, 1>; 2],
+    eps: f64,
+    shape: [usize; D],
+) -> Tensor<Gpu, D> {
+    let [batch, channels, rows, columns] = x.dims();
+    let mut sizes = [groups, channels, rows * columns]
+        .map(|size| size as u32)
+        .to_vec();
+    sizes.push((eps as f32).to_bits());
+    let mut tensors = vec![contiguous(x)];
+    tensors.extend(affine.map(contiguous));
+    kernel.run(tensors, shape, &sizes, [batch * groups, 1, 1])
 }
 
 /// See [`crate::ops::Kernels::normalise_rows`].
 pub(super) fn rows<const D: usize>(
-    x: Tensor<Gpu, D>,
-    scale: Tensor<Gpu, 1>,
-    shift: Tensor<Gpu, 1>,
-    eps: f64,
-) -> Tensor<Gpu, D> {
-    rows_by(family(Operation::LayerNorm), x, scale, shift, eps)
-}
-
-/// The same with kernels of a family.
-pub(super) fn rows_by<const D: usize>(
     family: Family,
     x: Tensor<Gpu, D>,
     scale: Tensor<Gpu, 1>,

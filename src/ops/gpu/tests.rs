@@ -1,6 +1,7 @@
 //! Every kernel against its plain-tensor twin on the CPU, and its text against the portable limits.
 
 mod attention;
+mod linear;
 mod norm;
 mod text;
 
@@ -9,12 +10,12 @@ use burn::tensor::{Tensor, TensorData};
 use super::{
     Extras,
     Family::{self, Registers, Tiles},
-    conv2d, linear, winograd,
+    conv2d, winograd,
 };
 use crate::{
     ops::{
         Activation, After, Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, Packed, PackedValues,
-        Packing, WeightRef, plain,
+        WeightRef, plain,
     },
     weights::Encoding,
 };
@@ -169,78 +170,6 @@ fn after<const D: usize>(
             residual: Some(residual_cpu),
         },
     )
-}
-
-#[test]
-fn linear_layers_agree() {
-    if !gpu() {
-        return;
-    }
-    let functions = [
-        None,
-        Some(Activation::None),
-        Some(Activation::Silu),
-        Some(Activation::Gelu),
-        Some(Activation::QuickGelu),
-    ];
-    // One row, tiles and one more or less, shapes of the models; 6 is not a multiple of 4, and 7 not of 2.
-    for (i, (rows, inputs, outputs)) in [
-        (1, 4, 1),
-        (3, 128, 5),
-        (4, 16, 4),
-        (5, 20, 129),
-        (31, 64, 127),
-        (9, 96, 13),
-        (257, 256, 768),
-        (32, 32, 64),
-        (33, 36, 65),
-        (7, 6, 9),
-        (8, 7, 8),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        for (family, encoding) in ways() {
-            let shape = [outputs, inputs];
-            let Some(values) = packed(encoding, &shape, 2) else {
-                continue;
-            };
-            let function = functions[i % functions.len()];
-            let (x, x_cpu) = both([2, rows, inputs], 1);
-            let (behind, behind_cpu) = after([2, rows, outputs], outputs, false, function);
-            let what = format!(
-                "{rows} rows, {inputs} to {outputs}, {family:?}, {encoding:?}, {function:?}"
-            );
-            if values.packing == Packing::F32 {
-                let (w, w_cpu) = both(shape, 2);
-                let found = linear::linear(family, x, WeightRef::Plain(w), behind);
-                let expected = plain::linear(x_cpu, w_cpu, behind_cpu);
-                agree_within(bound(family), found, expected, &what);
-                continue;
-            }
-            let w = Packed::<Gpu>::linear(&values, shape, &Default::default());
-            let w_cpu = Packed::<Cpu>::linear(&values, shape, &Default::default());
-            let found = linear::linear(family, x, WeightRef::Packed(&w), behind);
-            let expected = plain::linear(x_cpu, w_cpu.unpack(), behind_cpu);
-            agree_within(bound(family), found, expected, &what);
-        }
-    }
-}
-
-#[test]
-fn numbers_beyond_the_range_of_16_bits_become_the_largest_of_it() {
-    if !gpu() {
-        return;
-    }
-    let device = Default::default();
-    for family in possible(&[HALVES]) {
-        let x = TensorData::new(vec![1e6f32, -1e6, 0.0, 0.0], [1, 4]);
-        let x = Tensor::<Gpu, 2>::from_data(x, &device);
-        let w = TensorData::new(vec![1.0f32, 0.5, 0.0, 0.0], [1, 4]);
-        let w = WeightRef::Plain(Tensor::from_data(w, &device));
-        let y = linear::linear(family, x, w, After::bias(None));
-        assert_eq!(y.into_data().to_vec::<f32>().unwrap(), [32752.0]);
-    }
 }
 
 #[test]

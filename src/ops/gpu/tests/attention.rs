@@ -85,6 +85,28 @@ fn attention_agrees() {
 }
 
 #[test]
+fn attention_to_itself_agrees() {
+    if !gpu() {
+        return;
+    }
+    for (batch, heads, tokens, dim) in [
+        (1, 1, 1, 8),
+        (2, 4, 33, 16),
+        (1, 3, 65, 20),
+        (2, 2, 70, 80),
+        (1, 2, 5, 6),
+    ] {
+        let (qkv, qkv_cpu) = both([batch, tokens, 3 * heads * dim], 1);
+        let expected = plain::self_attention(qkv_cpu, heads, 0.25);
+        for family in possible(&[Registers, TILES, HALVES]) {
+            let found = attention::self_attention(family, qkv.clone(), heads, 0.25);
+            let what = format!("{batch} x {tokens} tokens, {heads} heads of {dim}, {family:?}");
+            agree_within(bound(family), found, expected.clone(), &what);
+        }
+    }
+}
+
+#[test]
 fn queries_whose_keys_are_all_masked_hear_them_equally() {
     if !gpu() {
         return;

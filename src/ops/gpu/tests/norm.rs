@@ -27,10 +27,17 @@ fn group_norms_agree() {
             let expected = plain::group_norm(x_cpu, groups, scale_cpu, shift_cpu, 1e-5, activation);
             for &family in &families {
                 let (x, scale, shift) = (x.clone() + 3.0, scale.clone(), shift.clone());
-                let found = norm::groups_by(family, x, groups, scale, shift, 1e-5, activation);
+                let found = norm::groups(family, x, groups, scale, shift, 1e-5, activation);
                 let what = format!("{shape:?}, {groups} groups, {activation:?}, {family:?}");
                 agree(found, expected.clone(), &what);
             }
+        }
+        let expected = plain::group_norm_to_tokens(x_cpu, groups, scale_cpu, shift_cpu, 1e-5);
+        for &family in &families {
+            let (x, scale, shift) = (x.clone(), scale.clone(), shift.clone());
+            let found = norm::groups_to_tokens(family, x, groups, scale, shift, 1e-5);
+            let what = format!("{shape:?}, {groups} groups to tokens, {family:?}");
+            agree(found, expected.clone(), &what);
         }
     }
 }
@@ -58,7 +65,7 @@ fn layer_norms_agree() {
         let expected = plain::layer_norm(x_cpu + 3.0, scale_cpu, shift_cpu, 1e-5);
         for &family in &families {
             let (x, scale, shift) = (x.clone() + 3.0, scale.clone(), shift.clone());
-            let found = norm::rows_by(family, x, scale, shift, 1e-5);
+            let found = norm::rows(family, x, scale, shift, 1e-5);
             let what = format!("{rows} rows of {width}, {family:?}");
             agree(found, expected.clone(), &what);
         }

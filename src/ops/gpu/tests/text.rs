@@ -3,10 +3,35 @@
 use naga::{AddressSpace, valid};
 
 use super::{
-    super::{Kernel, attention, conv1d, conv2d, linear, norm, winograd},
+    super::{
+        Kernel,
+        attention::{self, Others},
+        conv1d, conv2d,
+        linear::{self, Form},
+        norm, winograd,
+    },
     HALVES, Registers, SUBGROUPS, TILES,
 };
 use crate::ops::{Activation, Packing};
+
+/// What linear layers make of their sums.
+fn forms(bias: bool) -> impl Iterator<Item = Form> {
+    let form = move |(residual, activation, gated, channels)| Form {
+        bias,
+        residual,
+        activation,
+        gated,
+        channels,
+    };
+    let forms = [
+        (!bias, Activation::None, false, false),
+        (bias, Activation::Silu, false, false),
+        (!bias, Activation::Gelu, false, false),
+        (false, Activation::Gelu, true, false),
+        (true, Activation::None, false, true),
+    ];
+    forms.into_iter().map(form)
+}
 
 /// Every kernel that a launcher can ask for.
 fn kernels() -> Vec<Kernel> {
@@ -15,27 +40,30 @@ fn kernels() -> Vec<Kernel> {
     for bias in [false, true] {
         for packing in [Packing::F32, Packing::F16, Packing::Q8, Packing::Q4] {
             all.push(winograd::weight_kernel(packing));
+            all.push(linear::laying_kernel(packing, bias));
             for family in [Registers, TILES, HALVES] {
-                for activation in [Activation::None, Activation::Silu, Activation::Gelu] {
-                    all.push(linear::kernel(family, packing, [bias, !bias], activation));
-                    all.push(linear::kernel(family, packing, [bias, bias], activation));
-                }
+                let layer = |form| linear::kernel(family, packing, form);
+                all.extend(forms(bias).map(layer));
                 all.push(conv2d::kernel(family, packing, [bias, bias, bias]));
                 all.push(conv2d::kernel(family, packing, [!bias, bias, !bias]));
             }
         }
+        all.extend(forms(bias).map(linear::panels_kernel));
         all.push(winograd::output_kernel([bias, bias, bias]));
         all.push(winograd::output_kernel([!bias, bias, !bias]));
         for family in [Registers, TILES, SUBGROUPS] {
-            all.push(norm::group_kernel(family, bias));
+            all.push(norm::group_kernel(family, bias, false));
+            all.push(norm::group_kernel(family, false, bias));
         }
         all.extend([
             conv1d::depthwise_kernel(bias),
             conv1d::transposed_kernel(bias),
         ]);
         for family in [Registers, TILES, HALVES] {
-            let kernel = |dim| attention::kernel(family, dim, bias);
-            all.extend((4..=128).step_by(4).map(kernel));
+            for others in [Others::None, Others::Bound, Others::AndBias] {
+                let kernel = |dim| attention::kernel(family, dim, others);
+                all.extend((4..=128).step_by(4).map(kernel));
+            }
         }
     }
     all
