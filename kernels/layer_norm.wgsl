@@ -2,8 +2,8 @@
 //
 // Layouts, contiguous: x and y [rows, width], scale and shift [width]. width is a multiple of 4.
 // Bindings: 0 x, 1 scale, 2 shift, 3 y, 4 the sizes.
-// Template: WIDTH (invocations of a workgroup, 1 to 256); at most one of SUBGROUPS and TREE (0 or 1), how threads
-//   add up what they have, and SHARED (one of them).
+// Template: WIDTH (invocations of a workgroup, 1 to 256, a power of two with TREE); at most one of SUBGROUPS and
+//   TREE, how threads add up what they have, and SHARED, which is 1 where one of them is (0 or 1).
 // A thread makes a row; with SHARED, what a GPU wants, a workgroup does. Workgroup memory: none, with SHARED
 // 4 WIDTH bytes. Features: subgroups with SUBGROUPS, else none; without it: TREE. Needs together.wgsl with SHARED.
 // Where it comes out wrong: plain::layer_norm.

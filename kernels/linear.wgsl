@@ -50,7 +50,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if column >= sizes.outputs {
         return;
     }
-    // The last row and column stand for those behind them, which are not written.
+    // The last row and column stand for those behind them: they are written several times.
 //% for r in ROWS
     let x<r> = min(row + <r>u, sizes.rows - 1u) * sizes.pairs;
 //% end
@@ -60,9 +60,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let column<4 + c> = sizes.outputs + column<c>;
 //% end
 //% end
-//% for r in ROWS
 //% for c in COLUMNS
-    var sum<r>_<c> = 0.0;
+    let start<c> = bias_of(column<c>);
+//% for r in ROWS
+    var sum<r>_<c> = start<c>;
 //% end
 //% end
 //% if BLOCKS
@@ -121,12 +122,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //% end
     }
 //% end
+    let step = column_step();
 //% for r in ROWS
+    let out<r> = row_start(min(row + <r>u, sizes.rows - 1u));
 //% for c in OWN
 //% if GATED
-    put(row + <r>u, column + <c>u, sum<r>_<c>, sum<r>_<4 + c>);
+    put(out<r> + column<c> * step, sum<r>_<c>, sum<r>_<4 + c>);
 //% else
-    put(row + <r>u, column + <c>u, sum<r>_<c>, 0.0);
+    put(out<r> + column<c> * step, sum<r>_<c>, 0.0);
 //% end
 //% end
 //% end

@@ -31,9 +31,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
     let x_at = id.y * sizes.pairs;
     let w_at = id.x * sizes.pairs;
-//% for r in EIGHT
+    // The last row and column stand for those behind them: they are written several times.
+//% for c in OWN
+    let column<c> = min(column + <c>u, sizes.outputs - 1u);
+//% if GATED
+    let column<4 + c> = sizes.outputs + column<c>;
+//% end
+//% end
 //% for c in EIGHT
-    var sum<r>_<c> = 0.0;
+    let start<c> = bias_of(column<c>);
+//% for r in EIGHT
+    var sum<r>_<c> = start<c>;
 //% end
 //% end
     for (var i = 0u; i < sizes.pairs; i++) {
@@ -63,12 +71,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //% end
 //% end
     }
+    let step = column_step();
 //% for r in EIGHT
+    let out<r> = row_start(min(row + <r>u, sizes.rows - 1u));
 //% for c in OWN
 //% if GATED
-    put(row + <r>u, column + <c>u, sum<r>_<c>, sum<r>_<4 + c>);
+    put(out<r> + column<c> * step, sum<r>_<c>, sum<r>_<4 + c>);
 //% else
-    put(row + <r>u, column + <c>u, sum<r>_<c>, 0.0);
+    put(out<r> + column<c> * step, sum<r>_<c>, 0.0);
 //% end
 //% end
 //% end

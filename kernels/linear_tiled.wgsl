@@ -105,14 +105,25 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
         }
         workgroupBarrier();
     }
+    let step = column_step();
+//% for c in FOUR
+    let end<c> = first_column + tx + 16u * <c>u;
+//% end
 //% for r in FOUR
+    let row<r> = first_row + ty + 16u * <r>u;
+    let out<r> = row_start(row<r>);
 //% if GATED
 //% for c in TWO
-    put(first_row + ty + 16u * <r>u, first_column + tx + 16u * <c>u, sum<r>_<c>, sum<r>_<2 + c>);
+    if row<r> < sizes.rows && end<c> < sizes.outputs {
+        let gate<r>_<c> = sum<r>_<2 + c> + bias_of(sizes.outputs + end<c>);
+        put(out<r> + end<c> * step, sum<r>_<c> + bias_of(end<c>), gate<r>_<c>);
+    }
 //% end
 //% else
 //% for c in FOUR
-    put(first_row + ty + 16u * <r>u, first_column + tx + 16u * <c>u, sum<r>_<c>, 0.0);
+    if row<r> < sizes.rows && end<c> < sizes.outputs {
+        put(out<r> + end<c> * step, sum<r>_<c> + bias_of(end<c>), 0.0);
+    }
 //% end
 //% end
 //% end

@@ -1,32 +1,43 @@
-// Writes one number of a linear layer's result, where it belongs to it; included in the kernels of linear layers,
-// which bind `bias`, `residual`, `y` and `sizes`.
+// Writes one number of a linear layer's result; included in the kernels of linear layers, which bind `bias`,
+// `residual`, `y` and `sizes`.
 //
-//   y = activation(sum + bias) + residual, or with GATED (sum + bias) activation(gate + bias of the gate)
+//   y = activation(sum) + residual, or with GATED sum activation(gate), where sums have their bias
 //
 // Layouts: y and residual [rows, outputs], or with CHANNELS [rows / area, outputs, area]; bias [outputs], with GATED
 //   [2 outputs].
 // Template: BIAS, RESIDUAL, CHANNELS, GATED (0 or 1). Needs activation.wgsl.
-fn put(row: u32, column: u32, sum: f32, gate: f32) {
-    if row >= sizes.rows || column >= sizes.outputs {
-        return;
-    }
-//% if CHANNELS
-    let out = (row / sizes.area * sizes.outputs + column) * sizes.area + row % sizes.area;
-//% else
-    let out = row * sizes.outputs + column;
-//% end
-    var value = sum;
-    var other = gate;
+
+// What a sum begins with.
+fn bias_of(column: u32) -> f32 {
 //% if BIAS
-    value += bias[column];
-//% if GATED
-    other += bias[sizes.outputs + column];
-//% end
-//% end
-//% if GATED
-    value *= activation(other);
+    return bias[column];
 //% else
-    value = activation(value);
+    return 0.0;
+//% end
+}
+
+// Where the first number of a row lies, and how far the next ones are behind it.
+fn row_start(row: u32) -> u32 {
+//% if CHANNELS
+    return row / sizes.area * sizes.outputs * sizes.area + row % sizes.area;
+//% else
+    return row * sizes.outputs;
+//% end
+}
+fn column_step() -> u32 {
+//% if CHANNELS
+    return sizes.area;
+//% else
+    return 1u;
+//% end
+}
+
+// Only GATED reads `gate`.
+fn put(out: u32, sum: f32, gate: f32) {
+//% if GATED
+    var value = sum * activation(gate);
+//% else
+    var value = activation(sum);
 //% end
 //% if RESIDUAL
     value += residual[out];

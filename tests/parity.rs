@@ -1,7 +1,8 @@
 //! Agreement with the PyTorch reference, stage by stage, on small random checkpoints.
 //!
 //! `tests/fixtures/README.md` says how the fixtures were made. The bounds are those of the design:
-//! relative error below 1e-3 on the CPU and 2e-3 on a GPU, in f32.
+//! relative error below 1e-3 on the CPU and 2e-3 on a GPU, in f32. Tiles of f16, which some GPUs get, round what
+//! goes into a product to 11 bits.
 #![cfg(all(feature = "wgpu", not(target_family = "wasm")))]
 
 mod common;
@@ -9,7 +10,7 @@ mod common;
 use art2mus::{
     device::{DeviceChoice, choose},
     diffusion::SchedulerKind,
-    ops::{Cpu, Gpu, Kernels},
+    ops::{Cpu, Gpu, Kernels, chosen_kernels},
     pipeline::{Output, Pipeline, Request, Settings},
     weights::{Bundle, Location},
 };
@@ -17,6 +18,7 @@ use common::{Fixture, fixture, relative_error};
 
 const CPU_BOUND: f64 = 1e-3;
 const GPU_BOUND: f64 = 2e-3;
+const F16_BOUND: f64 = 1e-2;
 
 /// The reference that a bundle is compared with, and how it was made.
 struct Case {
@@ -107,6 +109,14 @@ fn check_dpm<B: Kernels>(bound: f64) {
     assert_eq!(compare(&output, &IMAGEBIND, bound, dpm), 4);
 }
 
+/// What may differ with the kernels that were chosen for the GPU.
+fn gpu_bound() -> f64 {
+    if chosen_kernels().contains("f16") {
+        return F16_BOUND;
+    }
+    GPU_BOUND
+}
+
 /// Says so when there is no GPU, not even a software one.
 fn gpu_is_missing() -> bool {
     let missing = choose(DeviceChoice::Wgpu).is_err();
@@ -139,21 +149,21 @@ fn dpm_solver_agrees_on_the_cpu() {
 #[test]
 fn imagebind_agrees_on_the_gpu() {
     if !gpu_is_missing() {
-        check_case::<Gpu>(&IMAGEBIND, GPU_BOUND, 35);
+        check_case::<Gpu>(&IMAGEBIND, gpu_bound(), 35);
     }
 }
 
 #[test]
 fn clip_agrees_on_the_gpu() {
     if !gpu_is_missing() {
-        check_case::<Gpu>(&CLIP, GPU_BOUND, 12);
+        check_case::<Gpu>(&CLIP, gpu_bound(), 12);
     }
 }
 
 #[test]
 fn dpm_solver_agrees_on_the_gpu() {
     if !gpu_is_missing() {
-        check_dpm::<Gpu>(GPU_BOUND);
+        check_dpm::<Gpu>(gpu_bound());
     }
 }
 

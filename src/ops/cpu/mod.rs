@@ -1,6 +1,7 @@
 //! The operations of the CPU device: burn's own, but for those where there is a faster way.
 
 mod attention;
+mod gelu;
 mod norm;
 mod vector;
 mod winograd;
@@ -13,6 +14,22 @@ use super::{Activation, After, Conv2dGeometry, Kernels, WeightRef, plain};
 pub type Cpu = burn::backend::Flex;
 
 impl Kernels for Cpu {
+    fn project<const D: usize>(
+        x: Tensor<Self, D>,
+        weight: WeightRef<'_, Self, 2>,
+        after: After<Self, D>,
+    ) -> Tensor<Self, D> {
+        gelu::linear(x, weight, after)
+    }
+
+    fn project_gated<const D: usize>(
+        x: Tensor<Self, D>,
+        weight: WeightRef<'_, Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, D> {
+        gelu::gated(x, weight, bias)
+    }
+
     fn attend(
         q: Tensor<Self, 4>,
         k: Tensor<Self, 4>,

@@ -4,10 +4,13 @@ use burn::tensor::Tensor;
 
 use burn::backend::wgpu::into_contiguous;
 
-use super::{Extras, Family, Gpu, Kernel, Primitive, TILE, WIDTH, contiguous, plain};
+use super::{Extras, Family, Gpu, Kernel, Primitive, TILE, contiguous, plain};
 
 /// The largest width of a head: its numbers are held in registers.
 const LARGEST: usize = 128;
+
+/// Threads of a workgroup: a head may have few.
+const WIDTH: usize = 8;
 
 /// Fours of a query's row that one of its threads holds at most, beside as many of the result.
 const SHARE: usize = 8;
@@ -39,7 +42,8 @@ pub(super) fn kernel(family: Family, dim: usize, others: Others) -> Kernel {
     values.extend([("BIAS", bias), ("AT_Y", result)]);
     match family {
         Family::Registers => {
-            values.extend([("QUERIES", queries(dim)), ("WIDTH", WIDTH)]);
+            let (queries, chunk) = (queries(dim), if dim <= 32 { 4 } else { 2 });
+            values.extend([("QUERIES", queries), ("CHUNK", chunk), ("WIDTH", WIDTH)]);
             Kernel {
                 name: "attention",
                 text: include_str!("../../../kernels/attention.wgsl"),
@@ -71,9 +75,9 @@ pub(super) fn kernel(family: Family, dim: usize, others: Others) -> Kernel {
     }
 }
 
-/// Queries of a thread: as many as registers have room for.
+/// Queries of a thread: the more of them the faster, but the longer a kernel the longer it takes to compile.
 fn queries(dim: usize) -> usize {
-    (64 / dim).clamp(1, 4)
+    if dim <= 48 { 8 } else { 4 }
 }
 
 /// See [`super::super::Kernels::attend`].

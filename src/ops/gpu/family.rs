@@ -410,7 +410,7 @@ fn close(found: &[f32], expected: &[f32]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Extras, Family, Operation, TILES, Trial, close};
+    use super::close;
 
     #[test]
     fn wrong_answers_are_seen() {
@@ -420,11 +420,17 @@ mod tests {
         assert!(!close(&[f32::NAN, -20.0, 3.0], &right));
         assert!(!close(&[1.0, -20.0], &right));
     }
+}
 
-    #[cfg(not(target_family = "wasm"))]
+#[cfg(all(test, not(target_family = "wasm")))]
+mod device_tests {
+    use super::{
+        super::tests::{gpu, possible},
+        Extras, Family, Operation, SIDES, TILES, Trial,
+    };
+
     #[test]
     fn nothing_that_the_device_has_comes_out_wrong() {
-        use crate::ops::gpu::tests::{gpu, possible};
         if !gpu() {
             return;
         }
@@ -437,5 +443,20 @@ mod tests {
             let wrong = pollster::block_on(Trial { device }.wrong(family)).unwrap();
             assert_eq!(wrong, [] as [Operation; 0], "{family:?}");
         }
+    }
+
+    #[test]
+    fn extras_are_what_the_device_has_and_comes_out_right() {
+        if !gpu() {
+            return;
+        }
+        let trial = Trial {
+            device: &Default::default(),
+        };
+        let has = Extras::of(trial.device);
+        let found = pollster::block_on(trial.extras(&[], SIDES[0])).unwrap();
+        assert_eq!(found.subgroups, has.subgroups);
+        // Whether it is faster is the device's business.
+        assert!(has.half || !found.half);
     }
 }

@@ -119,10 +119,7 @@ pub(super) fn possible(families: &[Family]) -> Vec<Family> {
 
 /// What may differ with a family.
 fn bound(family: Family) -> f32 {
-    match family {
-        Tiles(Extras { half: true, .. }) => HALF_BOUND,
-        _ => BOUND,
-    }
+    if family == HALVES { HALF_BOUND } else { BOUND }
 }
 
 /// The ways in which numbers lie in a bundle.
