@@ -10,7 +10,10 @@ mod gpu;
 pub mod plain;
 mod weight;
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::{
+    module::Module,
+    tensor::{Tensor, backend::Backend},
+};
 
 pub use cpu::Cpu;
 #[cfg(feature = "wgpu")]
@@ -74,6 +77,12 @@ impl<B: Backend, const D: usize> After<B, D> {
 pub trait Kernels: Backend {
     /// Whether layers keep their weights packed, as kernels read them. Such weights cannot be trained.
     const PACKS: bool = false;
+
+    /// Drops a network that has done its work, and returns its memory to the device.
+    fn give_back<M: Module<Self>>(network: M, device: &Self::Device) {
+        drop(network);
+        Self::memory_cleanup(device);
+    }
 
     /// `activation(x weight^T + bias) + residual`: `x [.., in]`, `weight [out, in]`.
     fn project<const D: usize>(

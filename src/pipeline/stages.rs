@@ -99,19 +99,29 @@ impl<B: Kernels> Run<'_, B> {
                 let trunk = VisionTrunk::load(&params.at(kind::IMAGEBIND_VISION), config)?;
                 drop(weights);
                 self.progress.begin().await?;
-                trunk.forward(pixels, &mut self.trace)
+                let embedding = trunk.forward(pixels, &mut self.trace);
+                let embedding = self.recorded("image.embedding", embedding).await?;
+                B::give_back(trunk, self.device());
+                embedding
             }
             EncoderConfig::Clip(config) => {
                 let tower = ClipVision::load(&params.at(kind::CLIP_VISION), config)?;
                 drop(weights);
                 self.progress.begin().await?;
-                tower.forward(pixels, &mut self.trace)
+                let embedding = tower.forward(pixels, &mut self.trace);
+                let embedding = self.recorded("image.embedding", embedding).await?;
+                B::give_back(tower, self.device());
+                embedding
             }
         };
-        self.trace.record("image.embedding", &embedding);
-        let embedding = host(embedding).await?;
         self.progress.end();
         Ok(embedding)
+    }
+
+    /// Records a tensor and reads it back.
+    async fn recorded(&mut self, name: &str, tensor: Tensor<B, 2>) -> Result<HostTensor> {
+        self.trace.record(name, &tensor);
+        host(tensor).await
     }
 
     /// Embedding to what the UNet is conditioned on.
@@ -163,6 +173,8 @@ impl<B: Kernels> Run<'_, B> {
             text: host(text).await?,
             mask,
         };
+        B::give_back(aligner, self.device());
+        B::give_back(gpt2, self.device());
         self.progress.end();
         Ok(conditions)
     }
@@ -214,6 +226,7 @@ impl<B: Kernels> Run<'_, B> {
             self.trace.resume(self.request.trace);
             finished.push(host(latents / networks.vae.scaling_factor).await?);
         }
+        B::give_back(unet, self.device());
         self.progress.end();
         Ok(finished)
     }
@@ -263,6 +276,7 @@ impl<B: Kernels> Run<'_, B> {
             self.progress.pause().await?;
         }
         self.trace.resume(self.request.trace);
+        B::give_back(decoder, self.device());
         self.progress.end();
         Ok(mels)
     }
@@ -303,6 +317,7 @@ impl<B: Kernels> Run<'_, B> {
             self.progress.pause().await?;
         }
         self.trace.resume(self.request.trace);
+        B::give_back(vocoder, self.device());
         self.progress.end();
         Ok(pieces)
     }
@@ -329,6 +344,7 @@ impl<B: Kernels> Run<'_, B> {
             piece.score = Some(cosine(&vector, &embedding.values));
             self.progress.pause().await?;
         }
+        B::give_back(trunk, self.device());
         let key = |piece: &Piece| piece.score.unwrap_or(f32::MIN);
         pieces.sort_by(|a, b| key(b).total_cmp(&key(a)));
         self.progress.end();
@@ -343,7 +359,7 @@ impl<B: Kernels> Run<'_, B> {
         self.progress.pause().await?;
         let progress = &mut self.progress;
         let mut report = |bytes| progress.loaded(bytes);
-        // What the stage before has left goes back to the device first.
+        // What the stage before has left beside its network goes back to the device first.
         B::memory_cleanup(&self.pipeline.device);
         let weights = self.pipeline.bundle.load(name, &mut report).await?;
         // Its shards arrive while this stage computes.

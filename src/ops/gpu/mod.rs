@@ -9,6 +9,8 @@ mod conv2d;
 mod family;
 mod linear;
 mod norm;
+#[cfg(target_family = "wasm")]
+mod release;
 mod template;
 mod winograd;
 
@@ -24,6 +26,7 @@ use cubecl::{
     prelude::KernelId,
     server::{KernelArguments, MetadataBindingInfo},
 };
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use family::{Extras, Family, Operation, family, trusted};
 pub use family::{chosen_kernels, try_kernels};
@@ -42,6 +45,12 @@ const WIDTH: usize = 32;
 const TILE_WIDTH: usize = 256;
 /// The side of such a tile of the result.
 const TILE: usize = 64;
+
+/// Bytes of results since launches were last handed to the device. Until then they wait for each other, and
+/// none gives its memory back.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+/// The most that wait.
+const MOST_WAITING: usize = 32 << 20;
 
 /// A kernel with its template values.
 #[derive(Debug)]
@@ -86,7 +95,8 @@ impl Kernel {
     ) -> Tensor<Gpu, D> {
         let (client, device) = (inputs[0].client.clone(), inputs[0].device.clone());
         let shape = Shape::from(shape);
-        let handle = client.empty(shape.num_elements() * size_of::<f32>());
+        let bytes = shape.num_elements() * size_of::<f32>();
+        let handle = client.empty(bytes);
         let output = CubeTensor::new_contiguous(client.clone(), device, shape, handle, DType::F32);
         let buffers = inputs.into_iter().chain([output.clone()]);
         let buffers = buffers.map(|tensor| tensor.handle.binding()).collect();
@@ -101,6 +111,11 @@ impl Kernel {
         let width = CubeDim::new_1d(self.width as u32);
         let kernel = SourceKernel::new(self, width);
         client.launch(Box::new(kernel), CubeCount::Static(x, y, z), arguments);
+        if WAITING.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_WAITING {
+            WAITING.store(0, Ordering::Relaxed);
+            // What goes wrong is told to whoever reads a result.
+            let _ = client.flush();
+        }
         Tensor::from_primitive(TensorPrimitive::Float(output))
     }
 }
@@ -166,6 +181,11 @@ fn words(packed: &Packed<Gpu>) -> impl Iterator<Item = Primitive> {
 
 impl Kernels for Gpu {
     const PACKS: bool = true;
+
+    #[cfg(target_family = "wasm")]
+    fn give_back<M: burn::module::Module<Self>>(network: M, device: &Self::Device) {
+        release::give_back(network, device);
+    }
 
     fn project<const D: usize>(
         x: Tensor<Self, D>,
