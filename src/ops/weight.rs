@@ -404,6 +404,23 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_joined_where_they_are_packed_alike() {
+        let values: Vec<f32> = (0..2 * BLOCK).map(|i| i as f32).collect();
+        let pack = |encoding: Encoding, values: &[f32]| {
+            let (bytes, _) = encoding.encode(values).unwrap();
+            encoding.split(bytes, values.len()).unwrap().unwrap()
+        };
+        for encoding in [Encoding::F16, Encoding::Q8, Encoding::Q4] {
+            let parts = [pack(encoding, &values), pack(encoding, &values[..BLOCK])];
+            let both = [values.clone(), values[..BLOCK].to_vec()].concat();
+            assert_eq!(PackedValues::join(&parts), Some(pack(encoding, &both)));
+        }
+        let unlike = [pack(Encoding::Q8, &values), pack(Encoding::F16, &values)];
+        assert_eq!(PackedValues::join(&unlike), None);
+        assert_eq!(PackedValues::join(&[]), None);
+    }
+
+    #[test]
     fn packed_weights_take_the_memory_that_they_promise() {
         let (outputs, inputs) = (64, 256);
         let values = vec![0.5; outputs * inputs];

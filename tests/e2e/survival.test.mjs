@@ -1,5 +1,5 @@
 // What becomes of a run whose GPU goes away or has no memory left: an error with a name of its own, and an
-// engine that can be used again.
+// engine that can be used again. And what becomes of the memory of a run.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -22,6 +22,27 @@ const REACH = `
     return device;
   };
 `;
+
+/** The same: counts the bytes of buffers for numbers that are destroyed. */
+const COUNT = `
+  const destroy = GPUBuffer.prototype.destroy;
+  let bytes = 0;
+  GPUBuffer.prototype.destroy = function () {
+    if (this.usage & GPUBufferUsage.STORAGE) bytes += this.size;
+    destroy.call(this);
+  };
+  new BroadcastChannel("gpu").onmessage = () => new BroadcastChannel("bytes").postMessage(bytes);
+`;
+
+/** A page whose engine has `code` in front of it. */
+async function openWith(code) {
+  const opened = await open(browser, `${server.url}tests/fixtures/picture.png`);
+  await opened.page.route("**/web/dist/worker.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: code + (await response.text()) });
+  });
+  return opened;
+}
 
 let browser;
 let server;
@@ -61,11 +82,7 @@ for (const [what, name] of [
   ["full", "OutOfMemory"],
 ]) {
   test(`a device that is ${what} in a step ends in ${name}, and the next run works`, { skip, timeout: 300_000 }, async () => {
-    const { page, close } = await open(browser, `${server.url}tests/fixtures/picture.png`);
-    await page.route("**/web/dist/worker.js", async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, body: REACH + (await response.text()) });
-    });
+    const { page, close } = await openWith(REACH);
     const { error, samples, finite } = await page.evaluate(disturbed, what);
     await close();
     assert.equal(error?.name, name, error?.message);
@@ -74,3 +91,33 @@ for (const [what, name] of [
     assert.ok(finite);
   });
 }
+
+/** Runs in the page: makes music twice, and says how many bytes of buffers were destroyed and how many the networks have. */
+async function twice() {
+  const { create } = await import("/web/dist/client.js");
+  const bundle = "/web/models/default/";
+  const { stages } = await (await fetch(`${bundle}manifest.json`)).json();
+  const used = stages.filter(({ name }) => name !== "learn" && name !== "rank");
+  const network = used.flatMap(({ tensors }) => tensors).filter(({ name }) => !name.startsWith("constants."));
+  const numbers = network.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
+  const art2mus = await create({ bundle, device: "webgpu" });
+  const picture = await (await fetch("/tests/fixtures/picture.png")).blob();
+  const settings = { seconds: 0.5, seed: 1, guidance: 1, steps: 1 };
+  const pieces = [];
+  for (let run = 0; run < 2; run += 1) pieces.push((await art2mus.generate(picture, settings).result).samples);
+  const destroyed = await new Promise((resolve) => {
+    new BroadcastChannel("bytes").onmessage = ({ data }) => resolve(data);
+    new BroadcastChannel("gpu").postMessage("");
+  });
+  art2mus.dispose();
+  return { numbers, destroyed, same: pieces[0].every((sample, i) => sample === pieces[1][i]) };
+}
+
+test("a stage that is done destroys its network's buffers, and the next run makes the same", { skip, timeout: 300_000 }, async () => {
+  const { page, close } = await openWith(COUNT);
+  const { numbers, destroyed, same } = await page.evaluate(twice);
+  await close();
+  // A number takes a byte at least, in each of the two runs.
+  assert.ok(destroyed >= 2 * numbers, `${destroyed} bytes of two times ${numbers} numbers`);
+  assert.ok(same);
+});
