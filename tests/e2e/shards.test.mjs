@@ -128,6 +128,12 @@ describe("the storage", { timeout: 120_000 }, () => {
     const asked = offer(shard, stallAt(900_000));
     void get(page, [shard.entry]).catch(() => {});
     await page.waitForFunction(() => globalThis.known > 500_000);
+    // What If-Range needs is written beside the bytes; a visit that ends before goes on without it.
+    await page.waitForFunction(async (name) => {
+      const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("art2mus");
+      const file = await folder.getFileHandle(name).catch(() => undefined);
+      return (await file?.getFile())?.size > 0;
+    }, `${shard.entry.sha256}.tag`);
     await page.close();
     const again = await openPage();
     checkArrival(await get(again, [shard.entry]), shard.entry);
