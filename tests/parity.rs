@@ -10,6 +10,7 @@ mod common;
 use art2mus::{
     device::{DeviceChoice, choose},
     diffusion::SchedulerKind,
+    evaluate::apart,
     ops::{Cpu, Gpu, Kernels, chosen_kernels},
     pipeline::{Output, Pipeline, Request, Settings},
     weights::{Bundle, Location},
@@ -195,4 +196,20 @@ fn f16_bundle_stays_close() {
     );
     // Half precision has 11 bits; through 2,000 layers of random weights a few of them are lost.
     assert!(error > 0.0 && error < 2e-2, "{error:.2e}");
+}
+
+/// Packed weights change the music little: what is asked of q8, on random weights.
+#[test]
+fn q8_bundle_stays_close() {
+    let run = |dtype| {
+        let settings = settings(SchedulerKind::Ddim, IMAGEBIND.steps);
+        generate::<Cpu>(&IMAGEBIND, settings, dtype)
+    };
+    let plain = run("f32");
+    let (cosine, log_mel) = apart(&run("q8"), &plain).unwrap();
+    assert!(cosine > 0.999 && cosine < 1.0, "{cosine}");
+    assert!(log_mel > 0.0 && log_mel < 0.1, "{log_mel}");
+    // Half of the bits: heard, but it is the same music.
+    let (_, rougher) = apart(&run("q4"), &plain).unwrap();
+    assert!(rougher > log_mel && rougher < 1.0, "{rougher}");
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 pub use conditioning::Conditioning;
 pub use matching::Matching;
-pub use packing::Difference;
+pub use packing::{Difference, apart};
 pub use quality::Quality;
 pub use resynthesis::Resynthesis;
 pub use robustness::Robustness;

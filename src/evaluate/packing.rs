@@ -48,9 +48,9 @@ impl Difference {
             let make = |pipeline: &Pipeline<B>| {
                 pollster::block_on(pipeline.generate(&picture, &request, &mut ()))
             };
-            let (ours, theirs) = (make(&ours)?, make(&theirs)?);
-            cosines.push(cosine(embedding(&ours)?, embedding(&theirs)?)?);
-            distances.push(distance(&ours, &theirs)?);
+            let (cosine, distance) = apart(&make(&ours)?, &make(&theirs)?)?;
+            cosines.push(cosine);
+            distances.push(distance);
         }
         Ok(Self {
             pictures,
@@ -59,6 +59,13 @@ impl Difference {
             worst_log_mel: distances.into_iter().fold(0.0, f64::max),
         })
     }
+}
+
+/// How far two traced runs are apart: the cosine between their pictures' embeddings, and the mean distance of
+/// natural logarithms of mel spectrograms of their first pieces.
+pub fn apart(ours: &Output, theirs: &Output) -> Result<(f64, f64)> {
+    let cosine = cosine(embedding(ours)?, embedding(theirs)?)?;
+    Ok((cosine, distance(ours, theirs)?))
 }
 
 fn embedding(output: &Output) -> Result<&[f32]> {
