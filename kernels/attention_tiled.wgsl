@@ -8,38 +8,8 @@
 // the scores. With HALF keys and values lie in workgroup memory as f16, at most 65,504 in size; products and sums
 // are f32 in any case. Workgroup memory: 32 KEYS PARTS SHARE bytes, with HALF half of that, and with SPLIT 4
 // CHUNK WIDTH bytes; at most 16,384 as the launcher chooses them. Features: shader-f16 with HALF, else none;
-// without it: HALF 0. Needs tile.wgsl. Where workgroup memory is slow: attention.wgsl.
+// without it: HALF 0. Needs heads.wgsl and tile.wgsl. Where workgroup memory is slow: attention.wgsl.
 
-struct Sizes {
-    heads: u32, queries: u32, keys: u32, scale: f32,
-    q_item: u32, q_head: u32, q_row: u32,
-    k_item: u32, k_head: u32, k_row: u32,
-    v_item: u32, v_head: u32, v_row: u32,
-    bias_item: u32, bias_head: u32, bias_query: u32, bias_key: u32,
-    k_first: u32, v_first: u32, unused: u32,
-}
-
-@group(0) @binding(0) var<storage, read_write> q: array<vec4f>;
-//% if OTHERS
-@group(0) @binding(1) var<storage, read_write> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> v: array<vec4f>;
-//% end
-//% if BIAS
-@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-//% end
-@group(0) @binding(<AT_Y>) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
-
-//% if OTHERS
-fn key_four(at: u32) -> vec4f { return k[at]; }
-fn value_four(at: u32) -> vec4f { return v[at]; }
-//% else
-fn key_four(at: u32) -> vec4f { return q[at]; }
-fn value_four(at: u32) -> vec4f { return q[at]; }
-//% end
-
-// The lowest number: a query whose keys are all masked out with it hears them equally.
-const LOWEST = -3.4028234e38;
 // Fours from one row of a tile to the next; those behind QUADS are zeros.
 const PITCH = <PARTS>u * <SHARE>u;
 

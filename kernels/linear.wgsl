@@ -11,7 +11,7 @@
 // A thread makes a tile of y and reads two numbers at once along `in`. What a software adapter wants: a large
 // tile, because reading a number costs as much as several products; no more than two, or the code becomes too
 // long; a word of packed weights read again for each pair in it, because a loop within the loop costs more; and
-// few shifts, which are slow. Workgroup memory: none. Features: none. Needs activation.wgsl and put.wgsl.
+// few shifts, which are slow. Workgroup memory: none. Features: none. Needs activation.wgsl, put.wgsl and scale.wgsl.
 // Without it: plain::linear, on what Packed::unpack gives.
 
 struct Sizes { rows: u32, outputs: u32, pairs: u32, area: u32 }
@@ -36,13 +36,6 @@ struct Sizes { rows: u32, outputs: u32, pairs: u32, area: u32 }
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<f32>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-//% if BLOCKS
-fn scale_of(block: u32) -> f32 {
-    let pair = unpack2x16float(scales[block / 2u]);
-    return select(pair.x, pair.y, block % 2u == 1u);
-}
-
-//% end
 @compute @workgroup_size(<WIDTH>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let column = id.x * <OWN>u;
@@ -72,7 +65,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //% for c in COLUMNS
         let scale<c> = scale_of(column<c> * blocks + block);
 //% if Q8
-        let factor<c> = 127.0 * scale<c>;
         let w<c> = column<c> * 8u * blocks;
 //% else
         let w<c> = column<c> * 4u * blocks;
@@ -83,7 +75,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             let second = i % 2u == 1u;
 //% for c in COLUMNS
             let n<c> = unpack4x8snorm(w[w<c> + i / 2u]);
-            let v<c> = select(n<c>.xy, n<c>.zw, second) * factor<c>;
+            let v<c> = select(n<c>.xy, n<c>.zw, second) * scale<c>;
 //% end
 //% else
             let shift = 8u * (i % 4u);

@@ -9,7 +9,7 @@
 // unpacked once into workgroup memory, 4 DEPTH along `in` at a time. With HALF they lie there as f16, at most
 // 65,504 in size; products and sums are f32 in any case. Workgroup memory: 10,240 bytes, with HALF 9,216; the
 // last four of a row stays empty, so that neighbours lie in different banks. Features: shader-f16 with HALF,
-// else none; without it: HALF 0. Needs activation.wgsl, put.wgsl, unpack.wgsl and tile.wgsl. Where workgroup memory is
+// else none; without it: HALF 0. Needs activation.wgsl, put.wgsl, scale.wgsl, unpack.wgsl and tile.wgsl. Where workgroup memory is
 // slow: linear.wgsl.
 
 struct Sizes { rows: u32, outputs: u32, quads: u32, area: u32 }
@@ -34,18 +34,6 @@ struct Sizes { rows: u32, outputs: u32, quads: u32, area: u32 }
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<f32>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-//% if BLOCKS
-// The scale of a block; for int8, of its 127th parts.
-fn scale_of(block: u32) -> f32 {
-    let pair = unpack2x16float(scales[block / 2u]);
-//% if Q8
-    return 127.0 * select(pair.x, pair.y, block % 2u == 1u);
-//% else
-    return select(pair.x, pair.y, block % 2u == 1u);
-//% end
-}
-
-//% end
 // Fours from one row of a tile to the next.
 const PITCH = <1 + DEPTH>u;
 

@@ -8,7 +8,7 @@
 // Template: at most one of F16, Q8, Q4, and BLOCKS (Q8 or Q4); GATED (0 or 1): rows are those of values and then as
 //   many of gates, and a panel has four of each; FOUR, EIGHT (4, 8), AT_Y (binding), WIDTH (invocations of a
 //   workgroup, 1 to 256).
-// A thread lays 32 numbers of each row of a panel. Workgroup memory: none. Features: none. Needs unpack.wgsl. Without it:
+// A thread lays 32 numbers of each row of a panel. Workgroup memory: none. Features: none. Needs scale.wgsl and unpack.wgsl. Without it:
 // linear.wgsl, which reads rows.
 
 struct Sizes { rows: u32, quads: u32, panels: u32, unused: u32 }
@@ -26,18 +26,6 @@ struct Sizes { rows: u32, quads: u32, panels: u32, unused: u32 }
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-//% if BLOCKS
-// The scale of a block; for int8, of its 127th parts.
-fn scale_of(block: u32) -> f32 {
-    let pair = unpack2x16float(scales[block / 2u]);
-//% if Q8
-    return 127.0 * select(pair.x, pair.y, block % 2u == 1u);
-//% else
-    return select(pair.x, pair.y, block % 2u == 1u);
-//% end
-}
-
-//% end
 @compute @workgroup_size(<WIDTH>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let panel = id.x;

@@ -196,7 +196,8 @@ pub trait Kernels: Backend {
         shift: Tensor<Self, 1>,
         eps: f64,
     ) -> Tensor<Self, 3> {
-        plain::group_norm_to_tokens(x, groups, scale, shift, eps)
+        let none = Activation::None;
+        plain::to_tokens(Self::normalise_groups(x, groups, scale, shift, eps, none))
     }
 
     /// Normalises the last dimension of `x`, then scales and shifts.

@@ -98,7 +98,7 @@ pub fn onto_channels<B: Backend>(
 }
 
 /// `x`, added to what there may be.
-fn onto<B: Backend, const D: usize>(
+pub(super) fn onto<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     residual: Option<Tensor<B, D>>,
 ) -> Tensor<B, D> {
@@ -227,8 +227,12 @@ pub fn group_norm_to_tokens<B: Backend>(
     shift: Tensor<B, 1>,
     eps: f64,
 ) -> Tensor<B, 3> {
-    let normal = group_norm(x, groups, scale, shift, eps, Activation::None);
-    normal.flatten::<3>(2, 3).swap_dims(1, 2)
+    to_tokens(group_norm(x, groups, scale, shift, eps, Activation::None))
+}
+
+/// `[batch, channels, rows, columns]` to `[batch, rows * columns, channels]`.
+pub fn to_tokens<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
+    x.flatten::<3>(2, 3).swap_dims(1, 2)
 }
 
 /// See [`super::Kernels::normalise_rows`].

@@ -25,10 +25,7 @@ pub(super) fn linear<const D: usize>(
     let mut y = owned(y);
     each_chunk(&mut y, PART, |_, y| each(y, gelu));
     let y = Tensor::from_data(TensorData::new(y, shape), &device);
-    match after.residual {
-        Some(residual) => residual + y,
-        None => y,
-    }
+    plain::onto(y, after.residual)
 }
 
 /// See [`crate::ops::Kernels::project_gated`].

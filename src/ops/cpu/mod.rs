@@ -65,17 +65,6 @@ impl Kernels for Cpu {
         norm::groups(x, groups, scale, shift, eps, activation)
     }
 
-    fn normalise_groups_to_tokens(
-        x: Tensor<Self, 4>,
-        groups: usize,
-        scale: Tensor<Self, 1>,
-        shift: Tensor<Self, 1>,
-        eps: f64,
-    ) -> Tensor<Self, 3> {
-        let normal = norm::groups(x, groups, scale, shift, eps, Activation::None);
-        normal.flatten::<3>(2, 3).swap_dims(1, 2)
-    }
-
     fn normalise_rows<const D: usize>(
         x: Tensor<Self, D>,
         scale: Tensor<Self, 1>,

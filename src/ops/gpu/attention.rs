@@ -46,7 +46,10 @@ pub(super) fn kernel(family: Family, dim: usize, others: Others) -> Kernel {
             values.extend([("QUERIES", queries), ("CHUNK", chunk), ("WIDTH", WIDTH)]);
             Kernel {
                 name: "attention",
-                text: include_str!("../../../kernels/attention.wgsl"),
+                text: concat!(
+                    include_str!("../../../kernels/attention.wgsl"),
+                    include_str!("../../../kernels/heads.wgsl")
+                ),
                 values,
                 width: WIDTH,
             }
@@ -66,6 +69,7 @@ pub(super) fn kernel(family: Family, dim: usize, others: Others) -> Kernel {
                 name: "attention_tiled",
                 text: concat!(
                     include_str!("../../../kernels/attention_tiled.wgsl"),
+                    include_str!("../../../kernels/heads.wgsl"),
                     include_str!("../../../kernels/tile.wgsl")
                 ),
                 values,

@@ -66,7 +66,8 @@ pub(super) fn kernel(family: Family, packing: Packing, form: Form) -> Kernel {
                 text: concat!(
                     include_str!("../../../kernels/linear.wgsl"),
                     include_str!("../../../kernels/activation.wgsl"),
-                    include_str!("../../../kernels/put.wgsl")
+                    include_str!("../../../kernels/put.wgsl"),
+                    include_str!("../../../kernels/scale.wgsl")
                 ),
                 values,
                 width: WIDTH,
@@ -87,6 +88,7 @@ pub(super) fn kernel(family: Family, packing: Packing, form: Form) -> Kernel {
                     include_str!("../../../kernels/linear_tiled.wgsl"),
                     include_str!("../../../kernels/activation.wgsl"),
                     include_str!("../../../kernels/put.wgsl"),
+                    include_str!("../../../kernels/scale.wgsl"),
                     include_str!("../../../kernels/unpack.wgsl"),
                     include_str!("../../../kernels/tile.wgsl")
                 ),
@@ -107,6 +109,7 @@ pub(super) fn laying_kernel(packing: Packing, gated: bool) -> Kernel {
         name: "panels",
         text: concat!(
             include_str!("../../../kernels/panels.wgsl"),
+            include_str!("../../../kernels/scale.wgsl"),
             include_str!("../../../kernels/unpack.wgsl")
         ),
         values,
@@ -357,11 +360,7 @@ pub(super) fn linear<const D: usize>(
     if fused {
         return y;
     }
-    let y = activate(y, after.activation);
-    match outside {
-        Some(residual) => residual + y,
-        None => y,
-    }
+    plain::onto(activate(y, after.activation), outside)
 }
 
 /// See [`super::super::Kernels::project_gated`].
