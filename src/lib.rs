@@ -59,6 +59,10 @@ pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod pipeline;
+pub mod quant;
+pub mod random;
+mod task;
+pub mod tensors;
 #[cfg(feature = "cli")]
 pub mod text;
 #[cfg(feature = "train")]

@@ -18,7 +18,8 @@ use crate::{
         trace::Trace,
     },
     ops::Kernels,
-    pipeline::{HostTensor, TextConditions, config, kind, read, stage},
+    pipeline::{TextConditions, config, kind, stage},
+    tensors::{HostTensor, read},
     weights::{Bundle, NegativePrefix},
 };
 

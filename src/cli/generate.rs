@@ -16,9 +16,9 @@ use crate::{
     diffusion::SchedulerKind,
     files::{check_writable, write_file},
     image,
-    model::params::{Init, TensorSource},
     ops::{Cpu, Kernels},
-    pipeline::{Event, HostTensor, Observer, Output, Pipeline, Request, Settings, TextConditions},
+    pipeline::{Event, Observer, Output, Pipeline, Request, Settings, TextConditions},
+    tensors::{HostTensor, Init, TensorSource},
     text,
     weights::{Bundle, read_limited},
 };

@@ -25,8 +25,9 @@ use crate::{
     ops::Kernels,
     pipeline::{
         AudioProjectionConfig, EncoderConfig, MelScale, Networks, config as network_config, kind,
-        read, stage, tensor,
+        stage,
     },
+    tensors::{read, tensor},
     weights::Bundle,
 };
 

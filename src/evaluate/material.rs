@@ -20,11 +20,10 @@ use crate::{
         vocoder::Vocoder,
     },
     ops::Kernels,
-    pipeline::{
-        HostTensor, Networks, Pipeline, Request, Settings, kind, read, replace_aligner, stage,
-        tensor, vocoder_kind,
-    },
-    weights::{Bundle, Encoding, Location},
+    pipeline::{Networks, Pipeline, Request, Settings, kind, replace_aligner, stage, vocoder_kind},
+    quant::Encoding,
+    tensors::{HostTensor, read, tensor},
+    weights::{Bundle, Location},
 };
 
 /// Side of the pictures in pixels: those of the gallery.
@@ -126,7 +125,7 @@ impl Material {
 
         let length = (seconds * f64::from(SAMPLE_RATE)) as usize;
         let noise = (0..32).map(|seed| {
-            let draws = crate::diffusion::initial_noise(seed, 9, length);
+            let draws = crate::random::standard_normal(seed, 9, length);
             draws.into_iter().map(|x| 0.1 * x).collect()
         });
         Ok(Self {

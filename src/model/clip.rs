@@ -219,7 +219,7 @@ impl<B: Kernels> Layer<B> {
         let [q, k, v] = [&self.q, &self.k, &self.v]
             .map(|layer| split_heads(layer.forward(h.clone()), self.heads));
         let scale = ((width / self.heads) as f64).powf(-0.5);
-        let attended = merge_heads(B::attend(q, k, v, None, scale));
+        let attended = merge_heads(B::attention(q, k, v, None, scale));
         let x = x + self.out.forward(attended);
         let h = self.fc1.forward(self.norm2.forward(x.clone()));
         x + self.fc2.forward(activate(h, self.activation))

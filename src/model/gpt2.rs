@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    ops::{Activation, After, Kernels, WeightRef, activate, merge_heads, split_heads},
+    ops::{Activation, Epilogue, Kernels, WeightRef, activate, merge_heads, split_heads},
 };
 
 /// Sizes, as in `config.json`.
@@ -214,7 +214,7 @@ impl<B: Kernels> Block<B> {
             values: values.clone(),
         });
         let scale = ((width / self.heads) as f64).powf(-0.5);
-        let attended = merge_heads(B::attend(q, keys, values, bias, scale));
+        let attended = merge_heads(B::attention(q, keys, values, bias, scale));
         let x = x + self.attn_proj.forward(attended);
         let h = self.c_fc.forward(self.ln_2.forward(x.clone()));
         x + self.mlp_proj.forward(activate(h, self.activation))
@@ -238,7 +238,7 @@ impl<B: Kernels> Conv1D<B> {
     }
 
     fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let weight = WeightRef::Plain(self.weight.val().transpose());
-        B::project(x, weight, After::bias(Some(self.bias.val())))
+        let weight = WeightRef::Dense(self.weight.val().transpose());
+        B::linear(x, weight, Epilogue::bias(Some(self.bias.val())))
     }
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Result,
     audio::stft,
-    ops::{Activation, After, Conv1dGeometry, Kernels, WeightRef, activate},
+    ops::{Activation, Conv1dGeometry, Epilogue, Kernels, WeightRef, activate},
 };
 
 const EPS: f64 = 1e-6;
@@ -180,10 +180,10 @@ impl<B: Kernels> IstftVocoder<B> {
         let [batch, frames, parts] = spectrum.dims();
         let device = spectrum.device();
         let pieces = spectrum.reshape([batch * frames, parts]);
-        let pieces = B::project(
+        let pieces = B::linear(
             pieces,
-            WeightRef::Plain(self.synthesis.clone()),
-            After::bias(None),
+            WeightRef::Dense(self.synthesis.clone()),
+            Epilogue::bias(None),
         );
         // A frame covers `overlap` hops, the last one in part.
         let overlap = n_fft.div_ceil(hop_length);
@@ -247,7 +247,7 @@ impl<B: Kernels> ConvNextBlock<B> {
             dilation: 1,
         };
         let (weight, bias) = (self.dwconv_weight.val(), self.dwconv_bias.val());
-        let h = B::convolve_depthwise_1d(x.clone().swap_dims(1, 2), weight, Some(bias), geometry);
+        let h = B::depthwise_conv1d(x.clone().swap_dims(1, 2), weight, Some(bias), geometry);
         let h = self.norm.forward(h.swap_dims(1, 2));
         let h = activate(self.pwconv1.forward(h), Activation::Gelu);
         x + self.pwconv2.forward(h) * self.gamma.val().unsqueeze()

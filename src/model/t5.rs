@@ -239,7 +239,7 @@ impl<B: Kernels> Block<B> {
         let h = self.attention_norm.forward(x.clone());
         let [q, k, v] = [&self.q, &self.k, &self.v]
             .map(|layer| split_heads(layer.forward(h.clone()), self.heads));
-        let attended = merge_heads(B::attend(q, k, v, Some(bias), 1.0));
+        let attended = merge_heads(B::attention(q, k, v, Some(bias), 1.0));
         let x = x + self.o.forward(attended);
         let h = self.feed_norm.forward(x.clone());
         let gate = gelu_tanh(self.wi_0.forward(h.clone()));

@@ -6,11 +6,10 @@ use std::path::Path;
 use super::networks::{Networks, kind, needed_tensors};
 use crate::{
     Error, Result,
-    model::{
-        aligner::AlignerConfig,
-        params::{Init, TensorSource},
-    },
-    weights::{Bundle, BundleWriter, Encoding, Manifest, ModelInfo, NetworkEntry, StageEntry},
+    model::aligner::AlignerConfig,
+    quant::Encoding,
+    tensors::{Init, TensorSource},
+    weights::{Bundle, BundleWriter, Manifest, ModelInfo, NetworkEntry, StageEntry},
 };
 
 /// What a manifest says of a network.
@@ -80,8 +79,8 @@ pub fn replace_aligner(
     let mut writer = BundleWriter::create(target)?;
     for entry in &manifest.stages {
         let weights = pollster::block_on(source.load(&entry.name, &mut |_| ()))?;
-        let sources: Vec<Under> = (entry.networks.iter())
-            .map(|network| Under {
+        let sources: Vec<Prefixed> = (entry.networks.iter())
+            .map(|network| Prefixed {
                 source: &weights,
                 prefix: &network.kind,
             })
@@ -116,19 +115,4 @@ pub fn replace_aligner(
         provenance,
         fits,
     )
-}
-
-/// The tensors of another source whose names begin with a prefix.
-pub(crate) struct Under<'a> {
-    /// The other source.
-    pub source: &'a dyn TensorSource,
-    /// The prefix, without the dot behind it.
-    pub prefix: &'a str,
-}
-
-impl TensorSource for Under<'_> {
-    fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
-        let name = format!("{}.{name}", self.prefix);
-        self.source.read(&name, shape, init)
-    }
 }

@@ -9,10 +9,8 @@ mod progress;
 mod request;
 mod stages;
 
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::backend::Backend;
 
-#[cfg(feature = "train")]
-pub(crate) use assemble::Under;
 #[cfg(feature = "cli")]
 pub use assemble::{network_entry, replace_aligner, write_stage};
 pub use networks::{
@@ -21,8 +19,7 @@ pub use networks::{
 };
 pub use progress::{Event, Observer};
 pub use request::{
-    HostTensor, MAX_CANDIDATES, MAX_GUIDANCE, Output, Piece, Request, SECONDS, Settings,
-    TextConditions, Timing,
+    MAX_CANDIDATES, MAX_GUIDANCE, Output, Piece, Request, SECONDS, Settings, TextConditions, Timing,
 };
 
 use crate::{
@@ -30,6 +27,7 @@ use crate::{
     image::Picture,
     model::trace::{Trace, Traced},
     ops::Kernels,
+    tensors::{HostTensor, read},
     weights::Bundle,
 };
 use progress::Progress;
@@ -107,48 +105,6 @@ impl<B: Kernels> Pipeline<B> {
     }
 }
 
-/// The elements of a tensor.
-pub async fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<Vec<f32>> {
-    let lost = |e: String| {
-        Error::new(
-            crate::ErrorKind::DeviceLost,
-            format!("the device gave no answer ({e})"),
-            "try again, or use another device",
-        )
-    };
-    let data = tensor
-        .into_data_async()
-        .await
-        .map_err(|e| lost(format!("{e:?}")))?;
-    data.convert::<f32>()
-        .into_vec()
-        .map_err(|e| lost(format!("{e:?}")))
-}
-
-/// A tensor of `shape` with these elements.
-pub fn tensor<B: Backend, const D: usize>(
-    values: Vec<f32>,
-    shape: [usize; D],
-    device: &B::Device,
-) -> Tensor<B, D> {
-    Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// A tensor on `device`.
-pub fn upload<B: Backend, const D: usize>(
-    tensor: &HostTensor,
-    device: &B::Device,
-) -> Result<Tensor<B, D>> {
-    if tensor.shape.len() != D {
-        return Err(Error::internal(format!(
-            "a tensor of shape {:?} was used where {D} dimensions are needed",
-            tensor.shape
-        )));
-    }
-    let data = TensorData::new(tensor.values.clone(), tensor.shape.clone());
-    Ok(Tensor::from_data(data, device))
-}
-
 /// The recorded tensors, in the program's own memory.
 pub async fn read_trace<B: Backend>(mut trace: Trace<B>) -> Result<Vec<(String, HostTensor)>> {
     let mut tensors = Vec::new();
@@ -162,10 +118,4 @@ pub async fn read_trace<B: Backend>(mut trace: Trace<B>) -> Result<Vec<(String, 
         tensors.push((name, HostTensor { shape, values }));
     }
     Ok(tensors)
-}
-
-/// Lets other tasks run: in a browser, the messages of the page. Natively there are none.
-async fn breathe() {
-    #[cfg(all(feature = "web", not(feature = "cli")))]
-    crate::web::next_task().await;
 }

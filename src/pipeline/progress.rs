@@ -4,7 +4,7 @@ use serde::Serialize;
 use web_time::Instant;
 
 use super::request::Timing;
-use crate::{Error, Result};
+use crate::{Error, Result, task};
 
 /// What happens while music is made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -165,7 +165,7 @@ impl<'a> Progress<'a> {
 
     /// Lets a browser handle its events, and stops if the caller wants to.
     pub async fn pause(&self) -> Result<()> {
-        super::breathe().await;
+        task::yield_now().await;
         if self.observer.cancelled() {
             return Err(Error::cancelled());
         }

@@ -6,6 +6,7 @@ use super::networks::{Work, kind};
 use crate::{
     Error, Result,
     diffusion::SchedulerKind,
+    tensors::HostTensor,
     weights::{Defaults, StageWeights},
 };
 
@@ -113,15 +114,6 @@ impl Settings {
             candidates: self.candidates,
         }
     }
-}
-
-/// A tensor in the program's own memory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HostTensor {
-    /// The shape.
-    pub shape: Vec<usize>,
-    /// The elements.
-    pub values: Vec<f32>,
 }
 
 /// The conditions that come from texts.

@@ -3,17 +3,15 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::{
-    HostTensor, Pipeline,
+    Pipeline,
     networks::{EncoderConfig, Lengths, kind, stage, vocoder_kind},
     progress::Progress,
-    read,
     request::{Piece, Request, TextConditions},
-    upload,
 };
 use crate::{
     Error, ErrorKind, Result,
     audio::fbank,
-    diffusion::{Sampler, guide, initial_noise},
+    diffusion::{Sampler, guide},
     image::{self, Picture},
     model::{
         aligner::Aligner,
@@ -28,6 +26,7 @@ use crate::{
         vocoder::Vocoder,
     },
     ops::Kernels,
+    random::standard_normal,
     weights::StageWeights,
 };
 
@@ -58,7 +57,7 @@ impl<B: Kernels> Run<'_, B> {
             return Ok((0..settings.candidates)
                 .map(|candidate| HostTensor {
                     shape: shape.clone(),
-                    values: initial_noise(settings.seed, candidate as u64, count),
+                    values: standard_normal(settings.seed, candidate as u64, count),
                 })
                 .collect());
         };
@@ -91,7 +90,7 @@ impl<B: Kernels> Run<'_, B> {
             values: image::preprocess(picture, size),
         };
         let weights = self.load(stage::ENCODE).await?;
-        let pixels: Tensor<B, 4> = upload(&pixels, self.device())?;
+        let pixels: Tensor<B, 4> = pixels.upload(self.device())?;
         self.trace.record("image.pixels", &pixels);
         let params = Params::new(&weights, self.device());
         let embedding = match config {
@@ -101,7 +100,7 @@ impl<B: Kernels> Run<'_, B> {
                 self.progress.begin().await?;
                 let embedding = trunk.forward(pixels, &mut self.trace);
                 let embedding = self.recorded("image.embedding", embedding).await?;
-                B::give_back(trunk, self.device());
+                B::release(trunk, self.device());
                 embedding
             }
             EncoderConfig::Clip(config) => {
@@ -110,7 +109,7 @@ impl<B: Kernels> Run<'_, B> {
                 self.progress.begin().await?;
                 let embedding = tower.forward(pixels, &mut self.trace);
                 let embedding = self.recorded("image.embedding", embedding).await?;
-                B::give_back(tower, self.device());
+                B::release(tower, self.device());
                 embedding
             }
         };
@@ -121,7 +120,7 @@ impl<B: Kernels> Run<'_, B> {
     /// Records a tensor and reads it back.
     async fn recorded(&mut self, name: &str, tensor: Tensor<B, 2>) -> Result<HostTensor> {
         self.trace.record(name, &tensor);
-        host(tensor).await
+        HostTensor::read(tensor).await
     }
 
     /// Embedding to what the UNet is conditioned on.
@@ -138,16 +137,16 @@ impl<B: Kernels> Run<'_, B> {
         drop(weights);
         self.progress.begin().await?;
         let positive: Tensor<B, 3> = match &self.request.audio_tokens {
-            Some(given) => upload(given, self.device())?,
+            Some(given) => given.upload(self.device())?,
             None => {
-                let tokens = aligner.forward(upload(embedding, self.device())?);
+                let tokens = aligner.forward(embedding.upload(self.device())?);
                 self.trace.record("aligner.tokens", &tokens);
                 let positive = gpt2.generate(tokens, None)?;
                 self.trace.record("gpt2.image.tokens", &positive);
                 positive
             }
         };
-        let negative: Tensor<B, 3> = upload(&text.negative_tokens, self.device())?;
+        let negative: Tensor<B, 3> = text.negative_tokens.upload(self.device())?;
         if negative.dims() != positive.dims() {
             return Err(Error::format(
                 "the negative prompt's constants do not fit the audio tokens",
@@ -155,13 +154,13 @@ impl<B: Kernels> Run<'_, B> {
             ));
         }
         let mut audio = vec![positive];
-        let mut states = vec![upload::<B, 3>(&text.prompt_states, self.device())?];
-        let mut masks = vec![upload::<B, 2>(&text.prompt_mask, self.device())?];
+        let mut states = vec![text.prompt_states.upload::<B, 3>(self.device())?];
+        let mut masks = vec![text.prompt_mask.upload::<B, 2>(self.device())?];
         let mut mask = vec![booleans(&text.prompt_mask)];
         if self.request.settings.guided() {
             audio.insert(0, negative);
-            states.insert(0, upload(&text.negative_states, self.device())?);
-            masks.insert(0, upload(&text.negative_mask, self.device())?);
+            states.insert(0, text.negative_states.upload(self.device())?);
+            masks.insert(0, text.negative_mask.upload(self.device())?);
             mask.insert(0, booleans(&text.negative_mask));
         }
         let (audio, text) = (Tensor::cat(audio, 0), Tensor::cat(states, 0));
@@ -169,12 +168,12 @@ impl<B: Kernels> Run<'_, B> {
         self.trace.record("cond.t5", &text);
         self.trace.record("cond.t5_mask", &Tensor::cat(masks, 0));
         let conditions = Conditions {
-            audio: host(audio).await?,
-            text: host(text).await?,
+            audio: HostTensor::read(audio).await?,
+            text: HostTensor::read(text).await?,
             mask,
         };
-        B::give_back(aligner, self.device());
-        B::give_back(gpt2, self.device());
+        B::release(aligner, self.device());
+        B::release(gpt2, self.device());
         self.progress.end();
         Ok(conditions)
     }
@@ -195,15 +194,15 @@ impl<B: Kernels> Run<'_, B> {
         drop(weights);
         self.progress.begin().await?;
         let conditions = unet.prepare(&Context::new(
-            upload(&conditions.audio, self.device())?,
-            upload(&conditions.text, self.device())?,
+            conditions.audio.upload(self.device())?,
+            conditions.text.upload(self.device())?,
             &conditions.mask,
         ));
         let mut finished = Vec::new();
         let candidates = initial.len();
         for (candidate, latents) in initial.into_iter().enumerate() {
             let mut sampler = Sampler::new(settings.scheduler, &networks.schedule, settings.steps)?;
-            let mut latents: Tensor<B, 4> = upload(&latents, self.device())?;
+            let mut latents: Tensor<B, 4> = latents.upload(self.device())?;
             // Only the first candidate is traced, and of its UNet calls only the first.
             let tracing = self.trace.is_on() && candidate == 0;
             self.trace.resume(tracing);
@@ -224,9 +223,9 @@ impl<B: Kernels> Run<'_, B> {
                     .await?;
             }
             self.trace.resume(self.request.trace);
-            finished.push(host(latents / networks.vae.scaling_factor).await?);
+            finished.push(HostTensor::read(latents / networks.vae.scaling_factor).await?);
         }
-        B::give_back(unet, self.device());
+        B::release(unet, self.device());
         self.progress.end();
         Ok(finished)
     }
@@ -269,14 +268,14 @@ impl<B: Kernels> Run<'_, B> {
         self.progress.begin().await?;
         let mut mels = Vec::new();
         for latents in latents {
-            let mel = decoder.decode(upload(&latents, self.device())?, &mut self.trace);
+            let mel = decoder.decode(latents.upload(self.device())?, &mut self.trace);
             self.trace.record("vae.decoded_mel", &mel);
             self.trace.resume(false);
-            mels.push(host(mel).await?);
+            mels.push(HostTensor::read(mel).await?);
             self.progress.pause().await?;
         }
         self.trace.resume(self.request.trace);
-        B::give_back(decoder, self.device());
+        B::release(decoder, self.device());
         self.progress.end();
         Ok(mels)
     }
@@ -291,7 +290,7 @@ impl<B: Kernels> Run<'_, B> {
         self.progress.begin().await?;
         let mut pieces = Vec::new();
         for (candidate, mel) in mels.into_iter().enumerate() {
-            let mel: Tensor<B, 4> = upload(&mel, self.device())?;
+            let mel: Tensor<B, 4> = mel.upload(self.device())?;
             let waveform = vocoder.forward(mel.squeeze_dim(1), &mut self.trace);
             let [_, made] = waveform.dims();
             let waveform = waveform.narrow(1, 0, self.lengths.samples.min(made));
@@ -317,7 +316,7 @@ impl<B: Kernels> Run<'_, B> {
             self.progress.pause().await?;
         }
         self.trace.resume(self.request.trace);
-        B::give_back(vocoder, self.device());
+        B::release(vocoder, self.device());
         self.progress.end();
         Ok(pieces)
     }
@@ -344,7 +343,7 @@ impl<B: Kernels> Run<'_, B> {
             piece.score = Some(cosine(&vector, &embedding.values));
             self.progress.pause().await?;
         }
-        B::give_back(trunk, self.device());
+        B::release(trunk, self.device());
         let key = |piece: &Piece| piece.score.unwrap_or(f32::MIN);
         pieces.sort_by(|a, b| key(b).total_cmp(&key(a)));
         self.progress.end();
@@ -368,12 +367,6 @@ impl<B: Kernels> Run<'_, B> {
         }
         Ok(weights)
     }
-}
-
-async fn host<B: Kernels, const D: usize>(tensor: Tensor<B, D>) -> Result<HostTensor> {
-    let shape = tensor.dims().to_vec();
-    let values = read(tensor).await?;
-    Ok(HostTensor { shape, values })
 }
 
 fn booleans(mask: &HostTensor) -> Vec<bool> {

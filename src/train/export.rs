@@ -5,15 +5,11 @@ use std::path::Path;
 use super::{Weights, config::SmallModel};
 use crate::{
     Result,
-    model::{
-        params::{FreshInit, Init, TensorSource},
-        vae::VaeConfig,
-    },
-    pipeline::{AudioProjectionConfig, Under, kind, network_entry, stage, write_stage},
-    weights::{
-        BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NegativePrefix,
-        Provenance,
-    },
+    model::{params::FreshInit, vae::VaeConfig},
+    pipeline::{AudioProjectionConfig, kind, network_entry, stage, write_stage},
+    quant::Encoding,
+    tensors::{Init, Prefixed, TensorSource},
+    weights::{BundleWriter, Constants, Defaults, Manifest, ModelInfo, NegativePrefix, Provenance},
 };
 
 /// A decoder that was trained on standardised spectrograms, made to give log-mel values: the last
@@ -63,7 +59,7 @@ pub fn bundle(
     )?;
 
     let networks = &config.prior.network;
-    let gpt2 = Under {
+    let gpt2 = Prefixed {
         source: &prior,
         prefix: "gpt2",
     };
@@ -77,7 +73,7 @@ pub fn bundle(
     write_stage(&mut writer, stage::CONDITION, condition, encoding)?;
     constants(&mut writer, config, &prior)?;
 
-    let unet = Under {
+    let unet = Prefixed {
         source: &prior,
         prefix: "unet",
     };

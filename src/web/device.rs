@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use web_time::Instant;
 
-use crate::{Result, ops::Cpu, pipeline::read};
+use crate::{Result, ops::Cpu, tensors::read};
 
 /// Floating-point operations of the trial that measures the CPU: a product of square matrices.
 const TRIAL_SIDE: usize = 384;

@@ -8,7 +8,8 @@ use crate::{
     Error, Result,
     diffusion::SchedulerKind,
     image::Region,
-    pipeline::{Event, HostTensor, Observer, Settings},
+    pipeline::{Event, Observer, Settings},
+    tensors::HostTensor,
     weights::Defaults,
 };
 

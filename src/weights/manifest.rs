@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-use super::encoding::{Encoding, align};
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Error, ErrorKind, Result,
+    quant::{Encoding, align},
+};
 
 /// What `format` must say.
 pub const FORMAT: &str = "art2mus-bundle";

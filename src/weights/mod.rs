@@ -4,7 +4,6 @@
 //! Nothing here knows which networks there are: a bundle is stages, a stage is named tensors.
 
 mod bundle;
-mod encoding;
 mod location;
 mod manifest;
 mod shard;
@@ -12,7 +11,6 @@ mod shard;
 mod writer;
 
 pub use bundle::{Bundle, StageWeights};
-pub use encoding::Encoding;
 pub use location::Location;
 #[cfg(feature = "cli")]
 pub(crate) use location::read_limited;

@@ -8,7 +8,6 @@ use std::{
 
 use super::{
     bundle::sha256_hex,
-    encoding::{Encoding, align},
     manifest::{
         AssetEntry, AssetFile, Constants, Defaults, FORMAT, MAX_ASSET_BYTES, MAX_MANIFEST_BYTES,
         MAX_SHARD_BYTES, Manifest, ModelInfo, NetworkEntry, Provenance, ShardEntry, StageEntry,
@@ -18,12 +17,8 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     files::{finish_folder, unfinished_folder},
+    quant::{Encoding, align, pack_within_limit},
 };
-
-/// The largest relative error that packing a tensor may cost.
-const MAX_ERROR: f64 = 0.02;
-/// The same for 4 bits, which cost about 0.09 where weights are normally distributed.
-const MAX_Q4_ERROR: f64 = 0.15;
 
 /// A bundle that is being written. It appears under its name only when [`BundleWriter::finish`]
 /// succeeds; until then, and after a failure, there is nothing at that place.
@@ -79,7 +74,7 @@ impl BundleWriter {
                 "use a checkpoint without such numbers",
             ));
         }
-        let (packed, encoding, error) = pack(values, encoding)?;
+        let (packed, encoding, error) = pack_within_limit(values, encoding)?;
         let Some(stage) = self.stages.last_mut() else {
             return Err(Error::internal("a tensor was written before any stage"));
         };
@@ -186,20 +181,5 @@ impl BundleWriter {
         file.write_all(bytes).map_err(failed)?;
         // What has the bundle's name must be there even after a power cut.
         file.sync_all().map_err(failed)
-    }
-}
-
-/// Packs with `wanted`, or with more bits where that would cost too much.
-fn pack(values: &[f32], wanted: Encoding) -> Result<(Vec<u8>, Encoding, f64)> {
-    let (next, most) = match wanted {
-        Encoding::F32 => (None, MAX_ERROR),
-        Encoding::F16 => (Some(Encoding::F32), MAX_ERROR),
-        Encoding::Q8 => (Some(Encoding::F16), MAX_ERROR),
-        Encoding::Q4 => (Some(Encoding::Q8), MAX_Q4_ERROR),
-    };
-    let (packed, error) = wanted.encode(values)?;
-    match next {
-        Some(next) if error.is_nan() || error >= most => pack(values, next),
-        _ => Ok((packed, wanted, error)),
     }
 }

@@ -1,7 +1,7 @@
 //! What the integration tests share.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use art2mus::pipeline::HostTensor;
+use art2mus::tensors::HostTensor;
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},

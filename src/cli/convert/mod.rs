@@ -18,7 +18,7 @@ use crate::{
         gpt2::Gpt2Config,
         hifigan::HifiGanConfig,
         imagebind::{AudioConfig, VisionConfig},
-        params::{FreshInit, Params, TensorSource},
+        params::{FreshInit, Params},
         projection::ProjectionConfig,
         t5::T5Config,
         unet::UnetConfig,
@@ -26,10 +26,12 @@ use crate::{
     },
     ops::Cpu,
     pipeline::{Networks, TextConditions, kind, network_entry, stage, write_stage},
+    quant::Encoding,
+    tensors::TensorSource,
     text::{self, TextEncoders},
     weights::{
-        BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NegativePrefix,
-        NetworkEntry, Provenance,
+        BundleWriter, Constants, Defaults, Manifest, ModelInfo, NegativePrefix, NetworkEntry,
+        Provenance,
     },
 };
 

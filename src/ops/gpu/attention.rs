@@ -84,7 +84,7 @@ fn queries(dim: usize) -> usize {
     if dim <= 48 { 8 } else { 4 }
 }
 
-/// See [`super::super::Kernels::attend`].
+/// See [`super::super::Kernels::attention`].
 pub(super) fn attention(
     family: Family,
     q: Tensor<Gpu, 4>,
@@ -135,7 +135,7 @@ pub(super) fn attention(
     call.run(family, others, tensors).swap_dims(1, 2)
 }
 
-/// See [`super::super::Kernels::attend_itself`].
+/// See [`super::super::Kernels::self_attention`].
 pub(super) fn self_attention(
     family: Family,
     qkv: Tensor<Gpu, 3>,

@@ -3,13 +3,13 @@
 
 use burn::tensor::Tensor;
 
-use super::{Conv1dGeometry, Gpu, Kernel, Packing, WIDTH, WeightRef, contiguous, places, plain};
+use super::{Conv1dGeometry, Encoding, Gpu, Kernel, WIDTH, WeightRef, contiguous, places, plain};
 
 /// Outputs of a thread of a transposed convolution.
 const STEPS: usize = 4;
 
 pub(super) fn depthwise_kernel(bias: bool) -> Kernel {
-    let mut values = places(Packing::F32, &[("BIAS", "AT_BIAS", bias)]);
+    let mut values = places(Encoding::F32, &[("BIAS", "AT_BIAS", bias)]);
     values.push(("WIDTH", WIDTH));
     Kernel {
         name: "depthwise_conv1d",
@@ -20,7 +20,7 @@ pub(super) fn depthwise_kernel(bias: bool) -> Kernel {
 }
 
 pub(super) fn transposed_kernel(bias: bool) -> Kernel {
-    let mut values = places(Packing::F32, &[("BIAS", "AT_BIAS", bias)]);
+    let mut values = places(Encoding::F32, &[("BIAS", "AT_BIAS", bias)]);
     values.extend([("STEPS", STEPS), ("WIDTH", WIDTH)]);
     Kernel {
         name: "conv_transpose1d",
@@ -30,7 +30,7 @@ pub(super) fn transposed_kernel(bias: bool) -> Kernel {
     }
 }
 
-/// See [`super::super::Kernels::convolve_depthwise_1d`].
+/// See [`super::super::Kernels::depthwise_conv1d`].
 pub(super) fn depthwise(
     x: Tensor<Gpu, 3>,
     weight: Tensor<Gpu, 3>,
@@ -56,7 +56,7 @@ pub(super) fn depthwise(
     program.run(tensors, shape, &sizes.map(|size| size as u32), groups)
 }
 
-/// See [`super::super::Kernels::convolve_transposed_1d`].
+/// See [`super::super::Kernels::conv_transpose1d`].
 pub(super) fn transposed(
     x: Tensor<Gpu, 3>,
     weight: WeightRef<'_, Gpu, 3>,
@@ -67,7 +67,7 @@ pub(super) fn transposed(
         stride, padding, ..
     } = geometry;
     let packed = match &weight {
-        WeightRef::Packed(weight) if weight.packing() == Packing::F32 => weight.floats(),
+        WeightRef::Packed(weight) if weight.encoding() == Encoding::F32 => weight.floats(),
         _ => None,
     };
     let (WeightRef::Packed(weight), Some(values), 1) = (&weight, packed, geometry.dilation) else {

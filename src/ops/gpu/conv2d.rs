@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Activation, After, Conv1dGeometry, Conv2dGeometry, Extras, Family, Gpu, Kernel, Packed,
-    Packing, TILE, TILE_WIDTH, WIDTH, WeightRef, contiguous, places, plain, winograd, words,
+    Activation, Conv1dGeometry, Conv2dGeometry, Encoding, Epilogue, Extras, Family, Gpu, Kernel,
+    Packed, TILE, TILE_WIDTH, WIDTH, WeightRef, contiguous, places, plain, winograd, words,
 };
 
 /// Successive outputs of a thread, and fours of channels.
@@ -14,7 +14,7 @@ const QUADS: usize = 2;
 /// With a bias, a shift, a residual.
 pub(super) fn kernel(
     family: Family,
-    packing: Packing,
+    encoding: Encoding,
     [bias, shift, residual]: [bool; 3],
 ) -> Kernel {
     let optional = [
@@ -22,7 +22,7 @@ pub(super) fn kernel(
         ("SHIFT", "AT_SHIFT", shift),
         ("RESIDUAL", "AT_RESIDUAL", residual),
     ];
-    let mut values = places(packing, &optional);
+    let mut values = places(encoding, &optional);
     match family {
         Family::Registers => {
             values.extend([("PIXELS", PIXELS), ("QUADS", QUADS), ("WIDTH", WIDTH)]);
@@ -68,21 +68,21 @@ struct Walk {
     dilation: [usize; 2],
 }
 
-/// See [`super::super::Kernels::convolve_2d`].
+/// See [`super::super::Kernels::conv2d`].
 pub(super) fn conv2d(
     family: Family,
     x: Tensor<Gpu, 4>,
     weight: WeightRef<'_, Gpu, 4>,
-    after: After<Gpu, 4>,
+    epilogue: Epilogue<Gpu, 4>,
     geometry: Conv2dGeometry,
 ) -> Tensor<Gpu, 4> {
-    let (WeightRef::Packed(weight), Activation::None) = (&weight, after.activation) else {
-        return plain::conv2d(x, weight.unpack(), after, geometry);
+    let (WeightRef::Packed(weight), Activation::None) = (&weight, epilogue.activation) else {
+        return plain::conv2d(x, weight.unpack(), epilogue, geometry);
     };
     if family == Family::Registers && winograd::pays(x.dims(), weight.shape(), geometry) {
-        return winograd::conv2d(x, weight, after);
+        return winograd::conv2d(x, weight, epilogue);
     }
-    direct(family, x, weight, after, geometry)
+    direct(family, x, weight, epilogue, geometry)
 }
 
 /// The same in one kernel, without an activation.
@@ -90,7 +90,7 @@ pub(super) fn direct(
     family: Family,
     x: Tensor<Gpu, 4>,
     weight: &Packed<Gpu>,
-    after: After<Gpu, 4>,
+    epilogue: Epilogue<Gpu, 4>,
     geometry: Conv2dGeometry,
 ) -> Tensor<Gpu, 4> {
     let [_, _, rows, columns] = weight.shape();
@@ -101,19 +101,19 @@ pub(super) fn direct(
         padding,
         dilation: [1, 1],
     };
-    launch(family, x, weight, after, walk)
+    launch(family, x, weight, epilogue, walk)
 }
 
-/// See [`super::super::Kernels::convolve_1d`].
+/// See [`super::super::Kernels::conv1d`].
 pub(super) fn conv1d(
     family: Family,
     x: Tensor<Gpu, 3>,
     weight: WeightRef<'_, Gpu, 3>,
-    after: After<Gpu, 3>,
+    epilogue: Epilogue<Gpu, 3>,
     geometry: Conv1dGeometry,
 ) -> Tensor<Gpu, 3> {
-    let (WeightRef::Packed(weight), Activation::None) = (&weight, after.activation) else {
-        return plain::conv1d(x, weight.unpack(), after, geometry);
+    let (WeightRef::Packed(weight), Activation::None) = (&weight, epilogue.activation) else {
+        return plain::conv1d(x, weight.unpack(), epilogue, geometry);
     };
     let walk = Walk {
         kernel: [1, weight.shape()[3]],
@@ -121,13 +121,13 @@ pub(super) fn conv1d(
         padding: [0, geometry.padding],
         dilation: [1, geometry.dilation],
     };
-    let after = After {
-        bias: after.bias,
-        shift: after.shift,
+    let epilogue = Epilogue {
+        bias: epilogue.bias,
+        shift: epilogue.shift,
         activation: Activation::None,
-        residual: after.residual.map(|residual| residual.unsqueeze_dim(2)),
+        residual: epilogue.residual.map(|residual| residual.unsqueeze_dim(2)),
     };
-    launch(family, x.unsqueeze_dim(2), weight, after, walk).squeeze_dim(2)
+    launch(family, x.unsqueeze_dim(2), weight, epilogue, walk).squeeze_dim(2)
 }
 
 /// Weights of the packed form have outputs in fours.
@@ -135,7 +135,7 @@ fn launch(
     family: Family,
     x: Tensor<Gpu, 4>,
     weight: &Packed<Gpu>,
-    after: After<Gpu, 4>,
+    epilogue: Epilogue<Gpu, 4>,
     walk: Walk,
 ) -> Tensor<Gpu, 4> {
     let [batch, inputs, rows, columns] = x.dims();
@@ -171,14 +171,14 @@ fn launch(
     tensors.extend(words(weight));
     tensors.extend(weight.floats().map(contiguous));
     let present = [
-        after.bias.is_some(),
-        after.shift.is_some(),
-        after.residual.is_some(),
+        epilogue.bias.is_some(),
+        epilogue.shift.is_some(),
+        epilogue.residual.is_some(),
     ];
-    let kernel = kernel(family, weight.packing(), present);
-    tensors.extend(after.bias.map(contiguous));
-    tensors.extend(after.shift.map(contiguous));
-    tensors.extend(after.residual.map(contiguous));
+    let kernel = kernel(family, weight.encoding(), present);
+    tensors.extend(epilogue.bias.map(contiguous));
+    tensors.extend(epilogue.shift.map(contiguous));
+    tensors.extend(epilogue.residual.map(contiguous));
     let pixels = out_rows * out_columns;
     let groups = match family {
         Family::Registers => [

@@ -18,15 +18,16 @@ use std::sync::OnceLock;
 use web_time::Instant;
 
 use super::{
-    After, Gpu, WeightRef, attention, conv1d, conv2d,
+    Epilogue, Gpu, WeightRef, attention, conv1d, conv2d,
     linear::{self, Way},
     norm, plain, winograd,
 };
 use crate::{
     Result,
-    diffusion::initial_noise,
-    ops::{Activation, Conv1dGeometry, Conv2dGeometry, Cpu, Packed, PackedValues},
-    pipeline::read,
+    ops::{Activation, Conv1dGeometry, Conv2dGeometry, Cpu, Packed},
+    quant::PackedValues,
+    random::standard_normal,
+    tensors::read,
 };
 
 /// Kernels that do the same in different ways.
@@ -265,12 +266,13 @@ impl Trial<'_> {
 
     async fn linear(&self, way: Way) -> Result<bool> {
         let ((x, x_cpu), (w, w_cpu)) = (self.both([9, 96], 1), self.both([70, 96], 2));
-        let found = linear::linear(way, x, WeightRef::Plain(w), After::bias(None));
-        agree(found, plain::linear(x_cpu, w_cpu, After::bias(None))).await
+        let found = linear::linear(way, x, WeightRef::Dense(w), Epilogue::bias(None));
+        agree(found, plain::linear(x_cpu, w_cpu, Epilogue::bias(None))).await
     }
 
     async fn convolution(&self, family: Family) -> Result<bool> {
-        let direct = |x, weight: &_| conv2d::direct(family, x, weight, After::bias(None), AROUND);
+        let direct =
+            |x, weight: &_| conv2d::direct(family, x, weight, Epilogue::bias(None), AROUND);
         self.three_by_three(direct).await
     }
 
@@ -310,7 +312,7 @@ impl Trial<'_> {
     }
 
     async fn winograd(&self) -> Result<bool> {
-        let winograd = |x, weight: &_| winograd::conv2d(x, weight, After::bias(None));
+        let winograd = |x, weight: &_| winograd::conv2d(x, weight, Epilogue::bias(None));
         self.three_by_three(winograd).await
     }
 
@@ -324,7 +326,7 @@ impl Trial<'_> {
         let same_weight = Packed::<Cpu>::convolution(&values, shape, &Default::default());
         let (x, x_cpu) = self.both([1, 18, 9, 7], 1);
         let found = convolve(x, &weight);
-        let nothing = After::bias(None);
+        let nothing = Epilogue::bias(None);
         let expected = plain::conv2d(x_cpu, same_weight.unpack(), nothing, AROUND);
         agree(found, expected).await
     }
@@ -365,8 +367,8 @@ impl Trial<'_> {
             let start = Instant::now();
             let mut last = None;
             for _ in 0..runs {
-                let weight = WeightRef::Plain(weight.clone());
-                let y = linear::linear(family, ones.clone(), weight, After::bias(None));
+                let weight = WeightRef::Dense(weight.clone());
+                let y = linear::linear(family, ones.clone(), weight, Epilogue::bias(None));
                 last = Some(y);
             }
             if let Some(y) = last {
@@ -392,7 +394,7 @@ impl Trial<'_> {
 }
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    initial_noise(seed, 6, count)
+    standard_normal(seed, 6, count)
 }
 
 /// Whether two devices found the same.

@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Activation, After, Extras, Family, Gpu, Kernel, Operation, Packing, Primitive, TILE,
+    Activation, Encoding, Epilogue, Extras, Family, Gpu, Kernel, Operation, Primitive, TILE,
     TILE_WIDTH, WIDTH, WeightRef, bindings, contiguous, packings, places, plain, trusted, words,
 };
 use crate::ops::activate;
@@ -55,8 +55,8 @@ impl Form {
     }
 }
 
-pub(super) fn kernel(family: Family, packing: Packing, form: Form) -> Kernel {
-    let mut values = places(packing, &form.optional());
+pub(super) fn kernel(family: Family, encoding: Encoding, form: Form) -> Kernel {
+    let mut values = places(encoding, &form.optional());
     values.extend(form.values());
     match family {
         Family::Registers => {
@@ -100,9 +100,9 @@ pub(super) fn kernel(family: Family, packing: Packing, form: Form) -> Kernel {
 }
 
 /// Lays rows into panels.
-pub(super) fn laying_kernel(packing: Packing, gated: bool) -> Kernel {
-    let mut values = packings(packing);
-    values.extend(bindings(1 + usize::from(packing.has_scales()), &[]));
+pub(super) fn laying_kernel(encoding: Encoding, gated: bool) -> Kernel {
+    let mut values = packings(encoding);
+    values.extend(bindings(1 + usize::from(encoding.has_scales()), &[]));
     values.extend([("GATED", usize::from(gated)), ("EIGHT", SIDE)]);
     values.push(("WIDTH", WIDTH));
     Kernel {
@@ -142,7 +142,7 @@ struct Layer {
     inputs: usize,
     /// Elements and scales, `[sums, inputs]`.
     weight: Vec<Primitive>,
-    packing: Packing,
+    encoding: Encoding,
     sums: usize,
     bias: Option<Primitive>,
     residual: Option<Primitive>,
@@ -155,15 +155,15 @@ struct Layer {
 impl Layer {
     fn new<const D: usize>(x: Tensor<Gpu, D>, weight: WeightRef<'_, Gpu, 2>) -> Self {
         let dims = x.dims();
-        let (sums, packing, weight) = match weight {
-            WeightRef::Plain(weight) => {
+        let (sums, encoding, weight) = match weight {
+            WeightRef::Dense(weight) => {
                 let [sums, _] = weight.dims();
-                (sums, Packing::F32, vec![contiguous(weight)])
+                (sums, Encoding::F32, vec![contiguous(weight)])
             }
             WeightRef::Packed(weight) => {
                 let scales = weight.halves().map(|scales| scales.into_primitive());
                 let parts = words(weight).chain(scales).collect();
-                (weight.shape()[0], weight.packing(), parts)
+                (weight.shape()[0], weight.encoding(), parts)
             }
         };
         Self {
@@ -171,7 +171,7 @@ impl Layer {
             rows: dims[..D - 1].iter().product(),
             inputs: dims[D - 1],
             weight,
-            packing,
+            encoding,
             sums,
             bias: None,
             residual: None,
@@ -200,7 +200,7 @@ impl Layer {
             rows: self.rows,
             inputs: self.inputs,
             sums: self.sums,
-            packing: self.packing,
+            encoding: self.encoding,
         }
     }
 
@@ -213,7 +213,7 @@ impl Layer {
         let Way::Of(family) = way else {
             return self.run_in_panels(shape);
         };
-        let (kernel, outputs) = (kernel(family, self.packing, self.form()), self.outputs());
+        let (kernel, outputs) = (kernel(family, self.encoding, self.form()), self.outputs());
         let sizes = [
             self.rows,
             outputs,
@@ -243,15 +243,15 @@ impl Layer {
     /// The same in three kernels.
     fn run_in_panels<const D: usize>(self, shape: [usize; D]) -> Tensor<Gpu, D> {
         let (form, outputs) = (self.form(), self.outputs());
-        let lay = |tensors, packing, gated, rows: usize| {
+        let lay = |tensors, encoding, gated, rows: usize| {
             let panels = rows.div_ceil(SIDE);
             let sizes = [rows, self.inputs / 4, panels, 0].map(|size| size as u32);
             let groups = [panels.div_ceil(WIDTH), self.inputs.div_ceil(STRETCH), 1];
             let shape = [panels, SIDE * self.inputs];
-            contiguous(laying_kernel(packing, gated).run(tensors, shape, &sizes, groups))
+            contiguous(laying_kernel(encoding, gated).run(tensors, shape, &sizes, groups))
         };
-        let x = lay(vec![self.x], Packing::F32, false, self.rows);
-        let w = lay(self.weight, self.packing, self.gated, self.sums);
+        let x = lay(vec![self.x], Encoding::F32, false, self.rows);
+        let w = lay(self.weight, self.encoding, self.gated, self.sums);
         let mut tensors = vec![x, w];
         tensors.extend(self.bias);
         tensors.extend(self.residual);
@@ -268,7 +268,7 @@ pub(super) struct Panels {
     pub rows: usize,
     pub inputs: usize,
     pub sums: usize,
-    pub packing: Packing,
+    pub encoding: Encoding,
 }
 
 impl Panels {
@@ -281,7 +281,7 @@ impl Panels {
         let [rows, inputs, sums] = [self.rows, self.inputs, self.sums].map(|count| count as u64);
         let products = rows * inputs * sums;
         let laid = (rows + sums) * inputs;
-        let direct = if self.packing.has_scales() {
+        let direct = if self.encoding.has_scales() {
             120 * products
         } else {
             100 * products
@@ -327,32 +327,32 @@ fn read_at_once(family: Family) -> usize {
     }
 }
 
-/// See [`super::super::Kernels::project`].
+/// See [`super::super::Kernels::linear`].
 pub(super) fn linear<const D: usize>(
     way: impl Into<Way>,
     x: Tensor<Gpu, D>,
     weight: WeightRef<'_, Gpu, 2>,
-    after: After<Gpu, D>,
+    epilogue: Epilogue<Gpu, D>,
 ) -> Tensor<Gpu, D> {
     let way = way.into();
     if !way.takes(&x) {
-        return plain::linear(x, weight.unpack(), after);
+        return plain::linear(x, weight.unpack(), epilogue);
     }
     let mut shape = x.dims();
     // Another function stands behind the kernel, and so does what is added to it.
     let fused = matches!(
-        after.activation,
+        epilogue.activation,
         Activation::None | Activation::Silu | Activation::Gelu
     );
     let (inside, outside) = if fused {
-        (after.residual, None)
+        (epilogue.residual, None)
     } else {
-        (None, after.residual)
+        (None, epilogue.residual)
     };
     let layer = Layer {
-        bias: after.bias.map(contiguous),
+        bias: epilogue.bias.map(contiguous),
         residual: inside.map(contiguous),
-        activation: after.activation,
+        activation: epilogue.activation,
         ..Layer::new(x, weight)
     };
     shape[D - 1] = layer.sums;
@@ -360,10 +360,10 @@ pub(super) fn linear<const D: usize>(
     if fused {
         return y;
     }
-    plain::onto(activate(y, after.activation), outside)
+    plain::onto(activate(y, epilogue.activation), outside)
 }
 
-/// See [`super::super::Kernels::project_gated`].
+/// See [`super::super::Kernels::linear_geglu`].
 pub(super) fn gated<const D: usize>(
     way: impl Into<Way>,
     x: Tensor<Gpu, D>,
@@ -385,7 +385,7 @@ pub(super) fn gated<const D: usize>(
     layer.run(way, shape)
 }
 
-/// See [`super::super::Kernels::project_onto_channels`].
+/// See [`super::super::Kernels::linear_to_channels`].
 pub(super) fn onto_channels(
     way: impl Into<Way>,
     x: Tensor<Gpu, 3>,

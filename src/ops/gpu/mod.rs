@@ -32,8 +32,8 @@ use family::{Extras, Family, Operation, family, trusted};
 pub use family::{chosen_kernels, try_kernels};
 
 use super::{
-    Activation, After, Conv1dGeometry, Conv2dGeometry, Gpu, Kernels, Packed, Packing, WeightRef,
-    plain,
+    Activation, Conv1dGeometry, Conv2dGeometry, Encoding, Epilogue, Gpu, Kernels, Packed,
+    WeightRef, plain,
 };
 
 /// The invocations of a workgroup.
@@ -144,19 +144,19 @@ type Optional = (&'static str, &'static str, bool);
 
 /// The template values of a layer: how its weight is packed, and where its tensors are bound. The input
 /// comes first, then the weight with its scales, then what is optional, then the result.
-fn places(packing: Packing, optional: &[Optional]) -> Vec<(&'static str, usize)> {
-    let mut values = packings(packing);
-    values.extend(bindings(2 + usize::from(packing.has_scales()), optional));
+fn places(encoding: Encoding, optional: &[Optional]) -> Vec<(&'static str, usize)> {
+    let mut values = packings(encoding);
+    values.extend(bindings(2 + usize::from(encoding.has_scales()), optional));
     values
 }
 
 /// How a weight is packed.
-fn packings(packing: Packing) -> Vec<(&'static str, usize)> {
+fn packings(encoding: Encoding) -> Vec<(&'static str, usize)> {
     vec![
-        ("F16", usize::from(packing == Packing::F16)),
-        ("Q8", usize::from(packing == Packing::Q8)),
-        ("Q4", usize::from(packing == Packing::Q4)),
-        ("BLOCKS", usize::from(packing.has_scales())),
+        ("F16", usize::from(encoding == Encoding::F16)),
+        ("Q8", usize::from(encoding == Encoding::Q8)),
+        ("Q4", usize::from(encoding == Encoding::Q4)),
+        ("BLOCKS", usize::from(encoding.has_scales())),
     ]
 }
 
@@ -183,22 +183,22 @@ impl Kernels for Gpu {
     const PACKS: bool = true;
 
     #[cfg(target_family = "wasm")]
-    fn give_back<M: burn::module::Module<Self>>(network: M, device: &Self::Device) {
-        release::give_back(network, device);
+    fn release<M: burn::module::Module<Self>>(network: M, device: &Self::Device) {
+        release::release(network, device);
     }
 
-    fn project<const D: usize>(
+    fn linear<const D: usize>(
         x: Tensor<Self, D>,
         weight: WeightRef<'_, Self, 2>,
-        after: After<Self, D>,
+        epilogue: Epilogue<Self, D>,
     ) -> Tensor<Self, D> {
         if !trusted(Operation::Linear) {
-            return plain::linear(x, weight.unpack(), after);
+            return plain::linear(x, weight.unpack(), epilogue);
         }
-        linear::linear(family(Operation::Linear), x, weight, after)
+        linear::linear(family(Operation::Linear), x, weight, epilogue)
     }
 
-    fn project_gated<const D: usize>(
+    fn linear_geglu<const D: usize>(
         x: Tensor<Self, D>,
         weight: WeightRef<'_, Self, 2>,
         bias: Option<Tensor<Self, 1>>,
@@ -209,7 +209,7 @@ impl Kernels for Gpu {
         linear::gated(family(Operation::Linear), x, weight, bias)
     }
 
-    fn project_onto_channels(
+    fn linear_to_channels(
         x: Tensor<Self, 3>,
         weight: WeightRef<'_, Self, 2>,
         bias: Option<Tensor<Self, 1>>,
@@ -221,7 +221,7 @@ impl Kernels for Gpu {
         linear::onto_channels(family(Operation::Linear), x, weight, bias, residual)
     }
 
-    fn attend(
+    fn attention(
         q: Tensor<Self, 4>,
         k: Tensor<Self, 4>,
         v: Tensor<Self, 4>,
@@ -234,38 +234,50 @@ impl Kernels for Gpu {
         attention::attention(family(Operation::Attention), q, k, v, bias, scale)
     }
 
-    fn attend_itself(qkv: Tensor<Self, 3>, heads: usize, scale: f64) -> Tensor<Self, 3> {
+    fn self_attention(qkv: Tensor<Self, 3>, heads: usize, scale: f64) -> Tensor<Self, 3> {
         if !trusted(Operation::Attention) {
             return plain::self_attention(qkv, heads, scale);
         }
         attention::self_attention(family(Operation::Attention), qkv, heads, scale)
     }
 
-    fn convolve_2d(
+    fn conv2d(
         x: Tensor<Self, 4>,
         weight: WeightRef<'_, Self, 4>,
-        after: After<Self, 4>,
+        epilogue: Epilogue<Self, 4>,
         geometry: Conv2dGeometry,
     ) -> Tensor<Self, 4> {
         if !trusted(Operation::Convolution) {
-            return plain::conv2d(x, weight.unpack(), after, geometry);
+            return plain::conv2d(x, weight.unpack(), epilogue, geometry);
         }
-        conv2d::conv2d(family(Operation::Convolution), x, weight, after, geometry)
+        conv2d::conv2d(
+            family(Operation::Convolution),
+            x,
+            weight,
+            epilogue,
+            geometry,
+        )
     }
 
-    fn convolve_1d(
+    fn conv1d(
         x: Tensor<Self, 3>,
         weight: WeightRef<'_, Self, 3>,
-        after: After<Self, 3>,
+        epilogue: Epilogue<Self, 3>,
         geometry: Conv1dGeometry,
     ) -> Tensor<Self, 3> {
         if !trusted(Operation::Convolution) {
-            return plain::conv1d(x, weight.unpack(), after, geometry);
+            return plain::conv1d(x, weight.unpack(), epilogue, geometry);
         }
-        conv2d::conv1d(family(Operation::Convolution), x, weight, after, geometry)
+        conv2d::conv1d(
+            family(Operation::Convolution),
+            x,
+            weight,
+            epilogue,
+            geometry,
+        )
     }
 
-    fn convolve_depthwise_1d(
+    fn depthwise_conv1d(
         x: Tensor<Self, 3>,
         weight: Tensor<Self, 3>,
         bias: Option<Tensor<Self, 1>>,
@@ -277,7 +289,7 @@ impl Kernels for Gpu {
         conv1d::depthwise(x, weight, bias, geometry)
     }
 
-    fn convolve_transposed_1d(
+    fn conv_transpose1d(
         x: Tensor<Self, 3>,
         weight: WeightRef<'_, Self, 3>,
         bias: Option<Tensor<Self, 1>>,
@@ -289,7 +301,7 @@ impl Kernels for Gpu {
         conv1d::transposed(x, weight, bias, geometry)
     }
 
-    fn normalise_groups(
+    fn group_norm(
         x: Tensor<Self, 4>,
         groups: usize,
         scale: Tensor<Self, 1>,
@@ -311,7 +323,7 @@ impl Kernels for Gpu {
         )
     }
 
-    fn normalise_groups_to_tokens(
+    fn group_norm_to_tokens(
         x: Tensor<Self, 4>,
         groups: usize,
         scale: Tensor<Self, 1>,
@@ -324,7 +336,7 @@ impl Kernels for Gpu {
         norm::groups_to_tokens(family(Operation::GroupNorm), x, groups, scale, shift, eps)
     }
 
-    fn normalise_rows<const D: usize>(
+    fn layer_norm<const D: usize>(
         x: Tensor<Self, D>,
         scale: Tensor<Self, 1>,
         shift: Tensor<Self, 1>,

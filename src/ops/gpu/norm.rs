@@ -62,7 +62,7 @@ fn together(family: Family) -> [(&'static str, usize); 2] {
     ]
 }
 
-/// See [`crate::ops::Kernels::normalise_groups`].
+/// See [`crate::ops::Kernels::group_norm`].
 pub(super) fn groups(
     family: Family,
     x: Tensor<Gpu, 4>,
@@ -78,7 +78,7 @@ pub(super) fn groups(
     if silu { y } else { activate(y, activation) }
 }
 
-/// See [`crate::ops::Kernels::normalise_groups_to_tokens`].
+/// See [`crate::ops::Kernels::group_norm_to_tokens`].
 pub(super) fn groups_to_tokens(
     family: Family,
     x: Tensor<Gpu, 4>,
@@ -113,7 +113,7 @@ fn by_groups<const D: usize>(
     kernel.run(tensors, shape, &sizes, [batch * groups, 1, 1])
 }
 
-/// See [`crate::ops::Kernels::normalise_rows`].
+/// See [`crate::ops::Kernels::layer_norm`].
 pub(super) fn rows<const D: usize>(
     family: Family,
     x: Tensor<Gpu, D>,

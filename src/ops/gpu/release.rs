@@ -13,8 +13,8 @@ use cubecl::{Runtime, client::ComputeClient};
 
 use super::Gpu;
 
-/// See [`crate::ops::Kernels::give_back`]. Nothing of the network may be waiting to be computed.
-pub(super) fn give_back<M: Module<Gpu>>(network: M, device: &WgpuDevice) {
+/// See [`crate::ops::Kernels::release`]. Nothing of the network may be waiting to be computed.
+pub(super) fn release<M: Module<Gpu>>(network: M, device: &WgpuDevice) {
     let client = WgpuRuntime::client(device);
     let mut parameters = Parameters {
         client: client.clone(),

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{
     ops::{
-        Activation, After, Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, Packed, PackedValues,
-        WeightRef, plain,
+        Activation, Conv1dGeometry, Conv2dGeometry, Cpu, Epilogue, Gpu, Kernels, Packed, WeightRef,
+        plain,
     },
-    weights::Encoding,
+    quant::{Encoding, PackedValues},
 };
 
 /// What differs in the order of summation may differ by so much, relative to the largest value.
@@ -28,7 +28,7 @@ const HALF_BOUND: f32 = 1e-3;
 
 /// Numbers between -1 and 1 without a pattern.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    crate::diffusion::initial_noise(seed, 1, count)
+    crate::random::standard_normal(seed, 1, count)
         .into_iter()
         .map(|x| x.clamp(-1.0, 1.0))
         .collect()
@@ -146,21 +146,21 @@ fn after<const D: usize>(
     channels: usize,
     shifted: bool,
     activation: Option<Activation>,
-) -> (After<Gpu, D>, After<Cpu, D>) {
+) -> (Epilogue<Gpu, D>, Epilogue<Cpu, D>) {
     let Some(activation) = activation else {
-        return (After::bias(None), After::bias(None));
+        return (Epilogue::bias(None), Epilogue::bias(None));
     };
     let (bias, bias_cpu) = both([channels], 3);
     let (shift, shift_cpu) = both([shape[0], channels], 4);
     let (residual, residual_cpu) = both(shape, 5);
     (
-        After {
+        Epilogue {
             bias: Some(bias),
             shift: shifted.then_some(shift),
             activation,
             residual: Some(residual),
         },
-        After {
+        Epilogue {
             bias: Some(bias_cpu),
             shift: shifted.then_some(shift_cpu),
             activation,
@@ -201,7 +201,7 @@ fn two_dimensional_convolutions_agree() {
                 stride: [stride; 2],
                 padding: [padding; 2],
             };
-            let nothing = After::bias(None);
+            let nothing = Epilogue::bias(None);
             let alone = plain::conv2d(x_cpu.clone(), w_cpu.unpack(), nothing, geometry);
             let function = (i % 2 == 0).then_some(Activation::None);
             let (behind, behind_cpu) = after(alone.dims(), outputs, true, function);
@@ -267,7 +267,7 @@ fn fewer_products_round_little_more() {
     let w = numbers(shape.iter().product(), 2);
     let values = PackedValues::of(&w);
     let packed = Packed::<Gpu>::convolution(&values, shape, &Default::default());
-    let found = winograd::conv2d(x, &packed, After::bias(None));
+    let found = winograd::conv2d(x, &packed, Epilogue::bias(None));
     let found = found.into_data().to_vec::<f32>().unwrap();
     let x = x_cpu.into_data().to_vec::<f32>().unwrap();
     let (mut largest, mut error) = (0.0f64, 0.0f64);
@@ -316,9 +316,9 @@ fn fewer_products_are_chosen_where_they_pay() {
     };
     let w = Packed::<Gpu>::convolution(&values, shape, &Default::default());
     let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
-    let nothing = After::bias(None);
+    let nothing = Epilogue::bias(None);
     let found = conv2d::conv2d(Registers, x, WeightRef::Packed(&w), nothing, AROUND);
-    let expected = plain::conv2d(x_cpu, w_cpu.unpack(), After::bias(None), AROUND);
+    let expected = plain::conv2d(x_cpu, w_cpu.unpack(), Epilogue::bias(None), AROUND);
     agree(found, expected, "chosen");
 }
 
@@ -369,8 +369,8 @@ fn plain_weights_of_convolutions_agree() {
         stride: [1; 2],
         padding: [1; 2],
     };
-    let found = Gpu::convolve_2d(x, WeightRef::Plain(w), After::bias(None), geometry);
-    let expected = plain::conv2d(x_cpu, w_cpu, After::bias(None), geometry);
+    let found = Gpu::conv2d(x, WeightRef::Dense(w), Epilogue::bias(None), geometry);
+    let expected = plain::conv2d(x_cpu, w_cpu, Epilogue::bias(None), geometry);
     agree(found, expected, "6 outputs");
 }
 
@@ -397,7 +397,7 @@ fn depthwise_convolutions_agree() {
         for bias in [false, true] {
             let (b, b_cpu) = (bias.then(|| b.clone()), bias.then(|| b_cpu.clone()));
             let expected = plain::depthwise_conv1d(x_cpu.clone(), w_cpu.clone(), b_cpu, geometry);
-            let found = Gpu::convolve_depthwise_1d(x.clone(), w.clone(), b, geometry);
+            let found = Gpu::depthwise_conv1d(x.clone(), w.clone(), b, geometry);
             agree(found, expected, &what);
         }
     }
@@ -432,7 +432,7 @@ fn transposed_convolutions_agree() {
         let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
         let what = format!("{inputs} to {outputs}, {samples} samples, {kernel} by {stride}");
         let expected = plain::conv_transpose1d(x_cpu, w_cpu.unpack(), Some(b_cpu), geometry);
-        let found = Gpu::convolve_transposed_1d(x, WeightRef::Packed(&w), Some(b), geometry);
+        let found = Gpu::conv_transpose1d(x, WeightRef::Packed(&w), Some(b), geometry);
         agree(found, expected, &what);
     }
 }
@@ -444,9 +444,9 @@ fn tensors_that_lie_otherwise_in_memory_agree() {
     }
     let (x, x_cpu) = both([2, 12, 8], 1);
     let (w, w_cpu) = both([12, 5], 2);
-    let nothing = After::bias(None);
+    let nothing = Epilogue::bias(None);
     let expected = plain::linear(x_cpu.swap_dims(1, 2), w_cpu.transpose(), nothing);
-    let w = WeightRef::Plain(w.transpose());
-    let found = Gpu::project(x.swap_dims(1, 2), w, After::bias(None));
+    let w = WeightRef::Dense(w.transpose());
+    let found = Gpu::linear(x.swap_dims(1, 2), w, Epilogue::bias(None));
     agree(found, expected, "transposed");
 }

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    After, Conv2dGeometry, Gpu, Kernel, Operation, Packed, Packing, WIDTH, bindings, contiguous,
-    packings, trusted, words,
+    Conv2dGeometry, Encoding, Epilogue, Gpu, Kernel, Operation, Packed, WIDTH, bindings,
+    contiguous, packings, trusted, words,
 };
 
 /// The side of a tile of outputs, and the factors that it has.
@@ -25,8 +25,8 @@ pub(super) fn input_kernel() -> Kernel {
     }
 }
 
-pub(super) fn weight_kernel(packing: Packing) -> Kernel {
-    let mut values = packings(packing);
+pub(super) fn weight_kernel(encoding: Encoding) -> Kernel {
+    let mut values = packings(encoding);
     values.extend([("THREE", 3), ("SIX", 6), ("WIDTH", WIDTH)]);
     Kernel {
         name: "winograd_weight",
@@ -148,7 +148,7 @@ pub(super) fn pays(x: [usize; 4], weight: [usize; 4], geometry: Conv2dGeometry) 
 pub(super) fn conv2d(
     x: Tensor<Gpu, 4>,
     weight: &Packed<Gpu>,
-    after: After<Gpu, 4>,
+    epilogue: Epilogue<Gpu, 4>,
 ) -> Tensor<Gpu, 4> {
     let counts = Counts::new(x.dims(), weight.shape());
     let Counts {
@@ -181,7 +181,7 @@ pub(super) fn conv2d(
     let sizes = [inputs, outputs / 4, out_room / 4, 0].map(|size| size as u32);
     let groups = [(outputs / 4).div_ceil(WIDTH), inputs, 1];
     let shape = [FACTORS, inputs, out_room];
-    let u = weight_kernel(weight.packing()).run(packed, shape, &sizes, groups);
+    let u = weight_kernel(weight.encoding()).run(packed, shape, &sizes, groups);
 
     let (eights, sixteens) = (out_room / OUTPUTS, room / TILES);
     let factors = vec![contiguous(u), contiguous(v)];
@@ -191,14 +191,14 @@ pub(super) fn conv2d(
     let m = product_kernel().run(factors, shape, &sizes, groups);
 
     let kernel = output_kernel([
-        after.bias.is_some(),
-        after.shift.is_some(),
-        after.residual.is_some(),
+        epilogue.bias.is_some(),
+        epilogue.shift.is_some(),
+        epilogue.residual.is_some(),
     ]);
     let mut tensors = vec![contiguous(m)];
-    tensors.extend(after.bias.map(contiguous));
-    tensors.extend(after.shift.map(contiguous));
-    tensors.extend(after.residual.map(contiguous));
+    tensors.extend(epilogue.bias.map(contiguous));
+    tensors.extend(epilogue.shift.map(contiguous));
+    tensors.extend(epilogue.residual.map(contiguous));
     let sizes = [
         outputs,
         out_room,

@@ -7,11 +7,11 @@ use burn::{
 
 use super::{
     super::linear::{self, Way},
-    HALVES, after, agree_within, both, bound, gpu, packed, possible, ways,
+    HALVES, agree_within, both, bound, epilogue, gpu, packed, possible, ways,
 };
 use crate::{
-    ops::{Activation, After, Cpu, Gpu, Packed, Packing, Weight, WeightRef, plain},
-    weights::Encoding,
+    ops::{Activation, Cpu, Epilogue, Gpu, Packed, Weight, WeightRef, plain},
+    quant::Encoding,
 };
 
 #[test]
@@ -71,8 +71,8 @@ fn numbers_beyond_the_range_of_16_bits_become_the_largest_of_it() {
         let x = TensorData::new(vec![1e6f32, -1e6, 0.0, 0.0], [1, 4]);
         let x = Tensor::<Gpu, 2>::from_data(x, &device);
         let w = TensorData::new(vec![1.0f32, 0.5, 0.0, 0.0], [1, 4]);
-        let w = WeightRef::Plain(Tensor::from_data(w, &device));
-        let y = linear::linear(family, x, w, After::bias(None));
+        let w = WeightRef::Dense(Tensor::from_data(w, &device));
+        let y = linear::linear(family, x, w, Epilogue::bias(None));
         assert_eq!(y.into_data().to_vec::<f32>().unwrap(), [32752.0]);
     }
 }
@@ -87,11 +87,11 @@ impl Both {
     /// Of `[out, in]`, where so many can be packed so.
     fn new(encoding: Encoding, shape: [usize; 2]) -> Option<Self> {
         let values = packed(encoding, &shape, 2)?;
-        if values.packing == Packing::F32 {
+        if values.encoding == Encoding::F32 {
             let (gpu, cpu) = both(shape, 2);
             return Some(Self {
-                gpu: Weight::Plain(Param::from_tensor(gpu)),
-                cpu: Weight::Plain(Param::from_tensor(cpu)),
+                gpu: Weight::Dense(Param::from_tensor(gpu)),
+                cpu: Weight::Dense(Param::from_tensor(cpu)),
             });
         }
         Some(Self {
@@ -203,20 +203,20 @@ fn panels_agree() {
 
 #[test]
 fn panels_are_chosen_where_they_pay() {
-    let panels = |rows, inputs, sums, packing| linear::Panels {
+    let panels = |rows, inputs, sums, encoding| linear::Panels {
         rows,
         inputs,
         sums,
-        packing,
+        encoding,
     };
-    for packing in [Packing::F32, Packing::F16, Packing::Q8, Packing::Q4] {
-        assert!(panels(257, 1280, 5120, packing).pay());
+    for encoding in [Encoding::F32, Encoding::F16, Encoding::Q8, Encoding::Q4] {
+        assert!(panels(257, 1280, 5120, encoding).pay());
         // The laying would take longer than the layer.
-        assert!(!panels(8, 1280, 5120, packing).pay());
+        assert!(!panels(8, 1280, 5120, encoding).pay());
         // Too little to launch three kernels for.
-        assert!(!panels(64, 64, 64, packing).pay());
+        assert!(!panels(64, 64, 64, encoding).pay());
         // More than there may be between kernels.
-        assert!(!panels(4096, 4096, 16384, packing).pay());
+        assert!(!panels(4096, 4096, 16384, encoding).pay());
     }
-    assert!(!panels(2048, 1282, 5120, Packing::F32).pay());
+    assert!(!panels(2048, 1282, 5120, Encoding::F32).pay());
 }

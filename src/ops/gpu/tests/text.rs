@@ -12,7 +12,7 @@ use super::{
     },
     HALVES, Registers, SUBGROUPS, TILES,
 };
-use crate::ops::{Activation, Packing};
+use crate::{ops::Activation, quant::Encoding};
 
 /// What linear layers make of their sums.
 fn forms(bias: bool) -> impl Iterator<Item = Form> {
@@ -38,14 +38,14 @@ fn kernels() -> Vec<Kernel> {
     let mut all = vec![winograd::input_kernel(), winograd::product_kernel()];
     all.extend([Registers, TILES, SUBGROUPS].map(norm::layer_kernel));
     for bias in [false, true] {
-        for packing in [Packing::F32, Packing::F16, Packing::Q8, Packing::Q4] {
-            all.push(winograd::weight_kernel(packing));
-            all.push(linear::laying_kernel(packing, bias));
+        for encoding in [Encoding::F32, Encoding::F16, Encoding::Q8, Encoding::Q4] {
+            all.push(winograd::weight_kernel(encoding));
+            all.push(linear::laying_kernel(encoding, bias));
             for family in [Registers, TILES, HALVES] {
-                let layer = |form| linear::kernel(family, packing, form);
+                let layer = |form| linear::kernel(family, encoding, form);
                 all.extend(forms(bias).map(layer));
-                all.push(conv2d::kernel(family, packing, [bias, bias, bias]));
-                all.push(conv2d::kernel(family, packing, [!bias, bias, !bias]));
+                all.push(conv2d::kernel(family, encoding, [bias, bias, bias]));
+                all.push(conv2d::kernel(family, encoding, [!bias, bias, !bias]));
             }
         }
         all.extend(forms(bias).map(linear::panels_kernel));
