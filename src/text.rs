@@ -18,7 +18,7 @@ use crate::{
         trace::Trace,
     },
     ops::Kernels,
-    pipeline::{TextConditions, config, kind, stage},
+    systems::art_to_mus::{TextConditions, config, kind, stage},
     tensors::{HostTensor, read},
     weights::{Bundle, NegativePrefix},
 };

@@ -72,7 +72,7 @@ async fn linear_agrees_with_a_loop() {
             expected[row * outputs + output] = b[output] + products.sum::<f32>();
         }
     }
-    let found = Cpu::linear(
+    let found = <Cpu as Kernels>::linear(
         tensor::<Cpu, 2>([rows, inputs], 1, &device),
         WeightRef::Dense(tensor([outputs, inputs], 2, &device)),
         Epilogue::bias(Some(tensor([outputs], 3, &device))),
@@ -102,7 +102,7 @@ async fn operations_agree() {
     let gpu = &art2mus::web::gpu_device().await.unwrap();
     // Sizes that kernels take, and one that they leave.
     for inputs in [64, 65] {
-        on_both!("linear", gpu, |B, device| B::linear(
+        on_both!("linear", gpu, |B, device| <B as Kernels>::linear(
             tensor::<B, 3>([2, 7, inputs], 1, device),
             WeightRef::Dense(tensor([31, inputs], 2, device)),
             Epilogue {
@@ -115,7 +115,7 @@ async fn operations_agree() {
     for encoding in [Encoding::F16, Encoding::Q8, Encoding::Q4] {
         let (bytes, _) = encoding.encode(&numbers(12 * 288, 2)).unwrap();
         let values = encoding.split(bytes, 12 * 288).unwrap().unwrap();
-        on_both!("packed linear", gpu, |B, device| B::linear(
+        on_both!("packed linear", gpu, |B, device| <B as Kernels>::linear(
             tensor::<B, 3>([2, 7, 288], 1, device),
             WeightRef::Packed(&Packed::linear(&values, [12, 288], device)),
             Epilogue::bias(Some(tensor([12], 3, device))),
@@ -124,7 +124,7 @@ async fn operations_agree() {
             stride: [1; 2],
             padding: [1; 2],
         };
-        on_both!("packed conv2d", gpu, |B, device| B::conv2d(
+        on_both!("packed conv2d", gpu, |B, device| <B as Kernels>::conv2d(
             tensor::<B, 4>([2, 32, 13, 8], 1, device),
             WeightRef::Packed(&Packed::convolution(&values, [12, 32, 3, 3], device)),
             Epilogue {
@@ -134,7 +134,7 @@ async fn operations_agree() {
             same,
         ));
     }
-    on_both!("attention", gpu, |B, device| B::attention(
+    on_both!("attention", gpu, |B, device| <B as Kernels>::attention(
         tensor::<B, 4>([2, 3, 17, 8], 1, device),
         tensor([2, 3, 9, 8], 2, device),
         tensor([2, 3, 9, 8], 3, device),
@@ -146,7 +146,7 @@ async fn operations_agree() {
             stride: [stride; 2],
             padding: [1; 2],
         };
-        on_both!("conv2d", gpu, |B, device| B::conv2d(
+        on_both!("conv2d", gpu, |B, device| <B as Kernels>::conv2d(
             tensor::<B, 4>([2, 6, 13, 8], 1, device),
             WeightRef::Dense(tensor([10, 6, 3, 3], 2, device)),
             Epilogue::bias(Some(tensor([10], 3, device))),
@@ -154,7 +154,7 @@ async fn operations_agree() {
         ));
         let values = PackedValues::of(&numbers(12 * 6 * 9, 2));
         on_both!("conv2d of outputs in fours", gpu, |B, device| {
-            B::conv2d(
+            <B as Kernels>::conv2d(
                 tensor::<B, 4>([2, 6, 13, 8], 1, device),
                 WeightRef::Packed(&Packed::convolution(&values, [12, 6, 3, 3], device)),
                 Epilogue::bias(Some(tensor([12], 3, device))),
@@ -168,7 +168,7 @@ async fn operations_agree() {
         dilation: 3,
     };
     let values = PackedValues::of(&numbers(8 * 6 * 7, 2));
-    on_both!("conv1d", gpu, |B, device| B::conv1d(
+    on_both!("conv1d", gpu, |B, device| <B as Kernels>::conv1d(
         tensor::<B, 3>([1, 6, 50], 1, device),
         WeightRef::Packed(&Packed::convolution(&values, [8, 6, 1, 7], device)),
         Epilogue::bias(Some(tensor([8], 3, device))),
@@ -180,7 +180,7 @@ async fn operations_agree() {
         dilation: 1,
     };
     on_both!("transposed conv1d", gpu, |B, device| {
-        B::conv_transpose1d(
+        <B as Kernels>::conv_transpose1d(
             tensor::<B, 3>([1, 6, 21], 1, device),
             WeightRef::Dense(tensor([4, 6, 16], 2, device)),
             Some(tensor([4], 3, device)),
@@ -195,7 +195,7 @@ async fn operations_agree() {
         1e-5,
         Activation::Silu,
     ));
-    on_both!("layer norm", gpu, |B, device| B::layer_norm(
+    on_both!("layer norm", gpu, |B, device| <B as Kernels>::layer_norm(
         tensor::<B, 3>([2, 9, 40], 1, device),
         tensor([40], 2, device),
         tensor([40], 3, device),

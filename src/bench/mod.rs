@@ -135,7 +135,7 @@ impl<B: Kernels> Bench<'_, B> {
         let epilogue = || Epilogue::bias(Some(bias.clone()));
         let run = || match self.inputs.plain {
             true => plain::linear(x.clone(), weight.get().unpack(), epilogue()),
-            false => B::linear(x.clone(), weight.get(), epilogue()),
+            false => <B as Kernels>::linear(x.clone(), weight.get(), epilogue()),
         };
         let work = product(&[2, rows, inputs, outputs]);
         self.time(run, work, values.elements.len() as u64).await
@@ -157,7 +157,7 @@ impl<B: Kernels> Bench<'_, B> {
         let epilogue = || Epilogue::bias(Some(bias.clone()));
         let run = || match self.inputs.plain {
             true => plain::conv2d(x.clone(), weight.get().unpack(), epilogue(), geometry),
-            false => B::conv2d(x.clone(), weight.get(), epilogue(), geometry),
+            false => <B as Kernels>::conv2d(x.clone(), weight.get(), epilogue(), geometry),
         };
         let work = product(&[2, pixels, outputs, inputs, rows, columns]);
         self.time(run, work, 4 * given.values.len() as u64).await
@@ -179,7 +179,7 @@ impl<B: Kernels> Bench<'_, B> {
         let epilogue = || Epilogue::bias(Some(bias.clone()));
         let run = || match self.inputs.plain {
             true => plain::conv1d(x.clone(), weight.get().unpack(), epilogue(), geometry),
-            false => B::conv1d(x.clone(), weight.get(), epilogue(), geometry),
+            false => <B as Kernels>::conv1d(x.clone(), weight.get(), epilogue(), geometry),
         };
         let made = samples / self.inputs.stride.max(1);
         let work = product(&[2, batch, made, outputs, inputs, kernel]);
@@ -197,7 +197,7 @@ impl<B: Kernels> Bench<'_, B> {
             let (q, k, v) = (q.clone(), k.clone(), v.clone());
             match self.inputs.plain {
                 true => plain::attention(q, k, v, None, scale),
-                false => B::attention(q, k, v, None, scale),
+                false => <B as Kernels>::attention(q, k, v, None, scale),
             }
         };
         let work = product(&[4, batch, heads, queries, keys, dim]);
@@ -275,8 +275,7 @@ impl<B: Kernels> Bench<'_, B> {
             ));
         }
         let (bytes, _) = encoding.encode(&given.values)?;
-        let split = encoding.split(bytes, given.values.len())?;
-        Ok(split.unwrap_or_else(|| PackedValues::of(&given.values)))
+        PackedValues::from_bytes(encoding, bytes, given.values.len())
     }
 
     /// What is left of the elements in that encoding.

@@ -5,13 +5,14 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use super::params::{Init, Params};
+use super::params::Params;
 use crate::{
     Error, Result,
     ops::{
         Activation, Conv1dGeometry, Conv2dGeometry, Epilogue, Kernels, Weight, WeightRef,
         merge_heads, split_heads,
     },
+    tensors::Init,
 };
 
 /// `x W^T + b`, with `weight [out, in]` and `bias [out]`.
@@ -95,7 +96,7 @@ impl<B: Kernels> Linear<B> {
             activation,
             ..self.epilogue()
         };
-        B::linear(x, self.weight.get(), epilogue)
+        <B as Kernels>::linear(x, self.weight.get(), epilogue)
     }
 
     /// `residual + x W^T + b`.
@@ -108,7 +109,7 @@ impl<B: Kernels> Linear<B> {
             residual: Some(residual),
             ..self.epilogue()
         };
-        B::linear(x, self.weight.get(), epilogue)
+        <B as Kernels>::linear(x, self.weight.get(), epilogue)
     }
 
     /// GEGLU: the first half of the outputs times GELU of the second.
@@ -122,7 +123,7 @@ impl<B: Kernels> Linear<B> {
         B::linear_to_channels(x, self.weight.get(), bias, residual)
     }
 
-    fn after<const D: usize>(&self) -> Epilogue<B, D> {
+    fn epilogue<const D: usize>(&self) -> Epilogue<B, D> {
         Epilogue::bias(self.bias.as_ref().map(Param::val))
     }
 }
@@ -160,7 +161,7 @@ impl<B: Kernels> SelfProjection<B> {
             Self::Joined(layer) => B::self_attention(layer.forward(x), heads, scale),
             Self::Apart(layers) => {
                 let part = |i: usize| split_heads(layers[i].forward(x.clone()), heads);
-                merge_heads(B::attention(part(0), part(1), part(2), None, scale))
+                merge_heads(<B as Kernels>::attention(part(0), part(1), part(2), None, scale))
             }
         }
     }
@@ -186,7 +187,7 @@ impl<B: Kernels> LayerNorm<B> {
 
     /// Any shape whose last dimension is the width, to the same shape.
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
-        B::layer_norm(x, self.weight.val(), self.bias.val(), self.eps)
+        <B as Kernels>::layer_norm(x, self.weight.val(), self.bias.val(), self.eps)
     }
 }
 
@@ -286,7 +287,7 @@ impl<B: Kernels> Conv2d<B> {
 
     /// `[batch, in, rows, columns]` to `[batch, out, rows', columns']`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        B::conv2d(x, self.weight.get(), self.epilogue(), self.geometry)
+        <B as Kernels>::conv2d(x, self.weight.get(), self.epilogue(), self.geometry)
     }
 
     /// The same, with `shift [batch, out]` added.
@@ -295,7 +296,7 @@ impl<B: Kernels> Conv2d<B> {
             shift,
             ..self.epilogue()
         };
-        B::conv2d(x, self.weight.get(), epilogue, self.geometry)
+        <B as Kernels>::conv2d(x, self.weight.get(), epilogue, self.geometry)
     }
 
     /// The same, with `residual` of the shape of the result added.
@@ -304,10 +305,10 @@ impl<B: Kernels> Conv2d<B> {
             residual: Some(residual),
             ..self.epilogue()
         };
-        B::conv2d(x, self.weight.get(), epilogue, self.geometry)
+        <B as Kernels>::conv2d(x, self.weight.get(), epilogue, self.geometry)
     }
 
-    fn after(&self) -> Epilogue<B, 4> {
+    fn epilogue(&self) -> Epilogue<B, 4> {
         Epilogue::bias(self.bias.as_ref().map(Param::val))
     }
 }
@@ -345,7 +346,7 @@ impl<B: Kernels> Conv1d<B> {
     /// `[batch, in, samples]` to `[batch, out, samples]`.
     pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
         let epilogue = Epilogue::bias(Some(self.bias.val()));
-        B::conv1d(x, self.weight.get(), epilogue, self.geometry)
+        <B as Kernels>::conv1d(x, self.weight.get(), epilogue, self.geometry)
     }
 
     /// The same, with `residual` of the shape of the result added.
@@ -354,7 +355,7 @@ impl<B: Kernels> Conv1d<B> {
             residual: Some(residual),
             ..Epilogue::bias(Some(self.bias.val()))
         };
-        B::conv1d(x, self.weight.get(), epilogue, self.geometry)
+        <B as Kernels>::conv1d(x, self.weight.get(), epilogue, self.geometry)
     }
 }
 
@@ -394,7 +395,7 @@ impl<B: Kernels> ConvTranspose1d<B> {
             WeightRef::Dense(weight) => WeightRef::Dense(weight.swap_dims(0, 1)),
             packed @ WeightRef::Packed(_) => packed,
         };
-        B::conv_transpose1d(x, weight, Some(self.bias.val()), self.geometry)
+        <B as Kernels>::conv_transpose1d(x, weight, Some(self.bias.val()), self.geometry)
     }
 }
 

@@ -17,11 +17,11 @@ use burn::{
 
 pub use cpu::Cpu;
 #[cfg(feature = "wgpu")]
-pub use gpu::{chosen_kernels, try_kernels};
+pub use gpu::{KernelSelection, select_kernels, selected_kernels};
 pub use plain::{Activation, activate, gelu_tanh, merge_heads, split_heads, upsample_nearest};
 pub use weight::{Packed, Weight, WeightRef};
 
-/// How a two-dimensional convolution walks over its input.
+/// Stride and padding of a two-dimensional convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv2dGeometry {
     /// Step between outputs, `[rows, columns]`.
@@ -37,7 +37,7 @@ impl Conv2dGeometry {
     }
 }
 
-/// How a one-dimensional convolution walks over its input.
+/// Stride, padding and dilation of a one-dimensional convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv1dGeometry {
     /// Step between outputs (between inputs, for a transposed convolution).
@@ -48,7 +48,7 @@ pub struct Conv1dGeometry {
     pub dilation: usize,
 }
 
-/// What is done to the outputs of a layer before they are written.
+/// What follows the products of a layer: bias, shift, activation, residual.
 #[derive(Debug)]
 pub struct Epilogue<B: Backend, const D: usize> {
     /// Added to every output, `[out]`.
@@ -75,10 +75,15 @@ impl<B: Backend, const D: usize> Epilogue<B, D> {
 
 /// A burn backend with the operations of this crate.
 pub trait Kernels: Backend {
-    /// Whether layers keep their weights packed, as kernels read them. Such weights cannot be trained.
+    /// Whether layers keep their weights packed, in the order of the kernels. Such weights cannot be trained.
     const PACKS: bool = false;
 
-    /// Drops a network that has done its work, and returns its memory to the device.
+    /// The kernels that `device` uses. Equal seeds give equal samples only with equal kernels.
+    fn kernels(device: &Self::Device) -> String {
+        format!("burn {}", Self::name(device))
+    }
+
+    /// Drops a network and releases its memory.
     fn release<M: Module<Self>>(network: M, device: &Self::Device) {
         drop(network);
         Self::memory_cleanup(device);
@@ -93,8 +98,7 @@ pub trait Kernels: Backend {
         plain::linear(x, weight.unpack(), epilogue)
     }
 
-    /// GEGLU: `value gelu(gate)`, where the layer's outputs are `value` first and as many of `gate` behind
-    /// them: `x [.., in]`, `weight [2 out, in]`, `bias [2 out]`.
+    /// GEGLU: `value gelu(gate)`, where the layer's outputs are all of `value`, then as many of `gate`: `x [.., in]`, `weight [2 out, in]`, `bias [2 out]`.
     ///
     /// Shazeer, "GLU Variants Improve Transformer", 2020.
     fn linear_geglu<const D: usize>(
@@ -105,8 +109,8 @@ pub trait Kernels: Backend {
         plain::geglu(x, weight.unpack(), bias)
     }
 
-    /// A linear layer on the tokens `x [batch, rows * columns, in]` of a picture, whose outputs are the channels
-    /// that are added to `residual [batch, out, rows, columns]`.
+    /// A linear layer on the tokens `x [batch, rows * columns, in]` of an image, whose outputs become channels and
+    /// are added to `residual [batch, out, rows, columns]`.
     fn linear_to_channels(
         x: Tensor<Self, 3>,
         weight: WeightRef<'_, Self, 2>,
@@ -128,7 +132,7 @@ pub trait Kernels: Backend {
         plain::attention(q, k, v, bias, scale)
     }
 
-    /// The same of each head with itself: `qkv [batch, tokens, 3 heads * dim]` holds queries, then keys, then
+    /// Self-attention: `qkv [batch, tokens, 3 heads * dim]` holds queries, then keys, then
     /// values; gives `[batch, tokens, heads * dim]`.
     fn self_attention(qkv: Tensor<Self, 3>, heads: usize, scale: f64) -> Tensor<Self, 3> {
         plain::self_attention(qkv, heads, scale)
@@ -154,7 +158,7 @@ pub trait Kernels: Backend {
         plain::conv1d(x, weight.unpack(), epilogue, geometry)
     }
 
-    /// Each channel on its own: `x [batch, channels, samples]`, `weight [channels, 1, kernel]`.
+    /// A convolution of each channel with its own kernel: `x [batch, channels, samples]`, `weight [channels, 1, kernel]`.
     fn depthwise_conv1d(
         x: Tensor<Self, 3>,
         weight: Tensor<Self, 3>,

@@ -64,3 +64,14 @@ pub fn tensor<B: Backend, const D: usize>(
 ) -> Tensor<B, D> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
+
+/// Cosine similarity; 0 when a vector has no length.
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |x: &[f32], y: &[f32]| -> f32 { x.iter().zip(y).map(|(x, y)| x * y).sum() };
+    let lengths = (dot(a, a) * dot(b, b)).sqrt();
+    if lengths > 0.0 {
+        dot(a, b) / lengths
+    } else {
+        0.0
+    }
+}

@@ -28,8 +28,8 @@ use crate::{
         unet::Unet,
     },
     ops::Kernels,
-    pipeline::TextConditions,
     random::standard_normal,
+    systems::art_to_mus::TextConditions,
 };
 
 /// Items of a validation.

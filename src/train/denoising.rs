@@ -11,7 +11,7 @@ use crate::{
         unet::{Context, Unet},
     },
     ops::Kernels,
-    pipeline::TextConditions,
+    systems::art_to_mus::TextConditions,
     tensors::HostTensor,
 };
 

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::tensor;
 use crate::audio::{
     SAMPLE_RATE,
-    mel::{HOP, MEL_BINS},
+    mel::{self, HOP, MEL_BINS},
     stft,
 };
 
@@ -74,7 +74,7 @@ impl<B: Backend> SpectralLoss<B> {
     /// Makes the matrices.
     pub fn new(device: &B::Device) -> Self {
         let n_fft = 1024;
-        let bands = stft::mel_matrix(n_fft, SAMPLE_RATE as usize);
+        let bands = mel::filterbank(n_fft, SAMPLE_RATE as usize).matrix();
         let each = |(n_fft, hop)| Magnitudes::new(n_fft, hop, device);
         Self {
             resolutions: RESOLUTIONS.into_iter().map(each).collect(),

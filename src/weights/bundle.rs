@@ -154,6 +154,11 @@ impl StageWeights {
         Ok((entry.shape.clone(), values))
     }
 
+    /// The packed bytes of the tensor `name`, as they are in the bundle.
+    pub fn packed(&self, name: &str) -> Result<Vec<u8>> {
+        self.bytes(name).map(|(_, bytes)| bytes)
+    }
+
     fn entry(&self, name: &str) -> Result<&TensorEntry> {
         self.entries.get(name).ok_or_else(|| {
             Error::format(

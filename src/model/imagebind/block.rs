@@ -99,7 +99,7 @@ impl<B: Kernels> Block<B> {
         }
         let scale = ((width / self.heads) as f64).powf(-0.5);
         let [q, k, v] = [q, k, v].map(|x| split_heads(x, self.heads));
-        merge_heads(B::attention(q, k, v, bias, scale))
+        merge_heads(<B as Kernels>::attention(q, k, v, bias, scale))
     }
 }
 

@@ -14,6 +14,10 @@ use super::{Activation, Conv2dGeometry, Epilogue, Kernels, WeightRef, plain};
 pub type Cpu = burn::backend::Flex;
 
 impl Kernels for Cpu {
+    fn kernels(_: &Self::Device) -> String {
+        format!("cpu {}", std::env::consts::ARCH)
+    }
+
     fn linear<const D: usize>(
         x: Tensor<Self, D>,
         weight: WeightRef<'_, Self, 2>,

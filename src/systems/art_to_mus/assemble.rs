@@ -3,12 +3,16 @@
 use serde::Serialize;
 use std::path::Path;
 
-use super::networks::{Networks, kind, needed_tensors};
+use super::{
+    Defaults, NAME,
+    names::{kind, stage},
+    networks::{Networks, needed_tensors},
+};
 use crate::{
     Error, Result,
     model::aligner::AlignerConfig,
     quant::Encoding,
-    tensors::{Init, TensorSource},
+    tensors::TensorSource,
     weights::{Bundle, BundleWriter, Manifest, ModelInfo, NetworkEntry, StageEntry},
 };
 
@@ -30,20 +34,34 @@ pub fn write_stage(
     encoding: Encoding,
 ) -> Result<()> {
     let entries = networks.iter().map(|(entry, _)| entry.clone()).collect();
-    writer.begin_stage(name, entries)?;
+    writer.begin_stage(name, stage::label(name), entries)?;
     for (entry, source) in networks {
-        let kind = format!("{}.", entry.kind);
-        let alone = StageEntry {
-            name: name.into(),
-            networks: vec![entry],
-            tensors: Vec::new(),
-        };
-        for needed in needed_tensors(&alone)? {
-            let stored = needed.name.strip_prefix(&kind).unwrap_or(&needed.name);
-            let values = source.read(stored, &needed.shape, needed.init)?;
-            let encoding = suitable(encoding, stored, &needed.shape);
-            writer.tensor(&needed.name, &needed.shape, &values, encoding)?;
-        }
+        write_network(writer, name, entry, source, encoding)?;
+    }
+    Ok(())
+}
+
+/// Writes the tensors of one network.
+fn write_network(
+    writer: &mut BundleWriter,
+    stage: &str,
+    entry: NetworkEntry,
+    source: &dyn TensorSource,
+    encoding: Encoding,
+) -> Result<()> {
+    let kind = format!("{}.", entry.kind);
+    let alone = StageEntry {
+        name: stage.into(),
+        label: None,
+        constants: None,
+        networks: vec![entry],
+        tensors: Vec::new(),
+    };
+    for needed in needed_tensors(&alone)? {
+        let stored = needed.name.strip_prefix(&kind).unwrap_or(&needed.name);
+        let values = source.read(stored, &needed.shape, needed.init)?;
+        let encoding = suitable(encoding, stored, &needed.shape);
+        writer.tensor(&needed.name, &needed.shape, &values, encoding)?;
     }
     Ok(())
 }
@@ -67,7 +85,8 @@ fn suitable(wanted: Encoding, name: &str, shape: &[usize]) -> Encoding {
     }
 }
 
-/// Copies the bundle `source` to `target` with another aligner, packed as `encoding`.
+/// Copies the bundle `source` to `target` with another aligner, packed as `encoding`. All other tensors keep their
+/// bytes.
 pub fn replace_aligner(
     source: &Bundle,
     aligner: (&AlignerConfig, &dyn TensorSource),
@@ -77,28 +96,32 @@ pub fn replace_aligner(
 ) -> Result<Manifest> {
     let manifest = source.manifest();
     let mut writer = BundleWriter::create(target)?;
+    let own = format!("{}.", kind::ALIGNER);
     for entry in &manifest.stages {
         let weights = pollster::block_on(source.load(&entry.name, &mut |_| ()))?;
-        let sources: Vec<Prefixed> = (entry.networks.iter())
-            .map(|network| Prefixed {
-                source: &weights,
-                prefix: &network.kind,
-            })
-            .collect();
-        let mut networks: Vec<(NetworkEntry, &dyn TensorSource)> = Vec::new();
-        for (network, source) in entry.networks.iter().zip(&sources) {
-            networks.push(if network.kind == kind::ALIGNER {
-                (network_entry(kind::ALIGNER, aligner.0)?, aligner.1)
-            } else {
-                (network.clone(), source)
-            });
+        let mut networks = entry.networks.clone();
+        let place = networks
+            .iter()
+            .position(|network| network.kind == kind::ALIGNER);
+        if let Some(place) = place {
+            networks[place] = network_entry(kind::ALIGNER, aligner.0)?;
         }
-        write_stage(&mut writer, &entry.name, networks, encoding)?;
-        let prefix = format!("{}.", kind::CONSTANTS);
-        for constant in entry.tensors.iter().filter(|t| t.name.starts_with(&prefix)) {
-            let (shape, values) = weights.tensor(&constant.name)?;
-            writer.tensor(&constant.name, &shape, &values, Encoding::F32)?;
+        let mut replaced = place.map(|place| networks[place].clone());
+        writer.begin_stage(&entry.name, entry.label.as_deref(), networks)?;
+        for tensor in &entry.tensors {
+            if !tensor.name.starts_with(&own) {
+                writer.packed(tensor.clone(), &weights.packed(&tensor.name)?)?;
+            } else if let Some(network) = replaced.take() {
+                write_network(&mut writer, &entry.name, network, aligner.1, encoding)?;
+            }
         }
+        if let Some(constants) = &entry.constants {
+            writer.constants(constants.clone())?;
+        }
+    }
+    for asset in &manifest.assets {
+        let bytes = pollster::block_on(source.asset(&asset.role))?;
+        writer.asset(&asset.role, &asset.file.file, &bytes)?;
     }
     let mut provenance = manifest.provenance.clone();
     provenance.sources.push("art2mus train".into());
@@ -108,11 +131,6 @@ pub fn replace_aligner(
         ..manifest.model.clone()
     };
     let fits = |manifest: &Manifest| Networks::from_manifest(manifest).map(drop);
-    writer.finish(
-        model,
-        manifest.constants.clone(),
-        manifest.defaults.clone(),
-        provenance,
-        fits,
-    )
+    let defaults = Defaults::from_manifest(manifest)?;
+    writer.finish(NAME, model, &defaults, provenance, fits)
 }
