@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, Result, weights::ShardEntry};
 
 #[wasm_bindgen]
 extern "C" {
-    /// Where shards come from: `ShardStore` of `web/src/engine.ts`, which says what its methods do.
+    /// Where shards come from: `ShardStore` of `web/src/storage/shards.ts`, which says what its methods do.
     #[derive(Debug, Clone)]
     pub type ShardStore;
     #[wasm_bindgen(method, catch)]
