@@ -113,7 +113,6 @@ export class ArtToMus extends HTMLElement {
 
   /** `pressed`: a person pressed the button, and is asked before a large download. */
   async #generate(pressed: boolean): Promise<Result> {
-    let question: string | undefined;
     try {
       const bundle = this.#bundle();
       if (pressed && this.#asked?.bundle === bundle) this.#player.agree(bundle);
@@ -127,7 +126,7 @@ export class ArtToMus extends HTMLElement {
         ...(pressed && {
           ask: (download: Download) => {
             this.#asked = { ...download, bundle };
-            question = text("ask.element", { ...download });
+            throw new Art2MusError({ name: "Cancelled", message: text("ask.element", { ...download }) });
           },
         }),
       });
@@ -138,7 +137,7 @@ export class ArtToMus extends HTMLElement {
     } catch (thrown) {
       const error = toError(thrown, "Input"); // Our own errors aside, only an address can be wrong.
       // What a newer run shows is left alone.
-      if (!this.#player.running) this.#finish(question ?? error.message);
+      if (!this.#player.running) this.#finish(error.message);
       this.#tell("error", error);
       throw error;
     } finally {

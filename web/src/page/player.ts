@@ -24,7 +24,7 @@ export interface Job {
   /** The run begins: it was agreed to, and the piece before is forgotten. */
   onBegin?(): void;
   onEvent(event: GenerationEvent): void;
-  /** Puts the question before a large download, which ends the run. Without it nobody is asked. */
+  /** Puts the question before a large download. The run ends with what it throws, or with `Cancelled`. */
   ask?(download: Download): void;
 }
 
