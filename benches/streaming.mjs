@@ -24,8 +24,8 @@ if (first === "--ballast") {
   const shards = Math.ceil((Number(second ?? 1200) * 1e6) / (32 << 20));
   addBallast(server, { model: "web/models/default/", path: bundle, shards });
 }
-const worker = readFileSync(join(ROOT, "web/dist/worker.js"));
-server.overrides.set("/web/dist/worker.js", (_, response) => {
+const worker = readFileSync(join(ROOT, "web/dist/engine/worker.js"));
+server.overrides.set("/web/dist/engine/worker.js", (_, response) => {
   response.writeHead(200, { "content-type": "text/javascript" }).end(`(${countBuffers})();\n${worker}`);
   return true;
 });

@@ -7,7 +7,6 @@ mod generate;
 mod inspect;
 #[cfg(feature = "train")]
 mod pretrain;
-mod serve;
 mod synth;
 #[cfg(feature = "train")]
 mod train;
@@ -53,8 +52,6 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Measure what this machine can do.
     Bench(bench::Arguments),
-    /// Serve the page and its files on this machine.
-    Serve(serve::Arguments),
 }
 
 /// Runs the program: 0 when the job is done, 1 when it failed, 2 when the command line was wrong.
@@ -82,7 +79,6 @@ pub fn run() -> ExitCode {
         Command::Synth(arguments) => synth::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
     }));
     match result.unwrap_or_else(|fault| Err(unexpected(fault.as_ref()))) {
         Ok(()) => ExitCode::SUCCESS,

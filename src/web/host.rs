@@ -13,7 +13,7 @@ use crate::{
 
 #[wasm_bindgen]
 extern "C" {
-    /// Where shards come from: `ShardStore` of `web/src/engine.ts`, which says what its methods do.
+    /// Where shards come from: `ShardStore` of `web/src/storage/shards.ts`, which says what its methods do.
     #[derive(Debug, Clone)]
     pub type ShardStore;
     #[wasm_bindgen(method, catch)]

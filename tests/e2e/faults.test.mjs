@@ -346,6 +346,22 @@ describe("the page", { timeout: 120_000 }, () => {
     await close();
   });
 
+  test("computes on the CPU where the host has no module for the GPU that answers", async () => {
+    const { page, close } = await open(browser, `${server.url}tests/fixtures/picture.png`);
+    await page.route("**/web/dist/webgpu/**", (route) => route.fulfill({ status: 404 }));
+    const opened = await page.evaluate(async () => {
+      const info = { vendor: "some", architecture: "gpu", device: "", description: "", isFallbackAdapter: false };
+      navigator.gpu.requestAdapter = () => Promise.resolve({ info, limits: {}, features: new Set() });
+      const { create, probe } = await import("/web/dist/client.js");
+      const { tier } = await probe();
+      const { device, reasons } = await create({ bundle: "good/" });
+      return { tier, device, reasons };
+    });
+    assert.deepEqual([opened.tier, opened.device], ["webgpu", "wasm"]);
+    assert.match(opened.reasons.join(" "), /GPU could not be used/);
+    await close();
+  });
+
   test("refuses a model that is too large here, and runs it when told to", async () => {
     const { page, close } = await open(browser, `${server.url}?bundle=too-large/`);
     await page.locator("#problem").waitFor();

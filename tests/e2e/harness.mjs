@@ -1,13 +1,11 @@
 // What every end-to-end test needs: a browser, a served page, a picture, a parsed WAV file.
 //
-// Environment: ART2MUS_BIN, the built program, whose `serve` serves the page (without it the
-// server beside this file does); ART2MUS_SHOTS, a folder for screenshots; CHROMIUM, the browser.
+// Environment: ART2MUS_BIN, the built program, with which nothing may be missing; ART2MUS_SHOTS, a folder
+// for screenshots; CHROMIUM, the browser.
 
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { serve } from "./server.mjs";
 
@@ -23,17 +21,8 @@ export function launch(...flags) {
   return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
 
-/** Serves the repository; by the program itself where it was built. */
-export async function servePage() {
-  const program = process.env.ART2MUS_BIN;
-  if (!program) return serve({ root: ROOT });
-  const child = spawn(program, ["serve", "--root", ROOT, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const url = /Serving .* at (http:\S+)/.exec(line)?.[1];
-    if (url) return { url, close: () => child.kill() };
-  }
-  throw new Error("art2mus serve ended without naming its address");
-}
+/** Serves the repository, as `pkg-scripts/serve` does. */
+export const servePage = () => serve({ root: ROOT });
 
 const FAKE = readFileSync(new URL("fake-engine.js", import.meta.url));
 

@@ -1,9 +1,9 @@
 // A worker that gets shards as the engine's worker does, for tests that need no engine.
 
-import { Sha256 } from "/web/dist/sha256.js";
-import { Shards } from "/web/dist/shards.js";
-import { deleteStored } from "/web/dist/storage.js";
-import { loadTexts } from "/web/dist/texts.js";
+import { Sha256 } from "/web/dist/storage/sha256.js";
+import { Shards } from "/web/dist/storage/shards.js";
+import { deleteStored } from "/web/dist/storage/storage.js";
+import { loadTexts } from "/web/dist/common/texts.js";
 
 const shards = new Shards(new URL("/bundle/", location.href).href);
 

@@ -3,8 +3,9 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { parseRange } from "../../pkg-scripts/server.mjs";
 import { ROOT, launch } from "./harness.mjs";
-import { parseRange, serve } from "./server.mjs";
+import { serve } from "./server.mjs";
 
 export const BYTES = 1_500_000;
 /** A page of the site without any program. */

@@ -190,8 +190,8 @@ describe("the storage", { timeout: 120_000 }, () => {
   });
 
   test("that is not there is done without", async () => {
-    const source = readFileSync(`${ROOT}/web/dist/downloader.js`);
-    server.overrides.set("/web/dist/downloader.js", (_, response) => {
+    const source = readFileSync(`${ROOT}/web/dist/storage/downloader.js`);
+    server.overrides.set("/web/dist/storage/downloader.js", (_, response) => {
       response.writeHead(200, { "content-type": "text/javascript" });
       response.end(`delete StorageManager.prototype.getDirectory;${source}`);
       return true;
@@ -202,7 +202,7 @@ describe("the storage", { timeout: 120_000 }, () => {
     checkArrival(await get(page, [shard.entry]), shard.entry);
     assert.match(asked[1].range, /^bytes=\d+-$/, "it goes on from memory too");
     assert.equal((await stored(page)).stored, 0);
-    server.overrides.delete("/web/dist/downloader.js");
+    server.overrides.delete("/web/dist/storage/downloader.js");
     await close();
   });
 

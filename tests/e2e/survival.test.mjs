@@ -37,7 +37,7 @@ const COUNT = `
 /** A page whose engine has `code` in front of it. */
 async function openWith(code) {
   const opened = await open(browser, `${server.url}tests/fixtures/picture.png`);
-  await opened.page.route("**/web/dist/worker.js", async (route) => {
+  await opened.page.route("**/web/dist/engine/worker.js", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: code + (await response.text()) });
   });

@@ -89,7 +89,7 @@ for (const { bundle, settings, names, device, bound } of cases) {
     const trace = await page.evaluate(async ({ device, bundle, settings }) => {
       const module = await import(`/web/dist/${device}/art2mus.js`);
       await module.default();
-      // What web/src/shards.ts does in a worker, in short.
+      // What web/src/storage/shards.ts does in a worker, in short.
       const files = {};
       const store = {
         async arrived(shards) {

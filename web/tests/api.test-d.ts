@@ -27,7 +27,7 @@ same<Art2MusError["hint"], string>(true);
 same<HTMLElementTagNameMap["art-to-mus"]["src"], string>(true);
 
 export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
-  const art2mus = await create({ bundle: "models/", device: "auto", signal, onProgress: ({ loaded }) => loaded });
+  const art2mus = await create({ bundle: "models/", device: "auto", signal });
   const generation = art2mus.generate(picture, { seconds: 10, seed: 1n, scheduler: "dpmpp", signal });
   for await (const event of generation) {
     if (event.type === "step") same<typeof event.stage, "denoise">(true);

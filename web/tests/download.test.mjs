@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { download } from "../dist/download.js";
-import { Sha256 } from "../dist/sha256.js";
-import { openPart } from "../dist/stored.js";
+import { download } from "../dist/storage/download.js";
+import { Sha256 } from "../dist/storage/sha256.js";
+import { openPart } from "../dist/storage/stored.js";
 
 const hashOf = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const content = randomBytes(1000);

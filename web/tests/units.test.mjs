@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { ERROR_NAMES, toError, toPlain } from "../dist/errors.js";
-import { Spectrum } from "../dist/fft.js";
-import { Generation } from "../dist/generation.js";
-import { fromQuery, toQuery } from "../dist/settings.js";
-import { formatBytes } from "../dist/texts.js";
+import { ERROR_NAMES, toError, toPlain } from "../dist/common/errors.js";
+import { Spectrum } from "../dist/page/fft.js";
+import { Generation } from "../dist/api/generation.js";
+import { fromQuery, toQuery } from "../dist/page/settings.js";
+import { formatBytes } from "../dist/common/texts.js";
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
 
@@ -21,7 +21,8 @@ function jpegSize(bytes) {
 
 test("every text that is used exists, and every text is used", () => {
   const texts = JSON.parse(read("../texts/en.json"));
-  const sources = readdirSync(new URL("../src/", import.meta.url)).map((name) => read(`../src/${name}`));
+  const files = readdirSync(new URL("../src/", import.meta.url), { recursive: true });
+  const sources = files.filter((name) => name.endsWith(".ts")).map((name) => read(`../src/${name}`));
   const source = [...sources, read("../../index.html")].join("\n");
   const literal = /(?:text\(\s*|data-(?:text|label)=|(?:cancelled|integrity)\(|\["|[?:] )"([a-z]+\.[A-Za-z.]+)"/g;
   const used = new Set([...source.matchAll(literal)].map((match) => match[1]));
@@ -29,6 +30,19 @@ test("every text that is used exists, and every text is used", () => {
   for (const key of used) assert.ok(key in texts, `no text for ${key}`);
   for (const key of Object.keys(texts)) {
     assert.ok(source.includes(`"${key}"`) || built.some((start) => key.startsWith(start)), `${key} is not used`);
+  }
+});
+
+test("each room of the source knows only the rooms before it, and the doors know all", () => {
+  const rooms = ["common", "storage", "engine", "api", "client.ts", "page", "element.ts"];
+  const files = readdirSync(new URL("../src/", import.meta.url), { recursive: true }).filter((name) => name.endsWith(".ts"));
+  assert.deepEqual([...new Set(files.map((name) => name.split("/")[0]))].sort(), rooms.toSorted());
+  for (const file of files) {
+    for (const [, target] of read(`../src/${file}`).matchAll(/ from "(\.[^"]+)\.js"/g)) {
+      const imported = new URL(`${target}.ts`, `file:///${file}`).pathname.slice(1);
+      const [from, to] = [file, imported].map((name) => rooms.indexOf(name.split("/")[0]));
+      assert.ok(to !== -1 && to <= from, `${file} imports ${imported}`);
+    }
   }
 });
 

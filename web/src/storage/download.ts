@@ -3,10 +3,10 @@
  * not what the manifest promises.
  */
 
-import type { PlainError } from "./errors.js";
+import type { PlainError } from "../common/errors.js";
 import { Sha256 } from "./sha256.js";
 import type { Part } from "./stored.js";
-import { text } from "./texts.js";
+import { text } from "../common/texts.js";
 
 /** A shard as the manifest names it. */
 export interface Shard {

@@ -5,11 +5,11 @@
  */
 
 import type { Engine, EngineEstimate, EngineModule } from "./engine.js";
-import { toPlain, type PlainError } from "./errors.js";
+import { toPlain, type PlainError } from "../common/errors.js";
 import type { Call, Estimate, FromWorker, GenerationEvent, Picture, RawResult, ToWorker } from "./protocol.js";
-import { Shards } from "./shards.js";
-import { list } from "./stored.js";
-import { loadTexts } from "./texts.js";
+import { Shards } from "../storage/shards.js";
+import { list } from "../storage/stored.js";
+import { loadTexts } from "../common/texts.js";
 
 /** The part of the worker's global scope that is used here. */
 interface Scope {
@@ -99,7 +99,7 @@ async function answer(id: number, call: Call): Promise<void> {
 }
 
 async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
-  const url = new URL(`./${call.device}/art2mus.js`, import.meta.url);
+  const url = new URL(`../${call.device}/art2mus.js`, import.meta.url);
   try {
     const texts = loadTexts();
     module = (await import(url.href)) as EngineModule;

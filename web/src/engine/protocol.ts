@@ -3,7 +3,7 @@
  * messages that carry them. Types only; nothing here exists at run time.
  */
 
-import type { PlainError } from "./errors.js";
+import type { PlainError } from "../common/errors.js";
 
 /** Where the networks run: on the GPU through WebGPU, or on the CPU in WebAssembly. */
 export type Device = "webgpu" | "wasm";

@@ -1,6 +1,6 @@
-/** The page's settings: in its form, in its address, and as the engine wants them. */
+/** Settings as texts: in the page's form and address, and in an element's attributes. */
 
-import type { Device, Scheduler, Settings } from "./protocol.js";
+import type { Device, Scheduler, Settings } from "../client.js";
 
 export interface PageSettings {
   bundle: string;
@@ -14,22 +14,36 @@ const NUMBERS = ["seed", "seconds", "steps", "guidance"] as const;
 const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp"];
 const DEVICES: readonly ("auto" | Device)[] = ["auto", "webgpu", "wasm"];
 
-/** Reads an address's query. What is not understood is ignored, as if it were not there. */
-export function fromQuery(query: string): PageSettings {
-  const params = new URLSearchParams(query);
+/** The text of a setting, or null where there is none. */
+type TextOf = (name: string) => string | null;
+
+/** Reads settings of a generation. What is not understood is ignored, as if it were not there. */
+export function readGeneration(textOf: TextOf): Settings {
   const generation: Settings = {};
   for (const name of NUMBERS) {
-    const value = params.get(name);
+    const value = textOf(name);
     if (value !== null && value.trim() !== "" && Number.isFinite(Number(value))) {
       generation[name] = Number(value);
     }
   }
-  const scheduler = SCHEDULERS.find((name) => name === params.get("scheduler"));
+  const scheduler = SCHEDULERS.find((name) => name === textOf("scheduler"));
   if (scheduler) generation.scheduler = scheduler;
+  return generation;
+}
+
+/** Reads a device's name; what is none is `auto`. */
+export function readDevice(text: string | null): "auto" | Device {
+  return DEVICES.find((name) => name === text) ?? "auto";
+}
+
+/** Reads an address's query. */
+export function fromQuery(query: string): PageSettings {
+  const params = new URLSearchParams(query);
+  const textOf: TextOf = (name) => params.get(name);
   return {
     bundle: params.get("bundle") || DEFAULT_BUNDLE,
-    device: DEVICES.find((name) => name === params.get("device")) ?? "auto",
-    generation,
+    device: readDevice(textOf("device")),
+    generation: readGeneration(textOf),
   };
 }
 
@@ -48,9 +62,12 @@ export function toQuery({ bundle, device, generation }: PageSettings): string {
 
 /** Reads the form; an empty field means the model's default. */
 export function fromForm(form: HTMLFormElement, bundle: string): PageSettings {
-  const params = new URLSearchParams({ bundle });
-  for (const [name, value] of new FormData(form)) params.set(name, String(value));
-  return fromQuery(params.toString());
+  const data = new FormData(form);
+  const textOf: TextOf = (name) => {
+    const value = data.get(name);
+    return typeof value === "string" ? value : null;
+  };
+  return { bundle, device: readDevice(textOf("device")), generation: readGeneration(textOf) };
 }
 
 /** Writes settings into the form. */

@@ -1,16 +1,16 @@
 /** The page: one picture, one button, one piece of music. */
 
-import { create, persist, storage, type Art2Mus, type GenerationEvent } from "./client.js";
+import { create, storage, type Art2Mus, type GenerationEvent } from "../client.js";
+import { toError } from "../common/errors.js";
+import { fillTexts, formatBytes, formatDuration, loadTexts, text } from "../common/texts.js";
 import { byId, keepHeight, show } from "./dom.js";
-import { toError } from "./errors.js";
 import { Gallery, type GalleryPicture } from "./gallery.js";
 import { PictureInput } from "./picture-input.js";
+import { Player, type Download } from "./player.js";
 import { ProgressView } from "./progress-view.js";
 import { ResultView } from "./result-view.js";
-import { LARGE_DOWNLOAD } from "./storage.js";
-import { StorageView } from "./storage-view.js";
 import { fromForm, fromQuery, intoForm, toQuery, type PageSettings } from "./settings.js";
-import { fillTexts, formatBytes, formatDuration, loadTexts, text } from "./texts.js";
+import { StorageView } from "./storage-view.js";
 
 class Page {
   readonly #make = byId("make", HTMLButtonElement);
@@ -28,24 +28,24 @@ class Page {
   });
   readonly #gallery = new Gallery((picture) => this.#begin(picture));
   readonly #progress = new ProgressView((sentence) => this.#announce(sentence));
-  readonly #result = new ResultView();
+  readonly #audio = byId("audio", HTMLAudioElement);
+  readonly #player = new Player(this.#audio);
+  readonly #result = new ResultView(this.#audio);
   readonly #storage = new StorageView((sentence) => this.#announce(sentence), () => this.#refresh());
   #settings = fromQuery(location.search);
   #engine: Art2Mus | undefined;
   #opening: AbortController | undefined;
-  #run: AbortController | undefined;
   #allowSlow = false;
   #beginWhenOpen = false;
-  #mayDownload = false;
 
   constructor() {
     keepHeight(byId("drop", HTMLElement));
     intoForm(this.#form, this.#settings);
     this.#make.addEventListener("click", () => void this.#generate());
-    this.#cancel.addEventListener("click", () => this.#run?.abort());
+    this.#cancel.addEventListener("click", () => this.#player.cancel());
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
-      this.#run?.abort();
+      this.#player.cancel();
       this.#beginWhenOpen = false;
     });
     this.#form.addEventListener("submit", (event) => event.preventDefault());
@@ -55,8 +55,7 @@ class Page {
       void this.open();
     });
     byId("ask-download", HTMLButtonElement).addEventListener("click", () => {
-      this.#mayDownload = true;
-      void persist(); // So large a download should not vanish when space gets short.
+      this.#player.agree(this.#bundle());
       void this.#generate();
       this.#make.focus();
     });
@@ -70,11 +69,10 @@ class Page {
   /** Opens the bundle on the chosen device, in place of what was open before. */
   async open(): Promise<void> {
     this.#opening?.abort();
-    this.#run?.abort();
+    this.#player.cancel();
     this.#engine?.dispose();
     this.#engine = undefined;
     this.#hideProblem();
-    this.#mayDownload = false;
     show(byId("ask", HTMLElement), false);
     byId("about", HTMLElement).replaceChildren();
     this.#state.textContent = text("engine.starting");
@@ -109,57 +107,62 @@ class Page {
     const release = () => {
       if (artwork instanceof ImageBitmap) artwork.close();
     };
-    if (engine === undefined || artwork === undefined || this.#run !== undefined) return release();
+    if (engine === undefined || artwork === undefined || this.#player.running) return release();
     this.#beginWhenOpen = false;
     const settings = this.#settings;
-    const run = (this.#run = new AbortController());
-    if (!(await this.#agreed(engine))) {
-      this.#run = undefined;
-      return release();
-    }
-    const start = performance.now();
-    this.#hideProblem();
-    this.#result.hide();
-    this.#refresh();
-    this.#progress.begin((settings.generation.candidates ?? 1) > 1);
-    void this.#picture.settled.then(() => this.#progress.reach());
-    this.#announce(text("run.started"));
+    let start = 0;
+    show(byId("ask", HTMLElement), false);
     try {
-      const generation = engine.generate(artwork, { ...settings.generation, signal: run.signal });
-      for await (const event of generation) this.#onEvent(event);
-      const result = await generation.result;
+      const result = await this.#player.make({
+        bundle: this.#bundle(),
+        artwork,
+        settings: settings.generation,
+        open: () => Promise.resolve(engine),
+        ask: (download) => void this.#ask(download),
+        onBegin: () => {
+          start = performance.now();
+          this.#showBegin((settings.generation.candidates ?? 1) > 1);
+        },
+        onEvent: (event) => this.#onEvent(event),
+      });
       const elapsedMs = performance.now() - start;
       const seeded = { ...settings, generation: { ...settings.generation, seed: result.seed } };
       const link = new URL(toQuery(seeded), location.href.replace(/[?#].*/, "")).href;
       this.#result.show(result, { pictureName: this.#picture.name ?? "", elapsedMs, link });
       this.#announce(text("run.done"));
     } catch (thrown) {
-      if (run.signal.aborted) this.#announce(text("run.cancelled"));
-      else this.#showProblem(thrown);
+      if (toError(thrown).name !== "Cancelled") this.#showProblem(thrown);
+      else if (start > 0) this.#announce(text("run.cancelled"));
     }
     release(); // The worker has read a copy of its own.
-    this.#run = undefined;
+    if (start === 0) return;
     this.#progress.end();
     if (document.activeElement === this.#cancel) this.#make.focus();
     this.#refresh();
   }
 
-  /** Whether a run may begin; asks the person before a large download. */
-  async #agreed(engine: Art2Mus): Promise<boolean> {
-    const ask = byId("ask", HTMLElement);
-    show(ask, false);
-    if (this.#mayDownload || engine.info.bytes <= LARGE_DOWNLOAD) return true;
-    // Settings out of range: the run itself says so.
-    const estimate = await engine.estimate(this.#settings.generation).catch(() => undefined);
-    if (estimate === undefined || estimate.download <= LARGE_DOWNLOAD) return true;
+  #showBegin(ranked: boolean): void {
+    this.#hideProblem();
+    this.#result.hide();
+    this.#refresh();
+    this.#progress.begin(ranked);
+    void this.#picture.settled.then(() => this.#progress.reach());
+    this.#announce(text("run.started"));
+  }
+
+  /** The bundle's full address. */
+  #bundle(): string {
+    return new URL(this.#settings.bundle, document.baseURI).href;
+  }
+
+  /** Asks the person before a large download; the buttons are the answer. */
+  async #ask(download: Download): Promise<void> {
     const { supported } = await storage();
-    const { host } = new URL(this.#settings.bundle, document.baseURI);
-    const values = { bytes: formatBytes(estimate.download), host };
+    const values = { ...download };
     byId("ask-body", HTMLElement).textContent = text(supported ? "ask.stored" : "ask.memory", values);
     byId("ask-download", HTMLButtonElement).textContent = text("ask.download", values);
-    show(ask, true);
+    show(byId("ask", HTMLElement), true);
     byId("ask-download", HTMLButtonElement).focus();
-    return false;
   }
 
   #onEvent(event: GenerationEvent): void {
@@ -171,7 +174,7 @@ class Page {
   /** Shows which buttons do something now, and what a run would cost. */
   #refresh(): void {
     const ready = this.#engine !== undefined && this.#picture.name !== undefined;
-    const running = this.#run !== undefined;
+    const running = this.#player.running;
     this.#make.ariaDisabled = String(!ready || running);
     this.#gallery.disabled = running;
     this.#storage.disabled = running;
@@ -211,7 +214,7 @@ class Page {
       ["engine.size", text("engine.sizeValue", size)],
       ["engine.licence", info.licence],
       ["engine.credits", info.credits.join(" · ")],
-      ["engine.bundle", new URL(this.#settings.bundle, document.baseURI).href],
+      ["engine.bundle", this.#bundle()],
     ];
     const list = byId("about", HTMLElement);
     list.replaceChildren();

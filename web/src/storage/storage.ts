@@ -2,9 +2,6 @@
 
 import { list, openFolder, removeAll } from "./stored.js";
 
-/** Bytes above which a person is asked before a download. */
-export const LARGE_DOWNLOAD = 100_000_000;
-
 export interface StorageState {
   /** False where this browser gives the page no storage: then weights stay in memory. */
   supported: boolean;

@@ -1,7 +1,7 @@
 /** The pictures of `web/gallery/`, for a visitor who brings none: one press begins with one of them. */
 
 import { byId, show } from "./dom.js";
-import { text } from "./texts.js";
+import { text } from "../common/texts.js";
 
 export interface GalleryPicture {
   url: URL;
@@ -51,7 +51,7 @@ export class Gallery {
 
   /** Without its pictures the gallery is not shown; nothing else breaks. */
   async #load(): Promise<void> {
-    const address = new URL("../gallery/gallery.json", import.meta.url);
+    const address = new URL("../../gallery/gallery.json", import.meta.url);
     try {
       const response = await fetch(address);
       if (!response.ok) throw new Error(`status ${response.status}`);

@@ -1,7 +1,7 @@
 /** Picking, dropping and pasting a picture, and showing it in its frame. */
 
 import { byId, show } from "./dom.js";
-import { text } from "./texts.js";
+import { text } from "../common/texts.js";
 
 /** What the engine decodes by itself; anything else is decoded by the browser, if it can. */
 const ENGINE_READS = /^(image\/(png|jpeg|webp|gif|bmp|tiff))?$/;

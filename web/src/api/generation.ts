@@ -1,7 +1,7 @@
 /** One generation as its caller sees it: events to iterate over and a result to wait for. */
 
-import { Art2MusError, toError } from "./errors.js";
-import type { GenerationEvent, RawResult } from "./protocol.js";
+import { Art2MusError, toError } from "../common/errors.js";
+import type { GenerationEvent, RawResult } from "../engine/protocol.js";
 
 /** A finished piece of music. */
 export interface Result extends Omit<RawResult, "wav"> {

@@ -1,7 +1,7 @@
 /** Finds out what this browser can run, and says why. */
 
-import { toError } from "./errors.js";
-import { loadTexts, text } from "./texts.js";
+import { toError } from "../common/errors.js";
+import { loadTexts, text } from "../common/texts.js";
 
 /** Best way to run the networks here; `none` means not at all. */
 export type Tier = "webgpu" | "wasm" | "none";

@@ -1,8 +1,8 @@
 /** Turns what a caller may call an artwork into what the worker can take. */
 
-import { Art2MusError, toError } from "./errors.js";
-import type { Picture } from "./protocol.js";
-import { formatBytes, text } from "./texts.js";
+import { Art2MusError, toError } from "../common/errors.js";
+import type { Picture } from "../engine/protocol.js";
+import { formatBytes, text } from "../common/texts.js";
 
 /** An encoded picture file, decoded pixels, or the address of a file. */
 export type Artwork = Blob | ImageBitmap | ImageData | URL;

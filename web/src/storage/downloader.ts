@@ -5,10 +5,10 @@
  */
 
 import { download, type Shard } from "./download.js";
-import { toPlain, type PlainError } from "./errors.js";
+import { toPlain, type PlainError } from "../common/errors.js";
 import { toHex } from "./sha256.js";
 import { find, openFolder, openPart, remove } from "./stored.js";
-import { loadTexts } from "./texts.js";
+import { loadTexts } from "../common/texts.js";
 
 /** To the downloader: shards to fetch from beneath `base`, in this order; or to stop everything. */
 export type ToDownloader = { base: string; shards: Shard[] } | "cancel";

@@ -1,8 +1,8 @@
 /** Shows where a run stands: its stages, its steps, the bytes that arrive and the time left. */
 
 import { byId, show } from "./dom.js";
-import type { GenerationEvent, LoadEvent, StageEvent, StageName, StepEvent } from "./protocol.js";
-import { formatBytes, formatDuration, text } from "./texts.js";
+import type { GenerationEvent, LoadEvent, StageEvent, StageName, StepEvent } from "../engine/protocol.js";
+import { formatBytes, formatDuration, text } from "../common/texts.js";
 
 const STAGES: readonly StageName[] = ["encode", "condition", "denoise", "decode", "vocode", "rank"];
 

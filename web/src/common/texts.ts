@@ -9,7 +9,7 @@ let loading: Promise<void> | undefined;
 export function loadTexts(): Promise<void> {
   loading ??= (async () => {
     try {
-      const response = await fetch(new URL("../texts/en.json", import.meta.url));
+      const response = await fetch(new URL("../../texts/en.json", import.meta.url));
       if (response.ok) texts = (await response.json()) as Record<string, string>;
     } catch (error) {
       console.warn("art2mus: the texts could not be loaded", error);

@@ -1,24 +1,10 @@
 /** The WebAssembly module as JavaScript sees it. Both builds, `webgpu` and `wasm`, look the same. */
 
-import type { Shard } from "./download.js";
+import type { Shard } from "../storage/download.js";
+import type { ShardStore } from "../storage/shards.js";
 import type { Device, Estimate, GenerationEvent, Info, RawResult, Settings } from "./protocol.js";
 
 type OnEvent = (event: GenerationEvent) => void;
-
-/** Where the engine gets weights from: shards stay on this side, tensors go over one by one. */
-export interface ShardStore {
-  /**
-   * Asks for shards; resolves with how many of their bytes have arrived as soon as that is more than
-   * `known`. Only when all of them can be read it is the sum of their lengths.
-   */
-  arrived(shards: Shard[], known: number): Promise<number>;
-  /** Asks for shards that will be needed soon, and does not wait. */
-  prefetch(shards: Shard[]): void;
-  /** Bytes of a shard that has arrived. */
-  read(file: string, offset: number, length: number): Uint8Array;
-  /** The shard will not be read any more. */
-  release(file: string): void;
-}
 
 /** What a generation costs, as the engine knows it: not what is stored already. */
 export interface EngineEstimate extends Omit<Estimate, "download"> {

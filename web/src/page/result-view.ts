@@ -1,9 +1,9 @@
-/** Plays, draws and saves a finished piece. */
+/** Draws and saves a finished piece, and shows where its player is. */
 
-import type { Result } from "./generation.js";
+import type { Result } from "../client.js";
 import { byId, show } from "./dom.js";
 import { drawSpectrogram } from "./spectrogram.js";
-import { formatDuration, text } from "./texts.js";
+import { formatDuration, text } from "../common/texts.js";
 import { drawWaveform } from "./waveform.js";
 
 /** What else is known about the piece. */
@@ -15,30 +15,29 @@ export interface Circumstances {
 }
 
 export class ResultView {
-  readonly #audio = byId("audio", HTMLAudioElement);
   readonly #waveform = byId("waveform", HTMLCanvasElement);
   readonly #spectrogram = byId("spectrogram", HTMLCanvasElement);
   readonly #save = byId("save", HTMLAnchorElement);
   readonly #playheads = document.querySelectorAll<HTMLElement>(".playhead");
   #result: Result | undefined;
 
-  constructor() {
+  /** `audio` plays the piece. */
+  constructor(readonly audio: HTMLAudioElement) {
     for (const canvas of [this.#waveform, this.#spectrogram]) {
       canvas.addEventListener("click", (event) => this.#seek(event.offsetX / canvas.clientWidth));
     }
-    this.#audio.addEventListener("play", () => this.#follow());
-    this.#audio.addEventListener("timeupdate", () => this.#movePlayheads());
-    this.#audio.addEventListener("seeked", () => this.#movePlayheads());
+    this.audio.addEventListener("play", () => this.#follow());
+    this.audio.addEventListener("timeupdate", () => this.#movePlayheads());
+    this.audio.addEventListener("seeked", () => this.#movePlayheads());
     new ResizeObserver(() => this.#draw()).observe(this.#waveform);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
   }
 
   show(result: Result, { pictureName, elapsedMs, link }: Circumstances): void {
-    this.hide();
     this.#result = result;
     const { samples, sampleRate, seed } = result;
     const seconds = (samples.length / sampleRate).toFixed(1);
-    this.#audio.src = this.#save.href = URL.createObjectURL(result.wav());
+    this.#save.href = this.audio.src;
     this.#save.download = `${baseName(pictureName)}-seed-${seed}.wav`;
     byId("permalink", HTMLAnchorElement).href = link;
     this.#waveform.ariaLabel = text("result.waveform.label", { seconds });
@@ -51,14 +50,9 @@ export class ResultView {
     this.#draw();
   }
 
-  /** Stops and forgets the last piece. */
   hide(): void {
-    if (this.#result === undefined) return;
     this.#result = undefined;
     show(byId("result", HTMLElement), false);
-    this.#audio.pause();
-    URL.revokeObjectURL(this.#save.href);
-    this.#audio.removeAttribute("src");
   }
 
   #draw(): void {
@@ -68,18 +62,18 @@ export class ResultView {
   }
 
   #seek(fraction: number): void {
-    if (Number.isFinite(this.#audio.duration)) {
-      this.#audio.currentTime = fraction * this.#audio.duration;
+    if (Number.isFinite(this.audio.duration)) {
+      this.audio.currentTime = fraction * this.audio.duration;
     }
   }
 
   #follow(): void {
     this.#movePlayheads();
-    if (!this.#audio.paused) requestAnimationFrame(() => this.#follow());
+    if (!this.audio.paused) requestAnimationFrame(() => this.#follow());
   }
 
   #movePlayheads(): void {
-    const { currentTime, duration } = this.#audio;
+    const { currentTime, duration } = this.audio;
     const place = duration > 0 ? currentTime / duration : 0;
     for (const playhead of this.#playheads) playhead.style.left = `${place * 100}%`;
   }

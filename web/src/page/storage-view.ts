@@ -1,8 +1,8 @@
 /** What is stored in this browser: a line that says how much, and two quiet buttons. */
 
-import { deleteStored, persist, storage } from "./client.js";
+import { deleteStored, persist, storage } from "../client.js";
 import { byId, show } from "./dom.js";
-import { formatBytes, text } from "./texts.js";
+import { formatBytes, text } from "../common/texts.js";
 
 export class StorageView {
   readonly #line = byId("storage", HTMLElement);

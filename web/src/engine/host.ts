@@ -1,8 +1,8 @@
 /** One worker as the page sees it: calls with an answer each, and an end that answers them all. */
 
-import { Art2MusError, toError, type PlainError } from "./errors.js";
+import { Art2MusError, toError, type PlainError } from "../common/errors.js";
 import type { Call, FromWorker, GenerationEvent, Replies, ToWorker } from "./protocol.js";
-import { text } from "./texts.js";
+import { text } from "../common/texts.js";
 
 interface Pending {
   resolve(value: never): void;

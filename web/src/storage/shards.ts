@@ -1,11 +1,10 @@
 /** The shards of one bundle as the engine reads them; a worker of their own downloads them. */
 
-import { cancelled } from "./abort.js";
+import { cancelled } from "../common/abort.js";
 import type { Shard } from "./download.js";
 import type { FromDownloader, ToDownloader } from "./downloader.js";
-import type { ShardStore } from "./engine.js";
-import type { PlainError } from "./errors.js";
-import { text } from "./texts.js";
+import type { PlainError } from "../common/errors.js";
+import { text } from "../common/texts.js";
 
 /** Only workers have it, so the types of a page do not know it. */
 declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBuffer };
@@ -14,6 +13,21 @@ interface Entry {
   arrived: number;
   blob?: Blob;
   error?: PlainError;
+}
+
+/** Where the engine gets weights from: shards stay on this side, tensors go over one by one. */
+export interface ShardStore {
+  /**
+   * Asks for shards; resolves with how many of their bytes have arrived as soon as that is more than
+   * `known`. Only when all of them can be read it is the sum of their lengths.
+   */
+  arrived(shards: Shard[], known: number): Promise<number>;
+  /** Asks for shards that will be needed soon, and does not wait. */
+  prefetch(shards: Shard[]): void;
+  /** Bytes of a shard that has arrived. */
+  read(file: string, offset: number, length: number): Uint8Array;
+  /** The shard will not be read any more. */
+  release(file: string): void;
 }
 
 export class Shards implements ShardStore {
