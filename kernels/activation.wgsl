@@ -1,4 +1,4 @@
-// What stands behind a layer; included in kernels. Template: at most one of SILU, GELU (0 or 1).
+// The activation of a layer's epilogue. Template: at most one of SILU, GELU (0 or 1).
 //% if SILU
 fn activation(x: f32) -> f32 { return x / (1.0 + exp(-x)); }
 //% else

@@ -1,4 +1,4 @@
-// Attention with a running maximum: no score is ever stored.
+// Attention with an online softmax: scores are never stored.
 //
 //   y[h, t] = sum over s of softmax over s of (scale q[h, t] . k[h, s] + bias[h, t, s]) v[h, s]
 //
@@ -6,17 +6,19 @@
 // "FlashAttention", 2022.
 //
 // Layouts: q [batch, heads, queries, dim], k and v [batch, heads, keys, dim] with the strides that the sizes
-//   give, which count fours, and dim, which is 4 QUADS, without gaps; y [batch, queries, heads, dim],
-//   contiguous; bias with strides that count ones (0 where it is broadcast).
-//   k and v begin k_first and v_first fours behind the beginning of what they are bound to.
-// Bindings: 0 q, 1 k, 2 v (with OTHERS; else q, k and v lie in one buffer), 3 bias (with BIAS), then y, then the sizes.
-// Template: QUADS (1 to 32), QUERIES (of a thread, 1 to 8), CHUNK (keys that it hears at once, 1 to 8), WIDTH
-//   (invocations of a workgroup, 1 to 256), BIAS and OTHERS (0 or 1; BIAS only with OTHERS), AT_Y (binding).
-// A thread makes QUERIES rows of y; every number of k and v serves all of them. What is carried from key to key is dear
-// on a software adapter, and so are branches: maximum and sums change once for a chunk. Workgroup memory: none.
-// Features: none. Needs heads.wgsl. Without it: plain::attention.
+//   give in units of vec4, rows of dim = 4 QUADS contiguous; y [batch, queries, heads, dim], contiguous; bias with
+//   strides in units of one element (0 where it is broadcast). k_first and v_first are the offsets of k and v in their
+//   buffers, in units of vec4.
+// Bindings: 0 q, 1 k, 2 v (with SEPARATE_KV; else q, k and v share one buffer), 3 bias (with BIAS), then y, then the sizes.
+// Template: QUADS (1 to 32), QUERIES (per thread, 1 to 8), CHUNK (keys per iteration, 1 to 8), WORKGROUP_SIZE (1 to 256),
+//   BIAS and SEPARATE_KV (0 or 1; BIAS only with SEPARATE_KV), AT_Y (binding).
+// Register-tiled: each thread computes QUERIES rows of y, which share every load of k and v. Loop-carried values and
+// branches are expensive on a software adapter, so maximum and sums are updated once per chunk of keys.
+// Workgroup memory: none. Features: none. Fallback: plain::attention.
 
-@compute @workgroup_size(<WIDTH>)
+//% include attention_bindings.wgsl
+
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let query = id.x * <QUERIES>u;
     let item = id.y / sizes.heads;
@@ -25,10 +27,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
 //% for t in QUERIES
-    // The last query stands for those behind it, which are not written.
+    // Queries past the end repeat the last one and are not stored.
     let query<t> = min(query + <t>u, sizes.queries - 1u);
     let row<t> = item * sizes.q_item + head * sizes.q_head + query<t> * sizes.q_row;
-    var highest<t> = LOWEST;
+    var running_max<t> = MIN_SCORE;
     var total<t> = 0.0;
 //% for d in QUADS
     let q<t>_<d> = q[row<t> + <d>u] * sizes.scale;
@@ -42,10 +44,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let v_start = sizes.v_first + item * sizes.v_item + head * sizes.v_head;
     for (var first = 0u; first < sizes.keys; first += <CHUNK>u) {
 //% for s in CHUNK
-        // The last key stands for those behind it, which are not heard.
+        // Keys past the end repeat the last one with a weight of 0.
         let key<s> = min(first + <s>u, sizes.keys - 1u);
 //% for d in QUADS
-        let k<s>_<d> = key_four(k_start + key<s> * sizes.k_row + <d>u);
+        let k<s>_<d> = load_key(k_start + key<s> * sizes.k_row + <d>u);
 //% end
 //% for t in QUERIES
 //% if BIAS
@@ -59,27 +61,27 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //% end
 //% end
 //% for t in QUERIES
-        var newest<t> = highest<t>;
+        var new_max<t> = running_max<t>;
 //% for s in CHUNK
-        newest<t> = max(newest<t>, score<t>_<s>);
+        new_max<t> = max(new_max<t>, score<t>_<s>);
 //% end
-        // What is there was measured against a lower maximum.
-        let less<t> = exp(highest<t> - newest<t>);
-        highest<t> = newest<t>;
-        total<t> *= less<t>;
+        // The accumulators are relative to the previous maximum.
+        let rescale<t> = exp(running_max<t> - new_max<t>);
+        running_max<t> = new_max<t>;
+        total<t> *= rescale<t>;
 //% for s in CHUNK
-        let share<t>_<s> = select(0.0, exp(score<t>_<s> - highest<t>), first + <s>u < sizes.keys);
-        total<t> += share<t>_<s>;
+        let weight<t>_<s> = select(0.0, exp(score<t>_<s> - running_max<t>), first + <s>u < sizes.keys);
+        total<t> += weight<t>_<s>;
 //% end
 //% end
 //% for d in QUADS
 //% for s in CHUNK
-        let v<s>_<d> = value_four(v_start + key<s> * sizes.v_row + <d>u);
+        let v<s>_<d> = load_value(v_start + key<s> * sizes.v_row + <d>u);
 //% end
 //% for t in QUERIES
-        sum<t>_<d> *= less<t>;
+        sum<t>_<d> *= rescale<t>;
 //% for s in CHUNK
-        sum<t>_<d> += share<t>_<s> * v<s>_<d>;
+        sum<t>_<d> += weight<t>_<s> * v<s>_<d>;
 //% end
 //% end
 //% end

@@ -7,17 +7,19 @@
 //
 // Layouts, contiguous: x [batch, in, rows, columns], w [kernel rows, kernel columns, in, out], bias [out],
 //   shift [batch, out], residual and y [batch, out, out rows, out columns]. out is a multiple of 4.
-//   Packed weights, four outputs together: F16 two words; Q8 one word of int8; Q4 half a word of 4 bits each,
-//   plus 8; both times scales [in kernel rows kernel columns / 32, out], whose blocks run along (in, kernel
+//   Packed weights, four outputs in a vec4: F16 two words; Q8 one word of int8; Q4 half a word of 4 bits each,
+//   stored plus 8; both times scales [in kernel rows kernel columns / 32, out], whose blocks run along (in, kernel
 //   rows, kernel columns) in PyTorch's order; for Q8 they are 127 times as large.
 // Bindings: 0 x, 1 w, then scales (Q8, Q4), bias (BIAS), shift (SHIFT), residual (RESIDUAL), then y, then the
 //   sizes.
-// Template: PIXELS (outputs of a thread, 1 to 8), QUADS (fours of channels of a thread, 1 or 2), WIDTH
-//   (invocations of a workgroup, 1 to 256); BIAS, SHIFT, RESIDUAL and at most one of F16, Q8, Q4 (0 or 1);
-//   BLOCKS (Q8 or Q4); AT_BIAS, AT_SHIFT, AT_RESIDUAL, AT_Y (bindings).
-// A thread makes PIXELS successive outputs of 4 QUADS channels: every value of x serves 4 QUADS products,
-// every value of w serves PIXELS. Workgroup memory: none. Features: none. Needs unpack.wgsl.
-// Without it: plain::conv2d, on what Packed::unpack gives.
+// Template: PIXELS (outputs per thread, 1 to 8), QUADS (vec4s of channels per thread, 1 or 2), WORKGROUP_SIZE (1 to 256);
+//   BIAS, SHIFT, RESIDUAL and at most one of F16, Q8, Q4 (0 or 1); BLOCKS (Q8 or Q4); AT_BIAS, AT_SHIFT, AT_RESIDUAL,
+//   AT_Y (bindings).
+// Register-tiled: each thread computes PIXELS successive outputs of 4 QUADS channels, so that a load of x serves 4 QUADS
+// products and a load of w serves PIXELS. Workgroup memory: none. Features: none.
+// Fallback: plain::conv2d on Packed::unpack.
+
+//% include unpack.wgsl
 
 struct Sizes {
     inputs: u32, rows: u32, columns: u32, outputs: u32,
@@ -49,7 +51,7 @@ struct Sizes {
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<f32>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let pixels = sizes.out_rows * sizes.out_columns;
     let first = id.x * <PIXELS>u;
@@ -62,7 +64,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let image = id.z * sizes.inputs * area;
     let taps = sizes.kernel_rows * sizes.kernel_columns;
 //% for q in QUADS
-    // The last quad stands for those behind it, which are not written.
+    // Quads past the end repeat the last one and are not stored.
     let quad<q> = min(quad + <q>u, quads - 1u);
 //% if BIAS
     var start<q> = bias[quad<q>];
@@ -87,7 +89,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             let down = i32(a * sizes.dilation_rows);
             let right = i32(b * sizes.dilation_columns);
 //% for p in PIXELS
-            // Negative places become large ones.
+            // Negative indices wrap to large ones.
             let inside<p> = first + <p>u < pixels
                 && u32(row<p> + down) < sizes.rows && u32(column<p> + right) < sizes.columns;
             let keep<p> = select(0.0, 1.0, inside<p>);
@@ -101,9 +103,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //% end
 //% for q in QUADS
 //% if BLOCKS
-                let w<q> = weights(place + quad<q>) * scales[block + quad<q>];
+                let w<q> = unpack_weights(place + quad<q>) * scales[block + quad<q>];
 //% else
-                let w<q> = weights(place + quad<q>);
+                let w<q> = unpack_weights(place + quad<q>);
 //% end
 //% end
                 place += quads;

@@ -1,14 +1,17 @@
 // Two-dimensional convolution for GPUs: the same function, layouts, bindings and packed weights as
-// conv2d.wgsl, whose head describes them.
+// conv2d.wgsl, whose header describes them.
 //
-// Template: WIDTH (must be 256); HALF (0 or 1, what tiles hold); DEPTH (inputs of a tile: 16, or 32 with HALF),
-//   X_LOADS (DEPTH / 4) and W_LOADS (DEPTH / 16); BIAS, SHIFT, RESIDUAL, F16, Q8, Q4, BLOCKS and the bindings
-//   as there.
-// A workgroup makes 64 successive outputs of 64 channels, a thread 4 outputs that lie 16 apart of 4 channels.
-// Numbers of x and w are gathered and unpacked once into workgroup memory, one tap and DEPTH inputs at a time.
-// With HALF they lie there as f16, at most 65,504 in size; products and sums are f32 in any case. Workgroup
-// memory: 8,192 bytes. Features: shader-f16 with HALF, else none; without it: HALF 0. Needs unpack.wgsl and
-// tile.wgsl. Where workgroup memory is slow: conv2d.wgsl.
+// Template: WORKGROUP_SIZE (must be 256); F16_TILES (0 or 1, the element type of tiles); DEPTH (inputs of a tile: 16, or
+//   32 with F16_TILES), X_LOADS (DEPTH / 4) and W_LOADS (DEPTH / 16); BIAS, SHIFT, RESIDUAL, F16, Q8, Q4, BLOCKS and
+//   the bindings as there.
+// Shared-memory-tiled: a workgroup computes 64 successive outputs of 64 channels, each thread 4 outputs with a stride of
+// 16 of 4 channels. Elements of x and w are gathered and unpacked once into workgroup memory, one tap and DEPTH inputs
+// per iteration. With F16_TILES they are stored as f16, clamped to 65,504; products and sums are f32 in any case.
+// Workgroup memory: 8,192 bytes. Features: shader-f16 with F16_TILES, else none; without it: F16_TILES 0.
+// Where workgroup memory is slow: conv2d.wgsl.
+
+//% include unpack.wgsl
+//% include tile.wgsl
 
 struct Sizes {
     inputs: u32, rows: u32, columns: u32, outputs: u32,
@@ -40,10 +43,10 @@ struct Sizes {
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<f32>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-var<workgroup> x_tile: array<One, 64u * <DEPTH>u>;
-var<workgroup> w_tile: array<Four, 16u * <DEPTH>u>;
+var<workgroup> x_tile: array<TileScalar, 64u * <DEPTH>u>;
+var<workgroup> w_tile: array<TileVec4, 16u * <DEPTH>u>;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
     let pixels = sizes.out_rows * sizes.out_columns;
     let quads = sizes.outputs / 4u;
@@ -53,7 +56,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let first = id.x * 64u;
     let tx = lane % 16u;
     let ty = lane / 16u;
-    // What this thread loads: four channels of an input's weights, and one output's place in several inputs.
+    // This thread loads four channels of an input's weights, and one output's position in several inputs.
     let load_quad = min(id.y * 16u + tx, quads - 1u);
     let load_pixel = first + lane % 64u;
     let row = i32(load_pixel / sizes.out_columns * sizes.stride_rows) - i32(sizes.padding_rows);
@@ -64,7 +67,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     for (var tap = 0u; tap < taps; tap++) {
         let down = i32(tap / sizes.kernel_columns * sizes.dilation_rows);
         let right = i32(tap % sizes.kernel_columns * sizes.dilation_columns);
-        // Negative places become large ones.
+        // Negative indices wrap to large ones.
         let inside = load_pixel < pixels && u32(row + down) < sizes.rows && u32(column + right) < sizes.columns;
         let place = image + u32(row + down) * sizes.columns + u32(column + right);
         for (var start = 0u; start < sizes.inputs; start += <DEPTH>u) {
@@ -74,18 +77,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
             if inside && input<j> < sizes.inputs {
                 x<j> = x[place + input<j> * area];
             }
-            x_tile[lane + 256u * <j>u] = one(x<j>);
+            x_tile[lane + 256u * <j>u] = to_tile_scalar(x<j>);
 //% end
 //% for j in W_LOADS
             let from<j> = start + ty + 16u * <j>u;
             var w<j> = vec4f();
             if from<j> < sizes.inputs {
-                w<j> = weights((tap * sizes.inputs + from<j>) * quads + load_quad);
+                w<j> = unpack_weights((tap * sizes.inputs + from<j>) * quads + load_quad);
 //% if BLOCKS
                 w<j> *= scales[(from<j> * taps + tap) / 32u * quads + load_quad];
 //% end
             }
-            w_tile[lane + 256u * <j>u] = four(w<j>);
+            w_tile[lane + 256u * <j>u] = to_tile_vec4(w<j>);
 //% end
             workgroupBarrier();
             for (var k = 0u; k < <DEPTH>u; k++) {
@@ -110,12 +113,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
 //% end
     let out = (id.z * sizes.outputs + 4u * quad) * pixels;
 //% for p in FOUR
-    put(out, first + tx + 16u * <p>u, pixels, sum<p> + start);
+    store_output(out, first + tx + 16u * <p>u, pixels, sum<p> + start);
 //% end
 }
 
-// Writes four channels of one output, where it belongs to y.
-fn put(out: u32, pixel: u32, pixels: u32, sum: vec4f) {
+// Stores four channels of one output, if it lies inside y.
+fn store_output(out: u32, pixel: u32, pixels: u32, sum: vec4f) {
     if pixel >= pixels {
         return;
     }

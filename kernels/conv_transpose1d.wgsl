@@ -1,4 +1,4 @@
-// One-dimensional transposed convolution, gathered: every output looks for the inputs that reach it.
+// One-dimensional transposed convolution by gathering: each output sums over the inputs that contribute to it.
 //
 //   y[n, o, t] = bias[o] + sum over i, a with a = t + padding (mod stride) of x[n, i, (t + padding - a) / stride] w[a, i, o]
 //
@@ -7,10 +7,9 @@
 // Layouts, contiguous: x [batch, in, samples], w [kernel, in, out], bias [out], y [batch, out, out samples]. out
 //   is a multiple of 4.
 // Bindings: 0 x, 1 w, then bias (BIAS), then y, then the sizes.
-// Template: STEPS (outputs of a thread, 1 to 8), WIDTH (invocations of a workgroup, 1 to 256), BIAS (0 or 1),
-//   AT_BIAS, AT_Y (bindings).
-// A thread makes 4 channels of STEPS outputs that lie `stride` apart: the same taps reach all of them.
-// Workgroup memory: none. Features: none. Without it: plain::conv_transpose1d.
+// Template: STEPS (outputs per thread, 1 to 8), WORKGROUP_SIZE (1 to 256), BIAS (0 or 1), AT_BIAS, AT_Y (bindings).
+// Each thread computes 4 channels of STEPS outputs with a distance of `stride`, which share their taps.
+// Workgroup memory: none. Features: none. Fallback: plain::conv_transpose1d.
 
 struct Sizes {
     inputs: u32, samples: u32, outputs: u32, out_samples: u32,
@@ -25,11 +24,11 @@ struct Sizes {
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<f32>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let quads = sizes.outputs / 4u;
     let quad = id.y;
-    // Outputs in groups of STEPS strides; a thread takes one phase of a group.
+    // Outputs in groups of STEPS strides; each thread takes one phase of a group.
     let phase = id.x % sizes.stride;
     let first = id.x / sizes.stride * sizes.stride * <STEPS>u + phase;
     if first >= sizes.out_samples {
@@ -45,7 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //% end
     for (var a = t0 % sizes.stride; a < sizes.kernel; a += sizes.stride) {
 //% for s in STEPS
-        // Negative places become large ones.
+        // Negative indices wrap to large ones.
         let from<s> = u32(i32(t<s>) - i32(a)) / sizes.stride;
         let inside<s> = t<s> >= a && from<s> < sizes.samples;
         let keep<s> = select(0.0, 1.0, inside<s>);

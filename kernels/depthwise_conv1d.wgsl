@@ -7,8 +7,8 @@
 // Layouts, contiguous: x [batch, channels, samples], w [channels, 1, kernel], bias [channels], y [batch, channels,
 //   out samples].
 // Bindings: 0 x, 1 w, then bias (BIAS), then y, then the sizes.
-// Template: WIDTH (invocations of a workgroup, 1 to 256), BIAS (0 or 1), AT_BIAS, AT_Y (bindings).
-// A thread makes one output. Workgroup memory: none. Features: none. Without it: plain::depthwise_conv1d.
+// Template: WORKGROUP_SIZE (1 to 256), BIAS (0 or 1), AT_BIAS, AT_Y (bindings).
+// One thread per output. Workgroup memory: none. Features: none. Fallback: plain::depthwise_conv1d.
 
 struct Sizes {
     channels: u32, samples: u32, out_samples: u32, kernel: u32,
@@ -23,7 +23,7 @@ struct Sizes {
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<f32>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= sizes.out_samples {
         return;
@@ -35,7 +35,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var sum = 0.0;
 //% end
     for (var a = 0u; a < sizes.kernel; a++) {
-        // Negative places become large ones.
+        // Negative indices wrap to large ones.
         let place = u32(i32(id.x * sizes.stride + a * sizes.dilation) - i32(sizes.padding));
         if place < sizes.samples {
             sum += x[row * sizes.samples + place] * w[id.y * sizes.kernel + a];

@@ -2,11 +2,15 @@
 //
 // Layouts, contiguous: x and y [rows, width], scale and shift [width]. width is a multiple of 4.
 // Bindings: 0 x, 1 scale, 2 shift, 3 y, 4 the sizes.
-// Template: WIDTH (invocations of a workgroup, 1 to 256, a power of two with TREE); at most one of SUBGROUPS and
-//   TREE, how threads add up what they have, and SHARED, which is 1 where one of them is (0 or 1).
-// A thread makes a row; with SHARED, what a GPU wants, a workgroup does. Workgroup memory: none, with SHARED
-// 4 WIDTH bytes. Features: subgroups with SUBGROUPS, else none; without it: TREE. Needs together.wgsl with SHARED.
-// Where it comes out wrong: plain::layer_norm.
+// Template: WORKGROUP_SIZE (1 to 256, a power of two with TREE); at most one of SUBGROUPS and TREE, the kind of reduction,
+//   and SHARED, which is 1 with one of them (0 or 1).
+// One thread per row; with SHARED one workgroup per row, which suits GPUs. Workgroup memory: none, with SHARED
+// 4 WORKGROUP_SIZE bytes. Features: subgroups with SUBGROUPS, else none; without it: TREE.
+// Where the self-test fails: plain::layer_norm.
+
+//% if SHARED
+//% include workgroup_reduction.wgsl
+//% end
 
 struct Sizes { rows: u32, quads: u32, eps: f32, unused: u32 }
 
@@ -16,10 +20,10 @@ struct Sizes { rows: u32, quads: u32, eps: f32, unused: u32 }
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 //% if SHARED
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let stride = <WIDTH>u;
+    let stride = <WORKGROUP_SIZE>u;
 //% else
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let lane = 0u;
@@ -35,7 +39,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
     var sum = dot(part, vec4f(1.0));
 //% if SHARED
-    sum = together(sum, lane);
+    sum = workgroup_sum(sum, lane);
 //% end
     let mean = sum / f32(4u * sizes.quads);
     var squares = 0.0;
@@ -44,7 +48,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         squares += dot(centred, centred);
     }
 //% if SHARED
-    squares = together(squares, lane);
+    squares = workgroup_sum(squares, lane);
 //% end
     let factor = inverseSqrt(squares / f32(4u * sizes.quads) + sizes.eps);
     for (var i = lane; i < sizes.quads; i += stride) {

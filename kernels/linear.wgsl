@@ -1,18 +1,21 @@
 // Linear layer: y[r, o] = activation(bias[o] + sum over i of x[r, i] w[o, i]) + residual[r, o]; with GATED the outputs
 // are values first and as many gates behind them, and y[r, o] = value[r, o] activation(gate[r, o]).
 //
-// Layouts, contiguous: x [rows, in], w [out, in] as PyTorch stores it; bias, residual and y as put.wgsl says. in is a multiple of 2, and of 32 with Q8 and Q4. Packed weights: F16 two numbers a word;
-//   Q8 four int8 a word; Q4 eight numbers of 4 bits a word, plus 8; both times the scale of their block of
-//   32 along in, scales [out, in / 32] as f16, two a word.
+// Layouts, contiguous: x [rows, in], w [out, in] as PyTorch stores it; bias, residual and y as in store_output.wgsl.
+//   in is a multiple of 2, and of 32 with Q8 and Q4. Packed weights: F16 two elements per word; Q8 four int8 per
+//   word; Q4 eight 4-bit elements per word, stored plus 8; both times the scale of their block of 32 along in,
+//   scales [out, in / 32] as f16, two per word.
 // Bindings: 0 x, 1 w, then scales (Q8, Q4), bias (BIAS), residual (RESIDUAL), then y, then the sizes.
-// Template: ROWS (1 to 8) and COLUMNS (must be 8), the tile of a thread, and OWN (the numbers of y in one of its rows:
-//   8, or 4 with GATED); WIDTH (invocations of a workgroup, 1 to 256); BIAS, RESIDUAL, CHANNELS, GATED, at most one of
-//   F16, Q8, Q4 and at most one of SILU, GELU (0 or 1); BLOCKS (Q8 or Q4); AT_BIAS, AT_RESIDUAL, AT_Y (bindings).
-// A thread makes a tile of y and reads two numbers at once along `in`. What a software adapter wants: a large
-// tile, because reading a number costs as much as several products; no more than two, or the code becomes too
-// long; a word of packed weights read again for each pair in it, because a loop within the loop costs more; and
-// few shifts, which are slow. Workgroup memory: none. Features: none. Needs activation.wgsl, put.wgsl and scale.wgsl.
-// Without it: plain::linear, on what Packed::unpack gives.
+// Template: ROWS (1 to 8) and COLUMNS (must be 8), the tile of a thread, and OUTPUTS (elements of y in a row of the tile:
+//   8, or 4 with GATED); WORKGROUP_SIZE (1 to 256); BIAS, RESIDUAL, CHANNELS, GATED, at most one of F16, Q8, Q4 and
+//   at most one of SILU, GELU (0 or 1); BLOCKS (Q8 or Q4); AT_BIAS, AT_RESIDUAL, AT_Y (bindings).
+// Register-tiled: each thread computes a tile of y, two elements along `in` per iteration. Tuned for software adapters:
+// a large tile, because a load costs as much as several products; two elements, because more make the code too long;
+// packed words are loaded again for each pair, because a nested loop costs more; and few shifts, which are slow.
+// Workgroup memory: none. Features: none. Fallback: plain::linear on Packed::unpack.
+
+//% include store_output.wgsl
+//% include block_scale.wgsl
 
 struct Sizes { rows: u32, outputs: u32, pairs: u32, area: u32 }
 
@@ -36,18 +39,18 @@ struct Sizes { rows: u32, outputs: u32, pairs: u32, area: u32 }
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<f32>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let column = id.x * <OWN>u;
+    let column = id.x * <OUTPUTS>u;
     let row = id.y * <ROWS>u;
     if column >= sizes.outputs {
         return;
     }
-    // The last row and column stand for those behind them: they are written several times.
+    // Rows and columns past the end repeat the last one, which is then stored several times.
 //% for r in ROWS
     let x<r> = min(row + <r>u, sizes.rows - 1u) * sizes.pairs;
 //% end
-//% for c in OWN
+//% for c in OUTPUTS
     let column<c> = min(column + <c>u, sizes.outputs - 1u);
 //% if GATED
     let column<4 + c> = sizes.outputs + column<c>;
@@ -63,7 +66,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let blocks = sizes.pairs / 16u;
     for (var block = 0u; block < blocks; block++) {
 //% for c in COLUMNS
-        let scale<c> = scale_of(column<c> * blocks + block);
+        let scale<c> = block_scale(column<c> * blocks + block);
 //% if Q8
         let w<c> = column<c> * 8u * blocks;
 //% else
@@ -81,7 +84,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             let shift = 8u * (i % 4u);
 //% for c in COLUMNS
             let n<c> = w[w<c> + i / 4u] >> shift;
-            // Signed numbers become floats more quickly.
+            // Signed integers convert to floats faster.
             let p<c> = vec2f(f32(i32(n<c> & 15u)), 0.0625 * f32(i32(n<c> & 240u)));
             let v<c> = (p<c> - 8.0) * scale<c>;
 //% end
@@ -117,11 +120,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let step = column_step();
 //% for r in ROWS
     let out<r> = row_start(min(row + <r>u, sizes.rows - 1u));
-//% for c in OWN
+//% for c in OUTPUTS
 //% if GATED
-    put(out<r> + column<c> * step, sum<r>_<c>, sum<r>_<4 + c>);
+    store_output(out<r> + column<c> * step, sum<r>_<c>, sum<r>_<4 + c>);
 //% else
-    put(out<r> + column<c> * step, sum<r>_<c>, 0.0);
+    store_output(out<r> + column<c> * step, sum<r>_<c>, 0.0);
 //% end
 //% end
 //% end

@@ -1,13 +1,15 @@
-// Linear layer whose input and weight lie in panels (panels.wgsl): the same function as linear.wgsl, whose head
-// describes it.
+// Linear layer on packed panels (pack_panels.wgsl): the same function as linear.wgsl, whose header describes it.
 //
-// Layouts, contiguous: x [row panels, in / 2, 16], w [column panels, in / 2, 16]; bias, residual and y as put.wgsl says.
+// Layouts, contiguous: x [row panels, in / 2, 16], w [column panels, in / 2, 16]; bias, residual and y as in
+//   store_output.wgsl.
 // Bindings: 0 x, 1 w, then bias (BIAS), residual (RESIDUAL), then y, then the sizes.
-// Template: WIDTH (invocations of a workgroup, 1 to 256); FOUR, EIGHT, OWN (4, 8; 8, or 4 with GATED); BIAS,
-//   RESIDUAL, CHANNELS, GATED and at most one of SILU, GELU (0 or 1); AT_BIAS, AT_RESIDUAL, AT_Y (bindings).
-// A thread makes the products of two panels, whose numbers it reads one behind the other: on a software adapter that is
-// a sixth faster than reading them from 16 rows, and more than makes up for the laying where rows are many.
-// Workgroup memory: none. Features: none. Needs activation.wgsl and put.wgsl. Without it: linear.wgsl.
+// Template: WORKGROUP_SIZE (1 to 256); FOUR, EIGHT, OUTPUTS (4, 8; 8, or 4 with GATED); BIAS, RESIDUAL, CHANNELS, GATED
+//   and at most one of SILU, GELU (0 or 1); AT_BIAS, AT_RESIDUAL, AT_Y (bindings).
+// Each thread multiplies two panels, which it reads sequentially: on a software adapter that is a sixth faster than
+// reading 16 rows, which outweighs the packing where there are many rows. Workgroup memory: none. Features: none.
+// Fallback: linear.wgsl.
+
+//% include store_output.wgsl
 
 struct Sizes { rows: u32, outputs: u32, pairs: u32, area: u32 }
 
@@ -22,17 +24,17 @@ struct Sizes { rows: u32, outputs: u32, pairs: u32, area: u32 }
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<f32>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let row = id.y * 8u;
-    let column = id.x * <OWN>u;
+    let column = id.x * <OUTPUTS>u;
     if column >= sizes.outputs {
         return;
     }
     let x_at = id.y * sizes.pairs;
     let w_at = id.x * sizes.pairs;
-    // The last row and column stand for those behind them: they are written several times.
-//% for c in OWN
+    // Rows and columns past the end repeat the last one, which is then stored several times.
+//% for c in OUTPUTS
     let column<c> = min(column + <c>u, sizes.outputs - 1u);
 //% if GATED
     let column<4 + c> = sizes.outputs + column<c>;
@@ -74,11 +76,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let step = column_step();
 //% for r in EIGHT
     let out<r> = row_start(min(row + <r>u, sizes.rows - 1u));
-//% for c in OWN
+//% for c in OUTPUTS
 //% if GATED
-    put(out<r> + column<c> * step, sum<r>_<c>, sum<r>_<4 + c>);
+    store_output(out<r> + column<c> * step, sum<r>_<c>, sum<r>_<4 + c>);
 //% else
-    put(out<r> + column<c> * step, sum<r>_<c>, 0.0);
+    store_output(out<r> + column<c> * step, sum<r>_<c>, 0.0);
 //% end
 //% end
 //% end

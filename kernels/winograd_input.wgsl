@@ -13,11 +13,10 @@
 // Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.
 //
 // Layouts, contiguous: x [batch, in, rows, columns], v [36, in, room], where tile t = (n tile_rows + r)
-//   tile_columns + c and room is the number of tiles rounded up. What lies behind the last tile is not written.
+//   tile_columns + c and room is the number of tiles rounded up. Elements past the last tile are not stored.
 // Bindings: 0 x, 1 v, 2 the sizes.
-// Template: SIX (6), WIDTH (invocations of a workgroup, 1 to 256).
-// A thread makes a tile of a channel. Workgroup memory: none. Features: none.
-// Without the four kernels: conv2d.wgsl.
+// Template: SIX (6), WORKGROUP_SIZE (1 to 256).
+// One thread per tile and channel. Workgroup memory: none. Features: none. Fallback for the four kernels: conv2d.wgsl.
 
 struct Sizes {
     inputs: u32, rows: u32, columns: u32, tile_rows: u32,
@@ -30,7 +29,7 @@ struct Sizes {
 
 const s = 0.70710678118654752;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let tile = id.x;
     if tile >= sizes.tiles {
@@ -39,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let each = sizes.tile_rows * sizes.tile_columns;
     let place = tile % each;
     let plane = (tile / each * sizes.inputs + id.y) * sizes.rows;
-    // Minus one becomes a large number.
+    // -1 wraps to a large index.
     let row = place / sizes.tile_columns * 4u - 1u;
     let column = place % sizes.tile_columns * 4u - 1u;
 //% for a in SIX

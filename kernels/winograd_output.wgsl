@@ -1,4 +1,4 @@
-// The outputs of Winograd's F(4x4, 3x3), last of four kernels (the first tells more):
+// The outputs of Winograd's F(4x4, 3x3), last of four kernels (winograd_input.wgsl has more):
 //
 //   y[n, o, 4 r + a, 4 c + b] = (A m[., o, t] A^T)[a, b] + bias[o] + shift[n, o] + residual[n, o, 4 r + a, 4 c + b]
 //
@@ -10,10 +10,9 @@
 // Layouts, contiguous: m [36, out_room, room], bias [out], shift [batch, out], residual and y [batch, out, rows,
 //   columns], tiles t as in the first kernel.
 // Bindings: 0 m, then bias (BIAS), shift (SHIFT), residual (RESIDUAL), then y, then the sizes.
-// Template: FOUR, SIX (4, 6), WIDTH (invocations of a workgroup, 1 to 256); BIAS, SHIFT, RESIDUAL (0 or 1);
+// Template: FOUR, SIX (4, 6), WORKGROUP_SIZE (1 to 256); BIAS, SHIFT, RESIDUAL (0 or 1);
 //   AT_BIAS, AT_SHIFT, AT_RESIDUAL, AT_Y (bindings).
-// A thread makes a tile of a channel. Workgroup memory: none. Features: none.
-// Without the four kernels: conv2d.wgsl.
+// One thread per tile and channel. Workgroup memory: none. Features: none. Fallback for the four kernels: conv2d.wgsl.
 
 struct Sizes {
     outputs: u32, out_room: u32, rows: u32, columns: u32,
@@ -35,7 +34,7 @@ struct Sizes {
 
 const s = 0.70710678118654752;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let tile = id.x;
     if tile >= sizes.tiles {

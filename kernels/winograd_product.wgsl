@@ -1,14 +1,13 @@
-// The products of Winograd's F(4x4, 3x3), third of four kernels (the first tells more):
+// The products of Winograd's F(4x4, 3x3), third of four kernels (winograd_input.wgsl has more):
 //
 //   m[k, o, t] = sum over i of u[k, i, o] v[k, i, t]
 //
 // Layouts, contiguous: u [36, in, 8 eights], v [36, in, 16 sixteens], m [36, 8 eights, 16 sixteens].
 // Bindings: 0 u, 1 v, 2 m, 3 the sizes.
-// Template: FOUR, EIGHT (4, 8), WIDTH (invocations of a workgroup, 1 to 256).
-// A thread makes 8 outputs of 16 tiles, whose 24 factors serve 128 products: on a software adapter, reading a
-// number costs as much as several products. Larger tiles, and several steps at once, are up to twice as slow
-// there: their code is too long. Workgroup memory: none. Features: none.
-// Without the four kernels: conv2d.wgsl.
+// Template: FOUR, EIGHT (4, 8), WORKGROUP_SIZE (1 to 256).
+// Register-tiled: each thread computes 8 outputs of 16 tiles, so that 24 loads serve 128 products: on a software adapter a
+// load costs as much as several products. Larger tiles and unrolling are up to twice as slow there, since the code
+// becomes too long. Workgroup memory: none. Features: none. Fallback for the four kernels: conv2d.wgsl.
 
 struct Sizes { inputs: u32, eights: u32, sixteens: u32, unused: u32 }
 
@@ -17,7 +16,7 @@ struct Sizes { inputs: u32, eights: u32, sixteens: u32, unused: u32 }
 @group(0) @binding(2) var<storage, read_write> m: array<mat4x4f>;
 @group(0) @binding(3) var<uniform> sizes: Sizes;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let eights = sizes.eights;
     let sixteens = sizes.sixteens;

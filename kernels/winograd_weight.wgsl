@@ -1,4 +1,4 @@
-// The weights of a 3 by 3 convolution for Winograd's F(4x4, 3x3), second of four kernels (the first tells more):
+// The weights of a 3 by 3 convolution for Winograd's F(4x4, 3x3), second of four kernels (winograd_input.wgsl has more):
 //
 //   u[k, i, o] = (G g G^T)[k], g[a, b] = w[a, b, i, o]
 //
@@ -10,12 +10,13 @@
 //         0     0     1
 //
 // Layouts, contiguous: w and its scales as conv2d.wgsl has them, u [36, in, room], where room is out rounded up.
-//   What lies behind the last output is not written. out is a multiple of 4.
+//   Elements past the last output are not stored. out is a multiple of 4.
 // Bindings: 0 w, then scales (Q8, Q4), then u, then the sizes.
-// Template: THREE, SIX (3, 6), WIDTH (invocations of a workgroup, 1 to 256); at most one of F16, Q8, Q4 (0 or 1);
-//   BLOCKS (Q8 or Q4).
-// A thread makes four outputs of an input. Workgroup memory: none. Features: none. Needs unpack.wgsl.
-// Without the four kernels: conv2d.wgsl.
+// Template: THREE, SIX (3, 6), WORKGROUP_SIZE (1 to 256); at most one of F16, Q8, Q4 (0 or 1); BLOCKS (Q8 or Q4).
+// Each thread computes four outputs of an input. Workgroup memory: none. Features: none.
+// Fallback for the four kernels: conv2d.wgsl.
+
+//% include unpack.wgsl
 
 struct Sizes { inputs: u32, quads: u32, room: u32, unused: u32 }
 
@@ -34,7 +35,7 @@ struct Sizes { inputs: u32, quads: u32, room: u32, unused: u32 }
 
 const s = 0.70710678118654752;
 
-@compute @workgroup_size(<WIDTH>)
+@compute @workgroup_size(<WORKGROUP_SIZE>)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= sizes.quads {
         return;
@@ -44,9 +45,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let at<a>_<b> = ((3u * <a>u + <b>u) * sizes.inputs + id.y) * sizes.quads + id.x;
 //% if BLOCKS
     let block<a>_<b> = (9u * id.y + 3u * <a>u + <b>u) / 32u * sizes.quads + id.x;
-    let g<a>_<b> = weights(at<a>_<b>) * scales[block<a>_<b>];
+    let g<a>_<b> = unpack_weights(at<a>_<b>) * scales[block<a>_<b>];
 //% else
-    let g<a>_<b> = weights(at<a>_<b>);
+    let g<a>_<b> = unpack_weights(at<a>_<b>);
 //% end
 //% end
     let p<a> = -(2.0 * g<a>_0 + g<a>_2) / 3.0;

@@ -94,10 +94,10 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
     }
 }
 
-/// The GPU device, once its kernels have been chosen.
+/// The GPU device, once its kernels are selected.
 #[cfg(feature = "wgpu")]
 fn prepared(adapter: String) -> Result<Device> {
-    pollster::block_on(crate::ops::try_kernels(&Default::default()))?;
+    pollster::block_on(crate::ops::select_kernels(&Default::default(), None))?;
     Ok(Device::Wgpu { adapter })
 }
 

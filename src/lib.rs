@@ -7,15 +7,14 @@
 //! ```no_run
 //! # #[cfg(feature = "cli")]
 //! # fn main() -> art2mus::Result<()> {
-//! use art2mus::{image, ops::Cpu, pipeline::{Pipeline, Request, Settings}, weights::{Bundle, Location}};
+//! use art2mus::{image, ops::Cpu, systems::art_to_mus::{ArtToMus, Request, Settings}, weights::{Bundle, Location}};
 //!
 //! let bytes = std::fs::read("painting.jpg").expect("a picture");
 //! let picture = image::decode(&bytes)?;
 //! let bundle = pollster::block_on(Bundle::open(Location::Folder("bundle".into())))?;
-//! let settings = Settings::from_defaults(&bundle.manifest().defaults, 1)?;
-//! let request = Request { settings, latents: None, audio_tokens: None, text: None, trace: false };
-//! let pipeline = Pipeline::<Cpu>::new(bundle, Default::default())?;
-//! let music = pollster::block_on(pipeline.generate(&picture, &request, &mut ()))?;
+//! let system = ArtToMus::<Cpu>::new(bundle, Default::default())?;
+//! let request = Request::new(Settings::from_defaults(system.defaults(), 1));
+//! let music = pollster::block_on(system.generate(&picture, &request, &mut ()))?;
 //! println!("{} samples", music.pieces[0].samples.len());
 //! # Ok(())
 //! # }
@@ -61,6 +60,12 @@ pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod pipeline;
+pub mod protocol;
+pub mod quant;
+pub mod random;
+pub mod systems;
+mod task;
+pub mod tensors;
 #[cfg(feature = "cli")]
 pub mod text;
 #[cfg(feature = "train")]

@@ -18,7 +18,8 @@ use crate::{
         trace::Trace,
     },
     ops::Kernels,
-    pipeline::{HostTensor, TextConditions, config, kind, read, stage},
+    systems::art_to_mus::{TextConditions, config, kind, stage},
+    tensors::{HostTensor, read},
     weights::{Bundle, NegativePrefix},
 };
 

@@ -19,7 +19,7 @@ use art2mus::{
         vae::{VaeConfig, VaeEncoder},
     },
     ops::Cpu,
-    pipeline::{HostTensor, upload},
+    tensors::HostTensor,
     text::{TextEncoders, TextTokenizer},
     weights::NegativePrefix,
 };
@@ -93,7 +93,7 @@ fn aligners_of_every_published_form() {
         let config = AlignerConfig::infer(|name| checkpoint.shape(name), 24).unwrap();
         assert_eq!(config.tokens, tokens, "{file}");
         let aligner = Aligner::<Cpu>::load(&Params::new(&checkpoint, &device), &config).unwrap();
-        let embedding = upload(&reference.tensor(embedding), &device).unwrap();
+        let embedding = reference.tensor(embedding).upload(&device).unwrap();
         let name = file.split('.').next().unwrap();
         check(name, &reference.tensor(name), aligner.forward(embedding));
     }
@@ -250,7 +250,7 @@ fn audio_trunk() {
         shape: vec![3, 1, 128, 204],
         values: art2mus::audio::fbank::clips(&wave, 16_000).unwrap(),
     };
-    let clips: Tensor<Cpu, 4> = upload(&clips, &device).unwrap();
+    let clips: Tensor<Cpu, 4> = clips.upload(&device).unwrap();
     let vector = trunk.forward(clips.clone(), &mut Trace::off());
     check(
         "audio.embedding",
@@ -296,7 +296,7 @@ fn vae_encoder() {
     let config: VaeConfig = config("audioldm2-tiny/vae/config.json", None);
     let encoder = VaeEncoder::<Cpu>::load(&Params::new(&checkpoint, &device), &config).unwrap();
     let mut trace = Trace::new(true);
-    let input = upload(&reference.tensor("vae.input"), &device).unwrap();
+    let input = reference.tensor("vae.input").upload(&device).unwrap();
     let moments = encoder.encode(input, &mut trace);
     check_trace(&reference, trace, "", 5);
     // Without noise a sample is the mean.
@@ -320,7 +320,7 @@ fn clip_in_openai_names() {
     for file in ["clip-tiny", "clip-tiny-openai.safetensors"] {
         let checkpoint = open(file, names::clip);
         let tower = ClipVision::<Cpu>::load(&Params::new(&checkpoint, &device), &config).unwrap();
-        let pixels = upload(&pixels, &device).unwrap();
+        let pixels = pixels.upload(&device).unwrap();
         let embedding = tower.forward(pixels, &mut Trace::off());
         check(file, &reference.tensor("image.embedding"), embedding);
     }

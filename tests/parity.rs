@@ -11,11 +11,11 @@ use art2mus::{
     device::{DeviceChoice, choose},
     diffusion::SchedulerKind,
     evaluate::apart,
-    ops::{Cpu, Gpu, Kernels, chosen_kernels},
-    pipeline::{Output, Pipeline, Request, Settings},
+    ops::{Cpu, Gpu, Kernels},
+    systems::art_to_mus::{ArtToMus, Output, Request, Settings},
     weights::{Bundle, Location},
 };
-use common::{Fixture, fixture, relative_error};
+use common::{Fixture, fixture, relative_error, skipped};
 
 const CPU_BOUND: f64 = 1e-3;
 const GPU_BOUND: f64 = 2e-3;
@@ -67,15 +67,13 @@ fn generate<B: Kernels>(case: &Case, settings: Settings, dtype: &str) -> Output 
     let bytes = std::fs::read(fixture("picture.png")).unwrap();
     let picture = art2mus::image::decode(&bytes).unwrap();
     let bundle = pollster::block_on(Bundle::open(Location::Folder(bundle))).unwrap();
-    let pipeline = Pipeline::<B>::new(bundle, Default::default()).unwrap();
+    let system = ArtToMus::<B>::new(bundle, Default::default()).unwrap();
     let request = Request {
-        settings,
         latents: Some(reference.tensor("latents.initial")),
-        audio_tokens: None,
-        text: None,
         trace: true,
+        ..Request::new(settings)
     };
-    pollster::block_on(pipeline.generate(&picture, &request, &mut ())).unwrap()
+    pollster::block_on(system.generate(&picture, &request, &mut ())).unwrap()
 }
 
 /// Compares every tensor of the reference that `wanted` accepts; returns how many there were.
@@ -112,7 +110,7 @@ fn check_dpm<B: Kernels>(bound: f64) {
 
 /// What may differ with the kernels that were chosen for the GPU.
 fn gpu_bound() -> f64 {
-    if chosen_kernels().contains("f16") {
+    if Gpu::kernels(&Default::default()).contains("f16") {
         return F16_BOUND;
     }
     GPU_BOUND
@@ -127,7 +125,7 @@ fn gpu_is_missing() -> bool {
             std::env::var_os("ART2MUS_REQUIRE_GPU").is_none(),
             "no Vulkan device answers"
         );
-        eprintln!("skipped: no Vulkan device answers");
+        skipped("no Vulkan device answers");
     }
     missing
 }

@@ -223,5 +223,5 @@ fn faults_are_told_in_one_sentence() {
         "cpu",
     ];
     let said = run(&arguments, false);
-    assert!(said.contains("--learn"), "{said}");
+    assert!(said.contains("--training"), "{said}");
 }

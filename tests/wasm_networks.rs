@@ -12,11 +12,10 @@ use art2mus::{
         vae::{VaeConfig, VaeDecoder},
     },
     ops::{
-        Activation, After, Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, Packed, PackedValues,
-        WeightRef,
+        Activation, Conv1dGeometry, Conv2dGeometry, Cpu, Epilogue, Gpu, Kernels, Packed, WeightRef,
     },
-    pipeline::read,
-    weights::Encoding,
+    quant::{Encoding, PackedValues},
+    tensors::read,
 };
 use burn::tensor::{Tensor, TensorData};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -28,7 +27,7 @@ const BOUND: f64 = 2e-3;
 
 /// Numbers without a pattern, in -1..1, the same everywhere.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    art2mus::diffusion::initial_noise(seed, 0, count)
+    art2mus::random::standard_normal(seed, 0, count)
 }
 
 fn tensor<B: Kernels, const D: usize>(
@@ -73,10 +72,10 @@ async fn linear_agrees_with_a_loop() {
             expected[row * outputs + output] = b[output] + products.sum::<f32>();
         }
     }
-    let found = Cpu::project(
+    let found = <Cpu as Kernels>::linear(
         tensor::<Cpu, 2>([rows, inputs], 1, &device),
-        WeightRef::Plain(tensor([outputs, inputs], 2, &device)),
-        After::bias(Some(tensor([outputs], 3, &device))),
+        WeightRef::Dense(tensor([outputs, inputs], 2, &device)),
+        Epilogue::bias(Some(tensor([outputs], 3, &device))),
     );
     assert!(relative_error(&expected, &read(found).await.unwrap()) < 1e-5);
 }
@@ -103,39 +102,39 @@ async fn operations_agree() {
     let gpu = &art2mus::web::gpu_device().await.unwrap();
     // Sizes that kernels take, and one that they leave.
     for inputs in [64, 65] {
-        on_both!("linear", gpu, |B, device| B::project(
+        on_both!("linear", gpu, |B, device| <B as Kernels>::linear(
             tensor::<B, 3>([2, 7, inputs], 1, device),
-            WeightRef::Plain(tensor([31, inputs], 2, device)),
-            After {
+            WeightRef::Dense(tensor([31, inputs], 2, device)),
+            Epilogue {
                 activation: Activation::Gelu,
                 residual: Some(tensor([2, 7, 31], 4, device)),
-                ..After::bias(Some(tensor([31], 3, device)))
+                ..Epilogue::bias(Some(tensor([31], 3, device)))
             },
         ));
     }
     for encoding in [Encoding::F16, Encoding::Q8, Encoding::Q4] {
         let (bytes, _) = encoding.encode(&numbers(12 * 288, 2)).unwrap();
         let values = encoding.split(bytes, 12 * 288).unwrap().unwrap();
-        on_both!("packed linear", gpu, |B, device| B::project(
+        on_both!("packed linear", gpu, |B, device| <B as Kernels>::linear(
             tensor::<B, 3>([2, 7, 288], 1, device),
             WeightRef::Packed(&Packed::linear(&values, [12, 288], device)),
-            After::bias(Some(tensor([12], 3, device))),
+            Epilogue::bias(Some(tensor([12], 3, device))),
         ));
         let same = Conv2dGeometry {
             stride: [1; 2],
             padding: [1; 2],
         };
-        on_both!("packed conv2d", gpu, |B, device| B::convolve_2d(
+        on_both!("packed conv2d", gpu, |B, device| <B as Kernels>::conv2d(
             tensor::<B, 4>([2, 32, 13, 8], 1, device),
             WeightRef::Packed(&Packed::convolution(&values, [12, 32, 3, 3], device)),
-            After {
+            Epilogue {
                 shift: Some(tensor([2, 12], 4, device)),
-                ..After::bias(Some(tensor([12], 3, device)))
+                ..Epilogue::bias(Some(tensor([12], 3, device)))
             },
             same,
         ));
     }
-    on_both!("attention", gpu, |B, device| B::attend(
+    on_both!("attention", gpu, |B, device| <B as Kernels>::attention(
         tensor::<B, 4>([2, 3, 17, 8], 1, device),
         tensor([2, 3, 9, 8], 2, device),
         tensor([2, 3, 9, 8], 3, device),
@@ -147,18 +146,18 @@ async fn operations_agree() {
             stride: [stride; 2],
             padding: [1; 2],
         };
-        on_both!("conv2d", gpu, |B, device| B::convolve_2d(
+        on_both!("conv2d", gpu, |B, device| <B as Kernels>::conv2d(
             tensor::<B, 4>([2, 6, 13, 8], 1, device),
-            WeightRef::Plain(tensor([10, 6, 3, 3], 2, device)),
-            After::bias(Some(tensor([10], 3, device))),
+            WeightRef::Dense(tensor([10, 6, 3, 3], 2, device)),
+            Epilogue::bias(Some(tensor([10], 3, device))),
             geometry,
         ));
         let values = PackedValues::of(&numbers(12 * 6 * 9, 2));
         on_both!("conv2d of outputs in fours", gpu, |B, device| {
-            B::convolve_2d(
+            <B as Kernels>::conv2d(
                 tensor::<B, 4>([2, 6, 13, 8], 1, device),
                 WeightRef::Packed(&Packed::convolution(&values, [12, 6, 3, 3], device)),
-                After::bias(Some(tensor([12], 3, device))),
+                Epilogue::bias(Some(tensor([12], 3, device))),
                 geometry,
             )
         });
@@ -169,10 +168,10 @@ async fn operations_agree() {
         dilation: 3,
     };
     let values = PackedValues::of(&numbers(8 * 6 * 7, 2));
-    on_both!("conv1d", gpu, |B, device| B::convolve_1d(
+    on_both!("conv1d", gpu, |B, device| <B as Kernels>::conv1d(
         tensor::<B, 3>([1, 6, 50], 1, device),
         WeightRef::Packed(&Packed::convolution(&values, [8, 6, 1, 7], device)),
-        After::bias(Some(tensor([8], 3, device))),
+        Epilogue::bias(Some(tensor([8], 3, device))),
         dilated,
     ));
     let upsampling = Conv1dGeometry {
@@ -181,14 +180,14 @@ async fn operations_agree() {
         dilation: 1,
     };
     on_both!("transposed conv1d", gpu, |B, device| {
-        B::convolve_transposed_1d(
+        <B as Kernels>::conv_transpose1d(
             tensor::<B, 3>([1, 6, 21], 1, device),
-            WeightRef::Plain(tensor([4, 6, 16], 2, device)),
+            WeightRef::Dense(tensor([4, 6, 16], 2, device)),
             Some(tensor([4], 3, device)),
             upsampling,
         )
     });
-    on_both!("group norm", gpu, |B, device| B::normalise_groups(
+    on_both!("group norm", gpu, |B, device| B::group_norm(
         tensor::<B, 4>([2, 12, 5, 7], 1, device),
         3,
         tensor([12], 2, device),
@@ -196,7 +195,7 @@ async fn operations_agree() {
         1e-5,
         Activation::Silu,
     ));
-    on_both!("layer norm", gpu, |B, device| B::normalise_rows(
+    on_both!("layer norm", gpu, |B, device| <B as Kernels>::layer_norm(
         tensor::<B, 3>([2, 9, 40], 1, device),
         tensor([40], 2, device),
         tensor([40], 3, device),

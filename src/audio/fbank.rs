@@ -1,13 +1,15 @@
 //! What ImageBind's audio trunk takes: three clips of two seconds as Kaldi log filterbanks.
 //!
-//! After ImageBind's `data.py` and `torchaudio.compliance.kaldi.fbank` with `htk_compat`, a Hann
+//! Epilogue ImageBind's `data.py` and `torchaudio.compliance.kaldi.fbank` with `htk_compat`, a Hann
 //! window and no dither.
 
 use std::{f64::consts::PI, ops::Range, sync::Arc};
 
 use realfft::{RealFftPlanner, RealToComplex};
 
-use super::{SAMPLE_RATE, check_finite, resample::resample, transform_failed};
+use super::{
+    SAMPLE_RATE, check_finite, filterbank::Filterbank, resample::resample, transform_failed,
+};
 use crate::{Error, Result};
 
 /// The clips of a sound.
@@ -63,10 +65,10 @@ pub fn clips(samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
             "give a longer one, best 10 seconds",
         ));
     }
-    let bank = Filterbank::new();
+    let plan = Plan::new();
     let mut out: Vec<f32> = Vec::with_capacity(CLIPS * MEL_BINS * FRAMES);
     for i in 0..CLIPS {
-        out.extend(bank.clip(&samples[bounds(samples.len(), i)])?);
+        out.extend(plan.clip(&samples[bounds(samples.len(), i)])?);
     }
     Ok(out)
 }
@@ -83,16 +85,15 @@ fn bounds(samples: usize, i: usize) -> Range<usize> {
     }
 }
 
-/// The constants of the filterbank.
-struct Filterbank {
+/// What is the same for every clip.
+struct Plan {
     fft: Arc<dyn RealToComplex<f64>>,
     /// The symmetric Hann window.
     window: Vec<f64>,
-    /// For each band the first FFT bin and the weights from there on.
-    bands: Vec<(usize, Vec<f64>)>,
+    bank: Filterbank,
 }
 
-impl Filterbank {
+impl Plan {
     fn new() -> Self {
         let turn = 2.0 * PI / (WINDOW - 1) as f64;
         Self {
@@ -100,7 +101,7 @@ impl Filterbank {
             window: (0..WINDOW)
                 .map(|n| 0.5 - 0.5 * (turn * n as f64).cos())
                 .collect(),
-            bands: bands(),
+            bank: Filterbank::kaldi(FFT, SAMPLE_RATE as usize, MEL_BINS, [LOWEST_HZ, HIGHEST_HZ]),
         }
     }
 
@@ -118,9 +119,8 @@ impl Filterbank {
             self.fft
                 .process_with_scratch(&mut input, &mut spectrum, &mut scratch)
                 .map_err(transform_failed)?;
-            for (m, (first, weights)) in self.bands.iter().enumerate() {
-                let bins = spectrum[*first..].iter();
-                let energy: f64 = bins.zip(weights).map(|(x, w)| x.norm_sqr() * w).sum();
+            let energies = self.bank.sums(&spectrum, |x| x.norm_sqr());
+            for (m, energy) in energies.enumerate() {
                 out[m * FRAMES + t] = normalise(energy.max(FLOOR).ln());
             }
         }
@@ -138,38 +138,6 @@ impl Filterbank {
             before = x;
         }
     }
-}
-
-/// The triangles, in mel and not scaled by area; the bin at the Nyquist frequency has no weight.
-fn bands() -> Vec<(usize, Vec<f64>)> {
-    let mel = |hz: f64| 1127.0 * (hz / 700.0).ln_1p();
-    let low = mel(LOWEST_HZ);
-    let step = (mel(HIGHEST_HZ) - low) / (MEL_BINS + 1) as f64;
-    let bin = f64::from(SAMPLE_RATE) / FFT as f64;
-    (0..MEL_BINS)
-        .map(|i| {
-            let edge = |n: usize| low + (i + n) as f64 * step;
-            let (left, centre, right) = (edge(0), edge(1), edge(2));
-            let weights = (0..FFT / 2).map(|k| {
-                let m = mel(bin * k as f64);
-                let rising = (m - left) / (centre - left);
-                let falling = (right - m) / (right - centre);
-                rising.min(falling).max(0.0)
-            });
-            nonzero(weights)
-        })
-        .collect()
-}
-
-/// The stretch of weights that are not 0, and where it starts.
-pub(super) fn nonzero(weights: impl Iterator<Item = f64>) -> (usize, Vec<f64>) {
-    let weights: Vec<f64> = weights.collect();
-    let first = weights.iter().position(|w| *w != 0.0).unwrap_or(0);
-    let end = weights
-        .iter()
-        .rposition(|w| *w != 0.0)
-        .map_or(first, |last| last + 1);
-    (first, weights[first..end].to_vec())
 }
 
 fn normalise(value: f64) -> f32 {

@@ -5,7 +5,7 @@
 //! [`MelSpectrogram::compute`], [`fit`] to `frames * 64` values.
 //! [`MelSpectrogram::training_item`] does all but the excerpt.
 
-use super::{SAMPLE_RATE, fbank::nonzero, peak, stft::Stft};
+use super::{SAMPLE_RATE, filterbank::Filterbank, peak, stft::Stft};
 use crate::Result;
 
 /// The mel bands.
@@ -63,6 +63,11 @@ pub fn fit(values: &[f32], length: usize) -> Vec<f32> {
     values
 }
 
+/// The filterbank of [`MelSpectrogram`] for frames of `n_fft` samples: 64 bands up to half the sampling rate.
+pub fn filterbank(n_fft: usize, sample_rate: usize) -> Filterbank {
+    Filterbank::slaney(n_fft, sample_rate, MEL_BINS)
+}
+
 /// The log-mel spectrogram: what is the same for every sound, made once.
 ///
 /// Frames of 1024 samples every 160 around the sample they stand for (the signal is mirrored at its
@@ -79,8 +84,7 @@ pub fn fit(values: &[f32], length: usize) -> Vec<f32> {
 #[derive(Debug, Clone)]
 pub struct MelSpectrogram {
     stft: Stft,
-    /// For each band the first FFT bin and the weights from there on.
-    bands: Vec<(usize, Vec<f64>)>,
+    bank: Filterbank,
 }
 
 impl Default for MelSpectrogram {
@@ -94,7 +98,7 @@ impl MelSpectrogram {
     pub fn new() -> Self {
         Self {
             stft: Stft::new(FFT, HOP),
-            bands: bands(FFT, SAMPLE_RATE as usize),
+            bank: filterbank(FFT, SAMPLE_RATE as usize),
         }
     }
 
@@ -104,11 +108,8 @@ impl MelSpectrogram {
     pub fn compute(&self, samples: &[f32]) -> Result<Vec<f32>> {
         let mut out = Vec::with_capacity((1 + samples.len() / HOP) * MEL_BINS);
         self.stft.each(samples, |spectrum| {
-            out.extend(self.bands.iter().map(|(first, weights)| {
-                let bins = spectrum[*first..].iter();
-                let sum: f64 = bins.zip(weights).map(|(x, w)| x.norm() * w).sum();
-                sum.max(FLOOR).ln() as f32
-            }));
+            let sums = self.bank.sums(spectrum, |x| x.norm());
+            out.extend(sums.map(|sum| sum.max(FLOOR).ln() as f32));
         })?;
         Ok(out)
     }
@@ -123,51 +124,6 @@ impl MelSpectrogram {
             &self.compute(&samples)?,
             frames.saturating_mul(MEL_BINS),
         ))
-    }
-}
-
-/// The triangles: for each band the first FFT bin and the weights from there on. In Hz between edges that are evenly spaced in mel, each with area 1.
-pub(super) fn bands(n_fft: usize, sample_rate: usize) -> Vec<(usize, Vec<f64>)> {
-    let top = slaney_mel(sample_rate as f64 / 2.0);
-    let edge = |n: usize| slaney_hz(top * n as f64 / (MEL_BINS + 1) as f64);
-    let bin = sample_rate as f64 / n_fft as f64;
-    (0..MEL_BINS)
-        .map(|i| {
-            let (left, centre, right) = (edge(i), edge(i + 1), edge(i + 2));
-            let weights = (0..=n_fft / 2).map(|k| {
-                let f = bin * k as f64;
-                let rising = (f - left) / (centre - left);
-                let falling = (right - f) / (right - centre);
-                rising.min(falling).max(0.0) * 2.0 / (right - left)
-            });
-            nonzero(weights)
-        })
-        .collect()
-}
-
-/// Slaney's mel scale is linear to 1000 Hz (15 mel) and logarithmic above.
-const LINEAR_STEP: f64 = 200.0 / 3.0;
-const CORNER_HZ: f64 = 1000.0;
-const CORNER_MEL: f64 = 15.0;
-
-/// The width of a mel above the corner, in natural logarithms of Hz.
-fn log_step() -> f64 {
-    6.4_f64.ln() / 27.0
-}
-
-fn slaney_mel(hz: f64) -> f64 {
-    if hz < CORNER_HZ {
-        hz / LINEAR_STEP
-    } else {
-        CORNER_MEL + (hz / CORNER_HZ).ln() / log_step()
-    }
-}
-
-fn slaney_hz(mel: f64) -> f64 {
-    if mel < CORNER_MEL {
-        mel * LINEAR_STEP
-    } else {
-        CORNER_HZ * ((mel - CORNER_MEL) * log_step()).exp()
     }
 }
 

@@ -4,6 +4,7 @@
 //! scale is ±1, and one `Vec` is one channel. Sums run in `f64`.
 
 pub mod fbank;
+pub mod filterbank;
 pub mod mel;
 pub mod resample;
 pub mod stft;

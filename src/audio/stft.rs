@@ -4,7 +4,7 @@ use std::{f64::consts::PI, fmt, sync::Arc};
 
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 
-use super::{check_finite, mel, transform_failed};
+use super::{check_finite, transform_failed};
 use crate::{Error, Result};
 
 /// The periodic Hann window of `length` samples.
@@ -132,70 +132,6 @@ pub fn envelope(n_fft: usize, hop: usize, frames: usize) -> Vec<f32> {
     inside.map(|sum| sum.max(1e-3) as f32).collect()
 }
 
-/// The filterbank of [`mel`] as a matrix `[bins, mel bins]`.
-pub fn mel_matrix(n_fft: usize, sample_rate: usize) -> Vec<f32> {
-    let bands = mel::bands(n_fft, sample_rate);
-    let bins = n_fft / 2 + 1;
-    let mut matrix = vec![0.0; bins * bands.len()];
-    for (band, (first, weights)) in bands.iter().enumerate() {
-        for (i, weight) in weights.iter().enumerate() {
-            matrix[(first + i) * bands.len() + band] = *weight as f32;
-        }
-    }
-    matrix
-}
-
-/// The Moore-Penrose inverse of the filterbank, `A^T (A A^T)^-1` for `A [mel bins, bins]`, as a
-/// matrix `[mel bins, bins]` that magnitudes in mel bands are multiplied with from the left.
-pub fn mel_pseudo_inverse(n_fft: usize, sample_rate: usize) -> Result<Vec<f32>> {
-    let bands = mel::bands(n_fft, sample_rate);
-    let (count, bins) = (bands.len(), n_fft / 2 + 1);
-    let mut a = vec![vec![0.0; bins]; count];
-    for (row, (first, weights)) in a.iter_mut().zip(&bands) {
-        row[*first..first + weights.len()].copy_from_slice(weights);
-    }
-    let dot = |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(x, y)| x * y).sum() };
-    let mut gram: Vec<Vec<f64>> = a
-        .iter()
-        .map(|x| a.iter().map(|y| dot(x, y)).collect())
-        .collect();
-    cholesky(&mut gram)
-        .ok_or_else(|| Error::internal("the filterbank has bands that no bin belongs to"))?;
-    // Column by column: the solution of (A A^T) x = column of A.
-    let mut inverse = vec![0.0; count * bins];
-    for bin in 0..bins {
-        let mut x: Vec<f64> = a.iter().map(|row| row[bin]).collect();
-        for i in 0..count {
-            let known: f64 = dot(&gram[i][..i], &x[..i]);
-            x[i] = (x[i] - known) / gram[i][i];
-        }
-        for i in (0..count).rev() {
-            let known: f64 = (i + 1..count).map(|j| gram[j][i] * x[j]).sum();
-            x[i] = (x[i] - known) / gram[i][i];
-        }
-        for (band, value) in x.into_iter().enumerate() {
-            inverse[band * bins + bin] = value as f32;
-        }
-    }
-    Ok(inverse)
-}
-
-/// Puts the Cholesky factor of a symmetric matrix into its lower half; `None` if there is none.
-fn cholesky(matrix: &mut [Vec<f64>]) -> Option<()> {
-    for i in 0..matrix.len() {
-        for j in 0..=i {
-            let known: f64 = (0..j).map(|k| matrix[i][k] * matrix[j][k]).sum();
-            let rest = matrix[i][j] - known;
-            matrix[i][j] = if i == j {
-                (rest > 0.0).then(|| rest.sqrt())?
-            } else {
-                rest / matrix[j][j]
-            };
-        }
-    }
-    Some(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,22 +159,6 @@ mod tests {
             };
             assert!((column(k) - bin.re as f32).abs() < 1e-4);
             assert!((column(bins + k) - bin.im as f32).abs() < 1e-4);
-        }
-    }
-
-    #[test]
-    fn the_pseudo_inverse_keeps_mel_bands() {
-        let (n, rate) = (1024, 16_000);
-        let (matrix, inverse) = (mel_matrix(n, rate), mel_pseudo_inverse(n, rate).unwrap());
-        let (bins, bands) = (n / 2 + 1, mel::MEL_BINS);
-        for i in 0..bands {
-            for j in 0..bands {
-                let product: f64 = (0..bins)
-                    .map(|k| f64::from(inverse[i * bins + k]) * f64::from(matrix[k * bands + j]))
-                    .sum();
-                let expected = if i == j { 1.0 } else { 0.0 };
-                assert!((product - expected).abs() < 1e-4, "{i} {j} {product}");
-            }
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use super::Inputs;
 use crate::{
-    Result, diffusion::initial_noise, model::unet::UnetConfig, pipeline::HostTensor,
-    weights::Encoding,
+    Result, model::unet::UnetConfig, quant::Encoding, random::standard_normal, tensors::HostTensor,
 };
 
 /// One operation on tensors of one shape.
@@ -23,7 +22,7 @@ impl Case {
     pub fn inputs(&self) -> Inputs {
         let mut inputs = self.options.clone();
         for (seed, (name, shape)) in self.shapes.iter().enumerate() {
-            let values = initial_noise(seed as u64, 5, shape.iter().product());
+            let values = standard_normal(seed as u64, 5, shape.iter().product());
             let shape = shape.clone();
             inputs
                 .tensors

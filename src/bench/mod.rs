@@ -19,12 +19,9 @@ use crate::{
         trace::Trace,
         unet::{Context, Unet},
     },
-    ops::{
-        Activation, After, Conv1dGeometry, Conv2dGeometry, Kernels, Packed, PackedValues, Packing,
-        Weight, plain,
-    },
-    pipeline::{HostTensor, read, upload},
-    weights::Encoding,
+    ops::{Activation, Conv1dGeometry, Conv2dGeometry, Epilogue, Kernels, Packed, Weight, plain},
+    quant::{Encoding, PackedValues},
+    tensors::{HostTensor, read},
 };
 
 /// What an operation is run on.
@@ -128,17 +125,17 @@ impl<B: Kernels> Bench<'_, B> {
         let given = self.given::<2>("weight")?;
         let [outputs, inputs] = dims(given)?;
         let values = self.packed(given)?;
-        let weight: Weight<B, 2> = if self.packs() && values.packing != Packing::F32 {
+        let weight: Weight<B, 2> = if self.packs() && values.encoding != Encoding::F32 {
             Weight::Packed(Packed::linear(&values, [outputs, inputs], self.device))
         } else {
-            Weight::Plain(Param::from_tensor(self.decoded(given)?))
+            Weight::Dense(Param::from_tensor(self.decoded(given)?))
         };
         fits(x.dims()[1] == inputs && bias.dims()[0] == outputs)?;
         let rows = x.dims()[0];
-        let after = || After::bias(Some(bias.clone()));
+        let epilogue = || Epilogue::bias(Some(bias.clone()));
         let run = || match self.inputs.plain {
-            true => plain::linear(x.clone(), weight.get().unpack(), after()),
-            false => B::project(x.clone(), weight.get(), after()),
+            true => plain::linear(x.clone(), weight.get().unpack(), epilogue()),
+            false => <B as Kernels>::linear(x.clone(), weight.get(), epilogue()),
         };
         let work = product(&[2, rows, inputs, outputs]);
         self.time(run, work, values.elements.len() as u64).await
@@ -157,10 +154,10 @@ impl<B: Kernels> Bench<'_, B> {
         };
         let [batch, _, height, width] = x.dims();
         let pixels = batch * height * width / self.inputs.stride.pow(2).max(1);
-        let after = || After::bias(Some(bias.clone()));
+        let epilogue = || Epilogue::bias(Some(bias.clone()));
         let run = || match self.inputs.plain {
-            true => plain::conv2d(x.clone(), weight.get().unpack(), after(), geometry),
-            false => B::convolve_2d(x.clone(), weight.get(), after(), geometry),
+            true => plain::conv2d(x.clone(), weight.get().unpack(), epilogue(), geometry),
+            false => <B as Kernels>::conv2d(x.clone(), weight.get(), epilogue(), geometry),
         };
         let work = product(&[2, pixels, outputs, inputs, rows, columns]);
         self.time(run, work, 4 * given.values.len() as u64).await
@@ -179,10 +176,10 @@ impl<B: Kernels> Bench<'_, B> {
             dilation: self.inputs.dilation,
         };
         let [batch, _, samples] = x.dims();
-        let after = || After::bias(Some(bias.clone()));
+        let epilogue = || Epilogue::bias(Some(bias.clone()));
         let run = || match self.inputs.plain {
-            true => plain::conv1d(x.clone(), weight.get().unpack(), after(), geometry),
-            false => B::convolve_1d(x.clone(), weight.get(), after(), geometry),
+            true => plain::conv1d(x.clone(), weight.get().unpack(), epilogue(), geometry),
+            false => <B as Kernels>::conv1d(x.clone(), weight.get(), epilogue(), geometry),
         };
         let made = samples / self.inputs.stride.max(1);
         let work = product(&[2, batch, made, outputs, inputs, kernel]);
@@ -200,7 +197,7 @@ impl<B: Kernels> Bench<'_, B> {
             let (q, k, v) = (q.clone(), k.clone(), v.clone());
             match self.inputs.plain {
                 true => plain::attention(q, k, v, None, scale),
-                false => B::attend(q, k, v, None, scale),
+                false => <B as Kernels>::attention(q, k, v, None, scale),
             }
         };
         let work = product(&[4, batch, heads, queries, keys, dim]);
@@ -217,7 +214,7 @@ impl<B: Kernels> Bench<'_, B> {
             let (x, scale, shift) = (x.clone(), scale.clone(), shift.clone());
             match self.inputs.plain {
                 true => plain::group_norm(x, groups, scale, shift, 1e-5, Activation::Silu),
-                false => B::normalise_groups(x, groups, scale, shift, 1e-5, Activation::Silu),
+                false => B::group_norm(x, groups, scale, shift, 1e-5, Activation::Silu),
             }
         };
         self.time(run, 10 * product(&x.dims()), 0).await
@@ -262,7 +259,7 @@ impl<B: Kernels> Bench<'_, B> {
             )));
         }
         let weight = Param::from_tensor(self.decoded(given)?);
-        Ok(Weight::Plain(weight))
+        Ok(Weight::Dense(weight))
     }
 
     /// The elements in the encoding that is measured.
@@ -278,8 +275,7 @@ impl<B: Kernels> Bench<'_, B> {
             ));
         }
         let (bytes, _) = encoding.encode(&given.values)?;
-        let split = encoding.split(bytes, given.values.len())?;
-        Ok(split.unwrap_or_else(|| PackedValues::of(&given.values)))
+        PackedValues::from_bytes(encoding, bytes, given.values.len())
     }
 
     /// What is left of the elements in that encoding.
@@ -287,7 +283,7 @@ impl<B: Kernels> Bench<'_, B> {
         let (bytes, _) = self.inputs.encoding.encode(&given.values)?;
         let values = self.inputs.encoding.decode(&bytes, given.values.len())?;
         let shape = given.shape.clone();
-        upload(&HostTensor { shape, values }, self.device)
+        HostTensor { shape, values }.upload(self.device)
     }
 
     fn given<const D: usize>(&self, name: &str) -> Result<&HostTensor> {
@@ -304,7 +300,7 @@ impl<B: Kernels> Bench<'_, B> {
     }
 
     fn tensor<const D: usize>(&self, name: &str) -> Result<Tensor<B, D>> {
-        upload(self.given::<D>(name)?, self.device)
+        self.given::<D>(name)?.upload(self.device)
     }
 
     /// Times `run`, which needs `work` operations and reads a weight of `weight` bytes beside tensors.

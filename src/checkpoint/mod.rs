@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     Error, Result,
-    model::params::{Init, TensorSource},
+    tensors::{Init, TensorSource},
 };
 
 /// A file that holds named tensors.

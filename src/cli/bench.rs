@@ -37,7 +37,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         #[cfg(feature = "wgpu")]
         Device::Wgpu { adapter } => {
             if !arguments.json {
-                print_line(&format!("{adapter}: {}", crate::ops::chosen_kernels()))?;
+                let kernels = crate::ops::Gpu::kernels(&Default::default());
+                print_line(&format!("{adapter}: {kernels}"))?;
             }
             bench::<crate::ops::Gpu>(arguments, &Default::default())
         }

@@ -16,9 +16,10 @@ use crate::{
     diffusion::SchedulerKind,
     files::{check_writable, write_file},
     image,
-    model::params::{Init, TensorSource},
     ops::{Cpu, Kernels},
-    pipeline::{Event, HostTensor, Observer, Output, Pipeline, Request, Settings, TextConditions},
+    pipeline::{Event, Observer},
+    systems::art_to_mus::{ArtToMus, Defaults, Output, Request, Settings, TextConditions, stage},
+    tensors::{HostTensor, Init, TensorSource},
     text,
     weights::{Bundle, read_limited},
 };
@@ -129,15 +130,15 @@ fn generate<B: Kernels>(
     request: &Request,
     observer: &mut dyn Observer,
 ) -> Result<Output> {
-    let pipeline = Pipeline::<B>::new(bundle, B::Device::default())?;
-    pollster::block_on(pipeline.generate(picture, request, observer))
+    let system = ArtToMus::<B>::new(bundle, B::Device::default())?;
+    pollster::block_on(system.generate(picture, request, observer))
 }
 
 /// What the command line asks for.
 fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
     let manifest = bundle.manifest();
     let seed = arguments.seed.unwrap_or_else(drawn_seed);
-    let mut settings = Settings::from_defaults(&manifest.defaults, seed)?;
+    let mut settings = Settings::from_defaults(&Defaults::from_manifest(manifest)?, seed);
     settings.seconds = arguments.seconds.unwrap_or(settings.seconds);
     settings.steps = arguments.steps.unwrap_or(settings.steps);
     settings.scheduler = arguments.scheduler.unwrap_or(settings.scheduler);
@@ -147,7 +148,6 @@ fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
     Ok(Request {
         settings,
         latents: arguments.latents.as_deref().map(read_latents).transpose()?,
-        audio_tokens: None,
         text: text_conditions(arguments, bundle)?,
         trace: arguments.trace.is_some(),
     })
@@ -162,7 +162,10 @@ fn drawn_seed() -> u64 {
 
 /// The conditions of `--prompt` and `--negative`, if they are not the bundle's constants.
 fn text_conditions(arguments: &Arguments, bundle: &Bundle) -> Result<Option<TextConditions>> {
-    let constants = &bundle.manifest().constants;
+    let condition = bundle.manifest().stage(stage::CONDITION)?;
+    let Some(constants) = &condition.constants else {
+        return Ok(None);
+    };
     let prompt = arguments.prompt.as_ref().unwrap_or(&constants.prompt);
     let negative = arguments
         .negative
@@ -245,6 +248,7 @@ fn report(
             "scores": scores,
             "settings": made.settings,
             "device": device,
+            "kernels": made.kernels,
             "timings": made.timings,
             "peakMemoryBytes": peak_memory(),
         }));

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{human_bytes, print_json, print_line};
 use crate::{
     Result,
-    pipeline::{Networks, Settings, stage},
+    systems::art_to_mus::{Defaults, Networks, Settings, stage},
     weights::{Bundle, Location, StageEntry},
 };
 
@@ -25,18 +25,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let bundle = pollster::block_on(Bundle::open(Location::parse(&arguments.bundle)))?;
     let manifest = bundle.manifest();
     let networks = Networks::from_manifest(manifest)?;
-    let mut settings = Settings::from_defaults(&manifest.defaults, 0)?;
-    let one = networks.flops(&settings.work())?;
+    let suggested = Defaults::from_manifest(manifest)?;
+    let mut settings = Settings::from_defaults(&suggested, 0);
+    let one = networks.work(&settings.work())?;
     // Ranking happens only among several pieces: two show what one costs.
     settings.candidates = 2;
-    let ranked = networks.flops(&settings.work())?;
-    let ranking = ranked.iter().filter(|(name, _)| *name == stage::RANK);
-    let ranking = ranking.map(|(name, flops)| (*name, flops / 2));
-    let work: Vec<_> = one.into_iter().chain(ranking).collect();
-    let flops = |stage: &str| {
-        let found = work.iter().find(|(name, _)| *name == stage);
-        found.map_or(0, |(_, flops)| *flops)
+    let two = networks.work(&settings.work())?;
+    let ranking = two.iter().find(|work| work.stage == stage::RANK);
+    let flops = |stage: &str| match one.iter().find(|work| work.stage == stage) {
+        Some(work) => work.flops,
+        None => ranking
+            .filter(|work| work.stage == stage)
+            .map_or(0, |work| work.flops / 2),
     };
+    let constants = manifest.stages.iter().find_map(|s| s.constants.as_ref());
     if arguments.json {
         let stages: Vec<_> = manifest
             .stages
@@ -44,6 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             .map(|stage| {
                 json!({
                     "name": stage.name,
+                    "label": stage.label,
                     "networks": stage.networks,
                     "tensors": stage.tensors.len(),
                     "parameters": manifest.stage_parameters(stage),
@@ -56,24 +59,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return print_json(&json!({
             "model": manifest.model,
             "stages": stages,
-            "defaults": manifest.defaults,
-            "constants": manifest.constants,
+            "system": manifest.system,
+            "defaults": suggested,
+            "constants": constants,
             "provenance": manifest.provenance,
         }));
     }
     let model = &manifest.model;
     let trained = if model.trained { "" } else { ", untrained" };
     print_line(&format!("{} ({}{trained})", model.name, model.licence))?;
-    print_line(&format!("prompt: {}", manifest.constants.prompt))?;
+    if let Some(constants) = constants {
+        print_line(&format!("prompt: {}", constants.prompt))?;
+    }
     print_line(&format!(
         "from {}, by {}",
         manifest.provenance.sources.join(", "),
         manifest.provenance.converter
     ))?;
-    let suggested = &manifest.defaults;
     print_line(&format!(
         "suggests {} s, {} steps of {}, guidance {}\n",
-        suggested.seconds, suggested.steps, suggested.scheduler, suggested.guidance
+        suggested.seconds,
+        suggested.steps,
+        suggested.scheduler.trace_name(),
+        suggested.guidance
     ))?;
     print_line(&format!(
         "{:<10} {:>7} {:>13} {:>12} {:>12} {:>9}  networks",

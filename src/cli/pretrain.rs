@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     Error, Result,
     device::{Device, DeviceChoice, choose},
+    quant::Encoding,
     train::{
         TrainingBackend, Weights,
         config::SmallModel,
@@ -17,7 +18,6 @@ use crate::{
         vae::VaeTask,
         vocoder::VocoderTask,
     },
-    weights::Encoding,
 };
 
 #[derive(Debug, clap::Args)]

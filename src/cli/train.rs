@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    convert::Dtype,
-    pretrain::{OnDevice, with_device},
-};
+use super::pretrain::{OnDevice, with_device};
 use crate::{
     Result,
     audio::mel::MEL_BINS,
@@ -16,7 +13,8 @@ use crate::{
     },
     device::DeviceChoice,
     model::{gpt2::Gpt2, params::Params, unet::Unet},
-    pipeline::{EncoderConfig, Networks, TextConditions, kind, replace_aligner, stage},
+    quant::Encoding,
+    systems::art_to_mus::{Defaults, Networks, TextConditions, kind, replace_aligner, stage},
     train::{
         TrainingBackend,
         aligner::{AlignerTask, Frozen},
@@ -28,7 +26,7 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The bundle whose networks are frozen; it needs a VAE encoder (convert --learn, or pretrain).
+    /// The bundle whose networks are frozen; it needs a VAE encoder (convert --training, or pretrain).
     #[arg(long)]
     bundle: PathBuf,
     /// The part `aligner` of this file says what to train, and how.
@@ -51,7 +49,7 @@ pub(super) struct Arguments {
     export: Option<PathBuf>,
     /// How the exported bundle's weights are stored.
     #[arg(long, value_enum, default_value = "q8")]
-    dtype: Dtype,
+    dtype: Encoding,
     /// The exported model's name.
     #[arg(long)]
     name: Option<String>,
@@ -83,19 +81,15 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     let networks = Networks::from_manifest(bundle.manifest())?;
     let sizes = sizes(&config, &networks);
     let weights = Checkpoint::open(&arguments.output.join("final.safetensors"))?;
-    let encoding = arguments.dtype.encoding();
+    let encoding = arguments.dtype;
     let name = arguments.name.clone();
     replace_aligner(&bundle, (&sizes, &weights), target, encoding, name)?;
     super::print_line(&format!("{} is ready", target.display()))
 }
 
 fn sizes(config: &AlignerTraining, networks: &Networks) -> crate::model::aligner::AlignerConfig {
-    let embedding = match &networks.encoder {
-        EncoderConfig::ImageBind(config) => config.embedding,
-        EncoderConfig::Clip(config) => config.projection_dim,
-    };
     let network = &config.aligner.network;
-    network.config(embedding, networks.gpt2.n_embd)
+    network.config(networks.embedding_width(), networks.gpt2.n_embd)
 }
 
 struct Training<'a> {
@@ -137,7 +131,7 @@ fn frozen<B: TrainingBackend>(
     let denoise = load(stage::DENOISE)?;
     let gpt2 = Params::new(&condition, device).at(kind::GPT2);
     let unet = Params::new(&denoise, device).at(kind::UNET);
-    let lengths = networks.lengths(bundle.manifest().defaults.seconds);
+    let lengths = networks.lengths(Defaults::from_manifest(bundle.manifest())?.seconds);
     let text = TextConditions::of_stage(&condition)?;
     Ok(Frozen {
         gpt2: Gpt2::load(&gpt2, &networks.gpt2)?,

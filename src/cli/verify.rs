@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{human_bytes, print_line};
 use crate::{
     Error, Result,
-    pipeline::{Networks, needed_tensors},
+    systems::art_to_mus::{Networks, needed_tensors},
     weights::{Bundle, Location},
 };
 

@@ -23,10 +23,11 @@ use crate::{
         vae::VaeEncoder,
     },
     ops::Kernels,
-    pipeline::{
-        AudioProjectionConfig, EncoderConfig, MelScale, Networks, config as network_config, kind,
-        read, stage, tensor,
+    systems::art_to_mus::{
+        AudioProjectionConfig, Defaults, EncoderConfig, MelScale, Networks,
+        config as network_config, kind, stage,
     },
+    tensors::{read, tensor},
     weights::Bundle,
 };
 
@@ -173,10 +174,10 @@ impl<B: Kernels> ItemEncoder<B> {
         device: &B::Device,
     ) -> Result<Self> {
         let manifest = bundle.manifest();
-        let learn = manifest.find_stage(stage::LEARN).ok_or_else(|| {
+        let training = manifest.find_stage(stage::TRAINING).ok_or_else(|| {
             Error::input(
                 "the bundle has no VAE encoder, which training and measuring need",
-                "convert the checkpoint with --learn, or use a bundle that art2mus pretrain made",
+                "convert the checkpoint with --training, or use a bundle that art2mus pretrain made",
             )
         })?;
         let load = |name: &str| pollster::block_on(bundle.load(name, &mut |_| ()));
@@ -191,7 +192,7 @@ impl<B: Kernels> ItemEncoder<B> {
                 PictureEncoder::Clip(ClipVision::load(&params.at(kind::CLIP_VISION), config)?)
             }
         };
-        let weights = load(stage::LEARN)?;
+        let weights = load(stage::TRAINING)?;
         let params = Params::<B>::new(&weights, device);
         let translator = if translate {
             let (Some(config), Some(prefix)) = (&networks.ranking, audio_projection(bundle)) else {
@@ -218,13 +219,13 @@ impl<B: Kernels> ItemEncoder<B> {
         } else {
             None
         };
-        let seconds = manifest.defaults.seconds;
+        let seconds = Defaults::from_manifest(manifest)?.seconds;
         Ok(Self {
             source,
             encoder,
             image_size: networks.encoder.image_size(),
             vae: VaeEncoder::load(&params.at(kind::VAE_ENCODER), &networks.vae)?,
-            mel_scale: network_config(learn, kind::MEL_SCALE).ok(),
+            mel_scale: network_config(training, kind::MEL_SCALE).ok(),
             scaling_factor: networks.vae.scaling_factor,
             translator,
             spectrogram: MelSpectrogram::new(),
@@ -330,8 +331,8 @@ impl<B: Kernels> Translator<B> {
 
 /// What brings the audio embedding to GPT-2, when `bundle` has it.
 fn audio_projection(bundle: &Bundle) -> Option<AudioProjectionConfig> {
-    let learn = bundle.manifest().find_stage(stage::LEARN)?;
-    network_config(learn, kind::AUDIO_PROJECTION).ok()
+    let training = bundle.manifest().find_stage(stage::TRAINING)?;
+    network_config(training, kind::AUDIO_PROJECTION).ok()
 }
 
 fn host<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<Vec<f32>> {

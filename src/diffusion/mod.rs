@@ -7,9 +7,6 @@ mod dpm;
 mod schedule;
 
 use burn::tensor::{Tensor, backend::Backend};
-use rand::SeedableRng;
-use rand_chacha::ChaCha20Rng;
-use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 pub use ddim::Ddim;
@@ -22,6 +19,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum SchedulerKind {
     /// DDIM: the paper's choice, with 200 steps.
     Ddim,
@@ -94,33 +92,4 @@ pub fn guide<B: Backend, const D: usize>(
 ) -> Tensor<B, D> {
     let direction = conditional - unconditional.clone();
     unconditional + direction * scale
-}
-
-/// `count` draws from the standard normal distribution: ChaCha20 seeded with `seed`, on stream
-/// `candidate`, in the order of the tensor's elements. The same on every device.
-pub fn initial_noise(seed: u64, candidate: u64, count: usize) -> Vec<f32> {
-    let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    rng.set_stream(candidate);
-    let draws = Distribution::<f32>::sample_iter(StandardNormal, rng);
-    draws.take(count).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn noise_repeats_and_is_standard_normal() {
-        let noise = initial_noise(7, 0, 20_000);
-        assert_eq!(noise[..64], initial_noise(7, 0, 64));
-        assert_ne!(noise[..64], initial_noise(8, 0, 64));
-        assert_ne!(noise[..64], initial_noise(7, 1, 64));
-        let mean = noise.iter().sum::<f32>() / noise.len() as f32;
-        let variance = noise.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / noise.len() as f32;
-        // Standard errors: 0.007 and 0.01.
-        assert!(
-            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.04,
-            "{mean} {variance}"
-        );
-    }
 }

@@ -20,11 +20,13 @@ use crate::{
         vocoder::Vocoder,
     },
     ops::Kernels,
-    pipeline::{
-        HostTensor, Networks, Pipeline, Request, Settings, kind, read, replace_aligner, stage,
-        tensor, vocoder_kind,
+    quant::Encoding,
+    systems::art_to_mus::{
+        ArtToMus, Defaults, Networks, Request, Settings, Source as MusicSource, kind,
+        replace_aligner, stage, vocoder_kind,
     },
-    weights::{Bundle, Encoding, Location},
+    tensors::{HostTensor, read, tensor},
+    weights::{Bundle, Location},
 };
 
 /// Side of the pictures in pixels: those of the gallery.
@@ -76,7 +78,7 @@ impl Material {
         note: &dyn Fn(&str),
     ) -> Result<Self> {
         let networks = Networks::from_manifest(bundle.manifest())?;
-        let seconds = bundle.manifest().defaults.seconds;
+        let seconds = Defaults::from_manifest(bundle.manifest())?.seconds;
         let encoder = ItemEncoder::<B>::load(
             bundle,
             &networks,
@@ -126,7 +128,7 @@ impl Material {
 
         let length = (seconds * f64::from(SAMPLE_RATE)) as usize;
         let noise = (0..32).map(|seed| {
-            let draws = crate::diffusion::initial_noise(seed, 9, length);
+            let draws = crate::random::standard_normal(seed, 9, length);
             draws.into_iter().map(|x| 0.1 * x).collect()
         });
         Ok(Self {
@@ -175,18 +177,16 @@ pub(super) fn generate<B: Kernels>(
     audio_tokens: Option<&[HostTensor]>,
     device: &B::Device,
 ) -> Result<(Vec<Vec<f32>>, f64)> {
-    let pipeline = Pipeline::<B>::new(bundle.clone(), device.clone())?;
+    let system = ArtToMus::<B>::new(bundle.clone(), device.clone())?;
     let mut made = Vec::with_capacity(pictures.len());
     let mut started = Instant::now();
     for (i, picture) in pictures.iter().enumerate() {
-        let request = Request {
-            settings: Settings::from_defaults(&bundle.manifest().defaults, i as u64)?,
-            latents: None,
-            audio_tokens: audio_tokens.and_then(|tokens| tokens.get(i).cloned()),
-            text: None,
-            trace: false,
+        let request = Request::new(Settings::from_defaults(system.defaults(), i as u64));
+        let source = match audio_tokens.and_then(|tokens| tokens.get(i)) {
+            Some(tokens) => MusicSource::Tokens(tokens),
+            None => MusicSource::Picture(picture),
         };
-        let output = pollster::block_on(pipeline.generate(picture, &request, &mut ()))?;
+        let output = pollster::block_on(system.generate(source, &request, &mut ()))?;
         made.extend(output.pieces.into_iter().next().map(|piece| piece.samples));
         if i == 0 {
             started = Instant::now();

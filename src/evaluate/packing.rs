@@ -8,7 +8,7 @@ use crate::{
     audio::mel::{MEL_BINS, MelSpectrogram},
     dataset::synth::{Pair, Split},
     ops::Kernels,
-    pipeline::{Output, Pipeline, Request, Settings},
+    systems::art_to_mus::{ArtToMus, Output, Request, Settings},
     weights::Bundle,
 };
 
@@ -33,20 +33,17 @@ impl Difference {
         device: &B::Device,
         pictures: usize,
     ) -> Result<Self> {
-        let ours = Pipeline::<B>::new(bundle.clone(), device.clone())?;
-        let theirs = Pipeline::<B>::new(other.clone(), device.clone())?;
+        let ours = ArtToMus::<B>::new(bundle.clone(), device.clone())?;
+        let theirs = ArtToMus::<B>::new(other.clone(), device.clone())?;
         let (mut cosines, mut distances) = (Vec::new(), Vec::new());
         for index in 0..pictures as u64 {
             let picture = paint(&Pair::draw(Split::Test, index))?;
             let request = Request {
-                settings: Settings::from_defaults(&bundle.manifest().defaults, index)?,
-                latents: None,
-                audio_tokens: None,
-                text: None,
                 trace: true,
+                ..Request::new(Settings::from_defaults(ours.defaults(), index))
             };
-            let make = |pipeline: &Pipeline<B>| {
-                pollster::block_on(pipeline.generate(&picture, &request, &mut ()))
+            let make = |system: &ArtToMus<B>| {
+                pollster::block_on(system.generate(&picture, &request, &mut ()))
             };
             let (cosine, distance) = apart(&make(&ours)?, &make(&theirs)?)?;
             cosines.push(cosine);

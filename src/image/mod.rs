@@ -90,6 +90,7 @@ impl fmt::Debug for Picture {
 
 /// A rectangle in a picture, in fractions of its width and height: the whole is `0, 0, 1, 1`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct Region {
     /// The left edge, from 0 at the picture's left.

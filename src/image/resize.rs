@@ -1,6 +1,6 @@
 //! Resizing as Pillow 10 does it on 8-bit pixels, and the normalisation that CLIP brought in.
 //!
-//! After `src/libImaging/Resample.c` of Pillow: an antialiased cubic, width first, then height,
+//! Epilogue `src/libImaging/Resample.c` of Pillow: an antialiased cubic, width first, then height,
 //! integer weights of 22 bits, and bytes between the two passes. The result is the same bit for bit.
 
 use super::{Picture, to_u64};

@@ -214,7 +214,7 @@ impl<B: Kernels> Layer<B> {
         let [q, k, v] = [&self.query, &self.key, &self.value]
             .map(|layer| split_heads(layer.forward(x.clone()), self.heads));
         let scale = ((width / self.heads) as f64).powf(-0.5);
-        let attended = merge_heads(B::attend(q, k, v, None, scale));
+        let attended = merge_heads(<B as Kernels>::attention(q, k, v, None, scale));
         let x = self
             .attention_norm
             .forward(x + self.attention_out.forward(attended));

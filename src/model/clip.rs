@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     MAX_DEPTH, MAX_IMAGE, MAX_WIDTH, check_multiple, check_sizes,
     layers::{Conv2d, LayerNorm, Linear, l2_normalise},
-    params::{Init, Params},
+    params::Params,
     trace::Trace,
 };
 use crate::{
     Result,
     ops::{Activation, Kernels, activate, merge_heads, split_heads},
+    tensors::Init,
 };
 
 /// Sizes of the vision tower, as in `config.json`.
@@ -219,7 +220,7 @@ impl<B: Kernels> Layer<B> {
         let [q, k, v] = [&self.q, &self.k, &self.v]
             .map(|layer| split_heads(layer.forward(h.clone()), self.heads));
         let scale = ((width / self.heads) as f64).powf(-0.5);
-        let attended = merge_heads(B::attend(q, k, v, None, scale));
+        let attended = merge_heads(<B as Kernels>::attention(q, k, v, None, scale));
         let x = x + self.out.forward(attended);
         let h = self.fc1.forward(self.norm2.forward(x.clone()));
         x + self.fc2.forward(activate(h, self.activation))

@@ -15,11 +15,12 @@ use super::{
     MAX_DEPTH, MAX_TABLE, MAX_WIDTH, check_multiple, check_sizes,
     layers::LayerNorm,
     mask::{KeyMask, causal_bias},
-    params::{Init, Params},
+    params::Params,
 };
 use crate::{
     Error, Result,
-    ops::{Activation, After, Kernels, WeightRef, activate, merge_heads, split_heads},
+    ops::{Activation, Epilogue, Kernels, WeightRef, activate, merge_heads, split_heads},
+    tensors::Init,
 };
 
 /// Sizes, as in `config.json`.
@@ -214,7 +215,7 @@ impl<B: Kernels> Block<B> {
             values: values.clone(),
         });
         let scale = ((width / self.heads) as f64).powf(-0.5);
-        let attended = merge_heads(B::attend(q, keys, values, bias, scale));
+        let attended = merge_heads(<B as Kernels>::attention(q, keys, values, bias, scale));
         let x = x + self.attn_proj.forward(attended);
         let h = self.c_fc.forward(self.ln_2.forward(x.clone()));
         x + self.mlp_proj.forward(activate(h, self.activation))
@@ -238,7 +239,7 @@ impl<B: Kernels> Conv1D<B> {
     }
 
     fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let weight = WeightRef::Plain(self.weight.val().transpose());
-        B::project(x, weight, After::bias(Some(self.bias.val())))
+        let weight = WeightRef::Dense(self.weight.val().transpose());
+        <B as Kernels>::linear(x, weight, Epilogue::bias(Some(self.bias.val())))
     }
 }

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     MAX_WIDTH, check_sizes,
     layers::{Conv1d, ConvTranspose1d},
-    params::{Init, Params},
+    params::Params,
     trace::Trace,
 };
-use crate::{Error, Result, ops::Kernels};
+use crate::{Error, Result, ops::Kernels, tensors::Init};
 
 /// Slope in front of the last convolution: torch's default, not the configured one.
 const LAST_SLOPE: f64 = 0.01;

@@ -15,14 +15,18 @@ use serde::{Deserialize, Serialize};
 use super::{
     MAX_DEPTH, MAX_WIDTH, check_sizes,
     layers::{Conv1d, LayerNorm, Linear},
-    params::{Init, Params},
+    params::Params,
     trace::Trace,
     unusable,
 };
 use crate::{
     Result,
-    audio::stft,
-    ops::{Activation, After, Conv1dGeometry, Kernels, WeightRef, activate},
+    audio::{
+        mel::{MEL_BINS, filterbank},
+        stft,
+    },
+    ops::{Activation, Conv1dGeometry, Epilogue, Kernels, WeightRef, activate},
+    tensors::Init,
 };
 
 const EPS: f64 = 1e-6;
@@ -76,7 +80,7 @@ impl IstftConfig {
             ],
         )?;
         // The filterbank is that of the log-mel spectrogram.
-        if self.model_in_dim != crate::audio::mel::MEL_BINS || !self.n_fft.is_multiple_of(2) {
+        if self.model_in_dim != MEL_BINS || !self.n_fft.is_multiple_of(2) {
             let what = format!("model_in_dim {}, n_fft {}", self.model_in_dim, self.n_fft);
             return Err(unusable(network, what));
         }
@@ -134,7 +138,7 @@ impl<B: Kernels> IstftVocoder<B> {
             final_norm: LayerNorm::load(&backbone.at("final_layer_norm"), dim, EPS)?,
             out: Linear::load(&p.at("head.out"), dim, 2 * bins)?,
             unmel: matrix(
-                stft::mel_pseudo_inverse(config.n_fft, config.sampling_rate)?,
+                filterbank(config.n_fft, config.sampling_rate).pseudo_inverse()?,
                 [config.model_in_dim, bins],
             ),
             synthesis: matrix(stft::synthesis(config.n_fft), [config.n_fft; 2]),
@@ -180,10 +184,10 @@ impl<B: Kernels> IstftVocoder<B> {
         let [batch, frames, parts] = spectrum.dims();
         let device = spectrum.device();
         let pieces = spectrum.reshape([batch * frames, parts]);
-        let pieces = B::project(
+        let pieces = <B as Kernels>::linear(
             pieces,
-            WeightRef::Plain(self.synthesis.clone()),
-            After::bias(None),
+            WeightRef::Dense(self.synthesis.clone()),
+            Epilogue::bias(None),
         );
         // A frame covers `overlap` hops, the last one in part.
         let overlap = n_fft.div_ceil(hop_length);
@@ -247,7 +251,7 @@ impl<B: Kernels> ConvNextBlock<B> {
             dilation: 1,
         };
         let (weight, bias) = (self.dwconv_weight.val(), self.dwconv_bias.val());
-        let h = B::convolve_depthwise_1d(x.clone().swap_dims(1, 2), weight, Some(bias), geometry);
+        let h = B::depthwise_conv1d(x.clone().swap_dims(1, 2), weight, Some(bias), geometry);
         let h = self.norm.forward(h.swap_dims(1, 2));
         let h = activate(self.pwconv1.forward(h), Activation::Gelu);
         x + self.pwconv2.forward(h) * self.gamma.val().unsqueeze()

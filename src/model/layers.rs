@@ -5,13 +5,14 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use super::params::{Init, Params};
+use super::params::Params;
 use crate::{
     Error, Result,
     ops::{
-        Activation, After, Conv1dGeometry, Conv2dGeometry, Kernels, Weight, WeightRef, merge_heads,
-        split_heads,
+        Activation, Conv1dGeometry, Conv2dGeometry, Epilogue, Kernels, Weight, WeightRef,
+        merge_heads, split_heads,
     },
+    tensors::Init,
 };
 
 /// `x W^T + b`, with `weight [out, in]` and `bias [out]`.
@@ -91,11 +92,11 @@ impl<B: Kernels> Linear<B> {
         x: Tensor<B, D>,
         activation: Activation,
     ) -> Tensor<B, D> {
-        let after = After {
+        let epilogue = Epilogue {
             activation,
-            ..self.after()
+            ..self.epilogue()
         };
-        B::project(x, self.weight.get(), after)
+        <B as Kernels>::linear(x, self.weight.get(), epilogue)
     }
 
     /// `residual + x W^T + b`.
@@ -104,26 +105,26 @@ impl<B: Kernels> Linear<B> {
         x: Tensor<B, D>,
         residual: Tensor<B, D>,
     ) -> Tensor<B, D> {
-        let after = After {
+        let epilogue = Epilogue {
             residual: Some(residual),
-            ..self.after()
+            ..self.epilogue()
         };
-        B::project(x, self.weight.get(), after)
+        <B as Kernels>::linear(x, self.weight.get(), epilogue)
     }
 
     /// GEGLU: the first half of the outputs times GELU of the second.
     pub fn forward_gated<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
-        B::project_gated(x, self.weight.get(), self.bias.as_ref().map(Param::val))
+        B::linear_geglu(x, self.weight.get(), self.bias.as_ref().map(Param::val))
     }
 
     /// Tokens `[batch, rows * columns, in]` to channels, added to `residual [batch, out, rows, columns]`.
     pub fn forward_onto_channels(&self, x: Tensor<B, 3>, residual: Tensor<B, 4>) -> Tensor<B, 4> {
         let bias = self.bias.as_ref().map(Param::val);
-        B::project_onto_channels(x, self.weight.get(), bias, residual)
+        B::linear_to_channels(x, self.weight.get(), bias, residual)
     }
 
-    fn after<const D: usize>(&self) -> After<B, D> {
-        After::bias(self.bias.as_ref().map(Param::val))
+    fn epilogue<const D: usize>(&self) -> Epilogue<B, D> {
+        Epilogue::bias(self.bias.as_ref().map(Param::val))
     }
 }
 
@@ -157,10 +158,10 @@ impl<B: Kernels> SelfProjection<B> {
     pub fn attend(&self, x: Tensor<B, 3>, heads: usize) -> Tensor<B, 3> {
         let scale = ((x.dims()[2] / heads) as f64).powf(-0.5);
         match self {
-            Self::Joined(layer) => B::attend_itself(layer.forward(x), heads, scale),
+            Self::Joined(layer) => B::self_attention(layer.forward(x), heads, scale),
             Self::Apart(layers) => {
                 let part = |i: usize| split_heads(layers[i].forward(x.clone()), heads);
-                merge_heads(B::attend(part(0), part(1), part(2), None, scale))
+                merge_heads(<B as Kernels>::attention(part(0), part(1), part(2), None, scale))
             }
         }
     }
@@ -186,7 +187,7 @@ impl<B: Kernels> LayerNorm<B> {
 
     /// Any shape whose last dimension is the width, to the same shape.
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
-        B::normalise_rows(x, self.weight.val(), self.bias.val(), self.eps)
+        <B as Kernels>::layer_norm(x, self.weight.val(), self.bias.val(), self.eps)
     }
 }
 
@@ -223,12 +224,12 @@ impl<B: Kernels> GroupNorm<B> {
     /// `[batch, channels, rows, columns]` to tokens `[batch, rows * columns, channels]`.
     pub fn forward_to_tokens(&self, x: Tensor<B, 4>) -> Tensor<B, 3> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        B::normalise_groups_to_tokens(x, self.groups, weight, bias, self.eps)
+        B::group_norm_to_tokens(x, self.groups, weight, bias, self.eps)
     }
 
     fn forward_with(&self, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        B::normalise_groups(x, self.groups, weight, bias, self.eps, activation)
+        B::group_norm(x, self.groups, weight, bias, self.eps, activation)
     }
 }
 
@@ -286,29 +287,29 @@ impl<B: Kernels> Conv2d<B> {
 
     /// `[batch, in, rows, columns]` to `[batch, out, rows', columns']`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        B::convolve_2d(x, self.weight.get(), self.after(), self.geometry)
+        <B as Kernels>::conv2d(x, self.weight.get(), self.epilogue(), self.geometry)
     }
 
     /// The same, with `shift [batch, out]` added.
     pub fn forward_shifted(&self, x: Tensor<B, 4>, shift: Option<Tensor<B, 2>>) -> Tensor<B, 4> {
-        let after = After {
+        let epilogue = Epilogue {
             shift,
-            ..self.after()
+            ..self.epilogue()
         };
-        B::convolve_2d(x, self.weight.get(), after, self.geometry)
+        <B as Kernels>::conv2d(x, self.weight.get(), epilogue, self.geometry)
     }
 
     /// The same, with `residual` of the shape of the result added.
     pub fn forward_onto(&self, x: Tensor<B, 4>, residual: Tensor<B, 4>) -> Tensor<B, 4> {
-        let after = After {
+        let epilogue = Epilogue {
             residual: Some(residual),
-            ..self.after()
+            ..self.epilogue()
         };
-        B::convolve_2d(x, self.weight.get(), after, self.geometry)
+        <B as Kernels>::conv2d(x, self.weight.get(), epilogue, self.geometry)
     }
 
-    fn after(&self) -> After<B, 4> {
-        After::bias(self.bias.as_ref().map(Param::val))
+    fn epilogue(&self) -> Epilogue<B, 4> {
+        Epilogue::bias(self.bias.as_ref().map(Param::val))
     }
 }
 
@@ -344,17 +345,17 @@ impl<B: Kernels> Conv1d<B> {
 
     /// `[batch, in, samples]` to `[batch, out, samples]`.
     pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let after = After::bias(Some(self.bias.val()));
-        B::convolve_1d(x, self.weight.get(), after, self.geometry)
+        let epilogue = Epilogue::bias(Some(self.bias.val()));
+        <B as Kernels>::conv1d(x, self.weight.get(), epilogue, self.geometry)
     }
 
     /// The same, with `residual` of the shape of the result added.
     pub fn forward_onto(&self, x: Tensor<B, 3>, residual: Tensor<B, 3>) -> Tensor<B, 3> {
-        let after = After {
+        let epilogue = Epilogue {
             residual: Some(residual),
-            ..After::bias(Some(self.bias.val()))
+            ..Epilogue::bias(Some(self.bias.val()))
         };
-        B::convolve_1d(x, self.weight.get(), after, self.geometry)
+        <B as Kernels>::conv1d(x, self.weight.get(), epilogue, self.geometry)
     }
 }
 
@@ -391,10 +392,10 @@ impl<B: Kernels> ConvTranspose1d<B> {
     /// `[batch, in, samples]` to `[batch, out, about samples * stride]`.
     pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
         let weight = match self.weight.get() {
-            WeightRef::Plain(weight) => WeightRef::Plain(weight.swap_dims(0, 1)),
+            WeightRef::Dense(weight) => WeightRef::Dense(weight.swap_dims(0, 1)),
             packed @ WeightRef::Packed(_) => packed,
         };
-        B::convolve_transposed_1d(x, weight, Some(self.bias.val()), self.geometry)
+        <B as Kernels>::conv_transpose1d(x, weight, Some(self.bias.val()), self.geometry)
     }
 }
 

@@ -14,45 +14,10 @@ use std::cell::RefCell;
 
 use crate::{
     Error, Result,
-    ops::{Kernels, Packed, PackedValues, Packing, Weight},
+    ops::{Kernels, Packed, Weight},
+    quant::{Encoding, PackedValues},
+    tensors::{Init, TensorSource},
 };
-
-/// How a tensor starts when no checkpoint gives it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Init {
-    /// Every element the same.
-    Constant(f32),
-    /// Uniform in `-bound..bound`.
-    Uniform(f32),
-}
-
-impl Init {
-    /// PyTorch's default for linear and convolution layers: uniform within `1 / sqrt(fan_in)`.
-    pub fn fan_in(fan_in: usize) -> Self {
-        Self::Uniform(1.0 / (fan_in.max(1) as f32).sqrt())
-    }
-}
-
-/// Gives tensors by name.
-pub trait TensorSource {
-    /// The elements of tensor `name`, which must have `shape`.
-    fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>>;
-
-    /// The elements of tensor `name`, which must have `shape`, as they are packed; nothing where they are
-    /// plain 32-bit floats.
-    fn read_packed(&self, _name: &str, _shape: &[usize]) -> Result<Option<PackedValues>> {
-        Ok(None)
-    }
-
-    /// Whether this source only wants to know what is asked for. Parameters then stay without a
-    /// value (and without memory), and the network must not be run.
-    fn is_plan(&self) -> bool {
-        false
-    }
-
-    /// Tells a plan what is asked for.
-    fn note(&self, _name: &str, _shape: &[usize], _init: Init) {}
-}
 
 /// Notes the name and shape of every tensor that a network asks for, in order of use.
 #[derive(Debug, Default)]
@@ -165,7 +130,7 @@ impl<B: Kernels> Params<'_, B> {
                 .map(|i| {
                     // A plan has no elements.
                     let part = values.get(i * each..(i + 1) * each).unwrap_or_default();
-                    self.make(name, i, part.to_vec(), shape).map(Weight::Plain)
+                    self.make(name, i, part.to_vec(), shape).map(Weight::Dense)
                 })
                 .collect::<Result<_>>()?
         };
@@ -196,11 +161,11 @@ impl<B: Kernels> Params<'_, B> {
         }
         let pack = |(i, values): (usize, &PackedValues), rows: usize| {
             let shape = [rows, shape[1]];
-            if values.packing != Packing::F32 {
+            if values.encoding != Encoding::F32 {
                 return Ok(Weight::Packed(Packed::linear(values, shape, self.device)));
             }
             let floats = bytemuck::pod_collect_to_vec(&values.elements);
-            self.make(names[i], 0, floats, shape).map(Weight::Plain)
+            self.make(names[i], 0, floats, shape).map(Weight::Dense)
         };
         match PackedValues::join(&parts) {
             Some(all) => Ok(vec![pack((0, &all), names.len() * shape[0])?]),
@@ -221,7 +186,7 @@ impl<B: Kernels> Params<'_, B> {
         init: Init,
     ) -> Result<Weight<B, D>> {
         if !self.packs(shape[0]) {
-            return self.get(name, shape, init).map(Weight::Plain);
+            return self.get(name, shape, init).map(Weight::Dense);
         }
         let packed = self.source.read_packed(&self.path(name), &shape)?;
         let values = match packed {
@@ -241,7 +206,7 @@ impl<B: Kernels> Params<'_, B> {
         if self.packs(shape[0]) {
             return Ok(self.pack_convolution(&PackedValues::of(&values), shape));
         }
-        self.make(name, 0, values, shape).map(Weight::Plain)
+        self.make(name, 0, values, shape).map(Weight::Dense)
     }
 
     /// The weight of a transposed convolution, stored as `[in, out, kernel]`. Packed it is the weight
@@ -254,7 +219,7 @@ impl<B: Kernels> Params<'_, B> {
     ) -> Result<Weight<B, 3>> {
         let [inputs, outputs, kernel] = shape;
         if !self.packs(outputs) {
-            return self.get(name, shape, init).map(Weight::Plain);
+            return self.get(name, shape, init).map(Weight::Dense);
         }
         let values = self.values(name, &shape, init)?;
         let places = (0..outputs).flat_map(|o| (0..inputs).map(move |i| i * outputs + o));

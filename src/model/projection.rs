@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     layers::Linear,
     mask::KeyMask,
-    params::{Init, Params},
+    params::Params,
 };
-use crate::{Result, ops::Kernels};
+use crate::{Result, ops::Kernels, tensors::Init};
 
 /// Sizes, as in `config.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,12 +14,13 @@ use super::{
     MAX_DEPTH, MAX_TABLE, MAX_WIDTH, check_sizes,
     layers::{Embedding, Linear},
     mask::{KeyMask, key_bias},
-    params::{Init, Params},
+    params::Params,
     trace::Trace,
 };
 use crate::{
     Error, Result,
     ops::{Kernels, gelu_tanh, merge_heads, split_heads},
+    tensors::Init,
 };
 
 /// Sizes, as in `config.json`.
@@ -239,7 +240,7 @@ impl<B: Kernels> Block<B> {
         let h = self.attention_norm.forward(x.clone());
         let [q, k, v] = [&self.q, &self.k, &self.v]
             .map(|layer| split_heads(layer.forward(h.clone()), self.heads));
-        let attended = merge_heads(B::attend(q, k, v, Some(bias), 1.0));
+        let attended = merge_heads(<B as Kernels>::attention(q, k, v, Some(bias), 1.0));
         let x = x + self.o.forward(attended);
         let h = self.feed_norm.forward(x.clone());
         let gate = gelu_tanh(self.wi_0.forward(h.clone()));

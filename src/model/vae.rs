@@ -316,7 +316,7 @@ impl<B: Kernels> Attention<B> {
         let [q, k, v] = [&self.to_q, &self.to_k, &self.to_v]
             .map(|layer| layer.forward(tokens.clone()).unsqueeze_dim::<4>(1));
         let scale = (channels as f64).powf(-0.5);
-        let attended = B::attend(q, k, v, None, scale).squeeze_dim(1);
+        let attended = <B as Kernels>::attention(q, k, v, None, scale).squeeze_dim(1);
         let out: Tensor<B, 3> = self.to_out.forward(attended);
         x + out
             .swap_dims(1, 2)

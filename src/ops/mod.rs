@@ -17,11 +17,11 @@ use burn::{
 
 pub use cpu::Cpu;
 #[cfg(feature = "wgpu")]
-pub use gpu::{chosen_kernels, try_kernels};
+pub use gpu::{KernelSelection, select_kernels, selected_kernels};
 pub use plain::{Activation, activate, gelu_tanh, merge_heads, split_heads, upsample_nearest};
-pub use weight::{BLOCK, Packed, PackedValues, Packing, Weight, WeightRef};
+pub use weight::{Packed, Weight, WeightRef};
 
-/// How a two-dimensional convolution walks over its input.
+/// Stride and padding of a two-dimensional convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv2dGeometry {
     /// Step between outputs, `[rows, columns]`.
@@ -37,7 +37,7 @@ impl Conv2dGeometry {
     }
 }
 
-/// How a one-dimensional convolution walks over its input.
+/// Stride, padding and dilation of a one-dimensional convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv1dGeometry {
     /// Step between outputs (between inputs, for a transposed convolution).
@@ -48,9 +48,9 @@ pub struct Conv1dGeometry {
     pub dilation: usize,
 }
 
-/// What is done to the outputs of a layer before they are written.
+/// What follows the products of a layer: bias, shift, activation, residual.
 #[derive(Debug)]
-pub struct After<B: Backend, const D: usize> {
+pub struct Epilogue<B: Backend, const D: usize> {
     /// Added to every output, `[out]`.
     pub bias: Option<Tensor<B, 1>>,
     /// Added to every output of an item, `[batch, out]`; convolutions only.
@@ -61,7 +61,7 @@ pub struct After<B: Backend, const D: usize> {
     pub residual: Option<Tensor<B, D>>,
 }
 
-impl<B: Backend, const D: usize> After<B, D> {
+impl<B: Backend, const D: usize> Epilogue<B, D> {
     /// A bias and nothing else.
     pub fn bias(bias: Option<Tensor<B, 1>>) -> Self {
         Self {
@@ -75,29 +75,33 @@ impl<B: Backend, const D: usize> After<B, D> {
 
 /// A burn backend with the operations of this crate.
 pub trait Kernels: Backend {
-    /// Whether layers keep their weights packed, as kernels read them. Such weights cannot be trained.
+    /// Whether layers keep their weights packed, in the order of the kernels. Such weights cannot be trained.
     const PACKS: bool = false;
 
-    /// Drops a network that has done its work, and returns its memory to the device.
-    fn give_back<M: Module<Self>>(network: M, device: &Self::Device) {
+    /// The kernels that `device` uses. Equal seeds give equal samples only with equal kernels.
+    fn kernels(device: &Self::Device) -> String {
+        format!("burn {}", Self::name(device))
+    }
+
+    /// Drops a network and releases its memory.
+    fn release<M: Module<Self>>(network: M, device: &Self::Device) {
         drop(network);
         Self::memory_cleanup(device);
     }
 
     /// `activation(x weight^T + bias) + residual`: `x [.., in]`, `weight [out, in]`.
-    fn project<const D: usize>(
+    fn linear<const D: usize>(
         x: Tensor<Self, D>,
         weight: WeightRef<'_, Self, 2>,
-        after: After<Self, D>,
+        epilogue: Epilogue<Self, D>,
     ) -> Tensor<Self, D> {
-        plain::linear(x, weight.unpack(), after)
+        plain::linear(x, weight.unpack(), epilogue)
     }
 
-    /// GEGLU: `value gelu(gate)`, where the layer's outputs are `value` first and as many of `gate` behind
-    /// them: `x [.., in]`, `weight [2 out, in]`, `bias [2 out]`.
+    /// GEGLU: `value gelu(gate)`, where the layer's outputs are all of `value`, then as many of `gate`: `x [.., in]`, `weight [2 out, in]`, `bias [2 out]`.
     ///
     /// Shazeer, "GLU Variants Improve Transformer", 2020.
-    fn project_gated<const D: usize>(
+    fn linear_geglu<const D: usize>(
         x: Tensor<Self, D>,
         weight: WeightRef<'_, Self, 2>,
         bias: Option<Tensor<Self, 1>>,
@@ -105,9 +109,9 @@ pub trait Kernels: Backend {
         plain::geglu(x, weight.unpack(), bias)
     }
 
-    /// A linear layer on the tokens `x [batch, rows * columns, in]` of a picture, whose outputs are the channels
-    /// that are added to `residual [batch, out, rows, columns]`.
-    fn project_onto_channels(
+    /// A linear layer on the tokens `x [batch, rows * columns, in]` of an image, whose outputs become channels and
+    /// are added to `residual [batch, out, rows, columns]`.
+    fn linear_to_channels(
         x: Tensor<Self, 3>,
         weight: WeightRef<'_, Self, 2>,
         bias: Option<Tensor<Self, 1>>,
@@ -118,7 +122,7 @@ pub trait Kernels: Backend {
 
     /// `softmax(scale q k^T + bias) v`: `q [batch, heads, queries, dim]`, `k` and `v`
     /// `[batch, heads, keys, dim]`, `bias` broadcastable to `[batch, heads, queries, keys]`.
-    fn attend(
+    fn attention(
         q: Tensor<Self, 4>,
         k: Tensor<Self, 4>,
         v: Tensor<Self, 4>,
@@ -128,34 +132,34 @@ pub trait Kernels: Backend {
         plain::attention(q, k, v, bias, scale)
     }
 
-    /// The same of each head with itself: `qkv [batch, tokens, 3 heads * dim]` holds queries, then keys, then
+    /// Self-attention: `qkv [batch, tokens, 3 heads * dim]` holds queries, then keys, then
     /// values; gives `[batch, tokens, heads * dim]`.
-    fn attend_itself(qkv: Tensor<Self, 3>, heads: usize, scale: f64) -> Tensor<Self, 3> {
+    fn self_attention(qkv: Tensor<Self, 3>, heads: usize, scale: f64) -> Tensor<Self, 3> {
         plain::self_attention(qkv, heads, scale)
     }
 
     /// `x [batch, in, rows, columns]`, `weight [out, in, kernel rows, kernel columns]`.
-    fn convolve_2d(
+    fn conv2d(
         x: Tensor<Self, 4>,
         weight: WeightRef<'_, Self, 4>,
-        after: After<Self, 4>,
+        epilogue: Epilogue<Self, 4>,
         geometry: Conv2dGeometry,
     ) -> Tensor<Self, 4> {
-        plain::conv2d(x, weight.unpack(), after, geometry)
+        plain::conv2d(x, weight.unpack(), epilogue, geometry)
     }
 
     /// `x [batch, in, samples]`, `weight [out, in, kernel]`.
-    fn convolve_1d(
+    fn conv1d(
         x: Tensor<Self, 3>,
         weight: WeightRef<'_, Self, 3>,
-        after: After<Self, 3>,
+        epilogue: Epilogue<Self, 3>,
         geometry: Conv1dGeometry,
     ) -> Tensor<Self, 3> {
-        plain::conv1d(x, weight.unpack(), after, geometry)
+        plain::conv1d(x, weight.unpack(), epilogue, geometry)
     }
 
-    /// Each channel on its own: `x [batch, channels, samples]`, `weight [channels, 1, kernel]`.
-    fn convolve_depthwise_1d(
+    /// A convolution of each channel with its own kernel: `x [batch, channels, samples]`, `weight [channels, 1, kernel]`.
+    fn depthwise_conv1d(
         x: Tensor<Self, 3>,
         weight: Tensor<Self, 3>,
         bias: Option<Tensor<Self, 1>>,
@@ -166,7 +170,7 @@ pub trait Kernels: Backend {
 
     /// `x [batch, in, samples]`, `weight [out, in, kernel]` (PyTorch stores it as `[in, out, kernel]`);
     /// gives `(samples - 1) stride - 2 padding + kernel` samples.
-    fn convolve_transposed_1d(
+    fn conv_transpose1d(
         x: Tensor<Self, 3>,
         weight: WeightRef<'_, Self, 3>,
         bias: Option<Tensor<Self, 1>>,
@@ -177,7 +181,7 @@ pub trait Kernels: Backend {
 
     /// Normalises each of `groups` groups of channels of `x [batch, channels, rows, columns]`, then
     /// scales and shifts by channel, then applies `activation`.
-    fn normalise_groups(
+    fn group_norm(
         x: Tensor<Self, 4>,
         groups: usize,
         scale: Tensor<Self, 1>,
@@ -189,7 +193,7 @@ pub trait Kernels: Backend {
     }
 
     /// The same without an activation, as tokens `[batch, rows * columns, channels]`.
-    fn normalise_groups_to_tokens(
+    fn group_norm_to_tokens(
         x: Tensor<Self, 4>,
         groups: usize,
         scale: Tensor<Self, 1>,
@@ -197,11 +201,11 @@ pub trait Kernels: Backend {
         eps: f64,
     ) -> Tensor<Self, 3> {
         let none = Activation::None;
-        plain::to_tokens(Self::normalise_groups(x, groups, scale, shift, eps, none))
+        plain::to_tokens(Self::group_norm(x, groups, scale, shift, eps, none))
     }
 
     /// Normalises the last dimension of `x`, then scales and shifts.
-    fn normalise_rows<const D: usize>(
+    fn layer_norm<const D: usize>(
         x: Tensor<Self, D>,
         scale: Tensor<Self, 1>,
         shift: Tensor<Self, 1>,

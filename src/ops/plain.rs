@@ -8,7 +8,7 @@ use burn::tensor::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{After, Conv1dGeometry, Conv2dGeometry};
+use super::{Conv1dGeometry, Conv2dGeometry, Epilogue};
 
 /// The pointwise functions that the networks use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,43 +56,43 @@ pub fn gelu_tanh<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     x * (inner.tanh() + 1.0) * 0.5
 }
 
-/// See [`super::Kernels::project`].
+/// See [`super::Kernels::linear`].
 pub fn linear<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     weight: Tensor<B, 2>,
-    after: After<B, D>,
+    epilogue: Epilogue<B, D>,
 ) -> Tensor<B, D> {
     // One large product instead of one for each item; and some backends copy the transposed weight
     // when it has to be broadcast over a batch.
     let mut dims = x.dims();
     let rows = dims[..D - 1].iter().product::<usize>();
     let flat: Tensor<B, 2> = x.reshape([rows, dims[D - 1]]);
-    let out = module::linear(flat, weight.transpose(), after.bias);
+    let out = module::linear(flat, weight.transpose(), epilogue.bias);
     dims[D - 1] = out.dims()[1];
-    let out = activate(out.reshape(dims), after.activation);
-    onto(out, after.residual)
+    let out = activate(out.reshape(dims), epilogue.activation);
+    onto(out, epilogue.residual)
 }
 
-/// See [`super::Kernels::project_gated`].
+/// See [`super::Kernels::linear_geglu`].
 pub fn geglu<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     weight: Tensor<B, 2>,
     bias: Option<Tensor<B, 1>>,
 ) -> Tensor<B, D> {
-    let both = linear(x, weight, After::bias(bias));
+    let both = linear(x, weight, Epilogue::bias(bias));
     let width = both.dims()[D - 1] / 2;
     let value = both.clone().narrow(D - 1, 0, width);
     value * activation::gelu(both.narrow(D - 1, width, width))
 }
 
-/// See [`super::Kernels::project_onto_channels`].
+/// See [`super::Kernels::linear_to_channels`].
 pub fn onto_channels<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 2>,
     bias: Option<Tensor<B, 1>>,
     residual: Tensor<B, 4>,
 ) -> Tensor<B, 4> {
-    let out = linear(x, weight, After::bias(bias)).swap_dims(1, 2);
+    let out = linear(x, weight, Epilogue::bias(bias)).swap_dims(1, 2);
     let shape = residual.dims();
     residual + out.reshape(shape)
 }
@@ -108,7 +108,7 @@ pub(super) fn onto<B: Backend, const D: usize>(
     }
 }
 
-/// See [`super::Kernels::attend`].
+/// See [`super::Kernels::attention`].
 pub fn attention<B: Backend>(
     q: Tensor<B, 4>,
     k: Tensor<B, 4>,
@@ -123,44 +123,44 @@ pub fn attention<B: Backend>(
     activation::softmax(scores, 3).matmul(v)
 }
 
-/// See [`super::Kernels::attend_itself`].
+/// See [`super::Kernels::self_attention`].
 pub fn self_attention<B: Backend>(qkv: Tensor<B, 3>, heads: usize, scale: f64) -> Tensor<B, 3> {
     let width = qkv.dims()[2] / 3;
     let part = |i: usize| split_heads(qkv.clone().narrow(2, i * width, width), heads);
     merge_heads(attention(part(0), part(1), part(2), None, scale))
 }
 
-/// See [`super::Kernels::convolve_2d`].
+/// See [`super::Kernels::conv2d`].
 pub fn conv2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
-    after: After<B, 4>,
+    epilogue: Epilogue<B, 4>,
     geometry: Conv2dGeometry,
 ) -> Tensor<B, 4> {
     let options = ConvOptions::new(geometry.stride, geometry.padding, [1, 1], 1);
-    let mut out = module::conv2d(x, weight, after.bias, options);
-    if let Some(shift) = after.shift {
+    let mut out = module::conv2d(x, weight, epilogue.bias, options);
+    if let Some(shift) = epilogue.shift {
         let [batch, channels] = shift.dims();
         out = out + shift.reshape([batch, channels, 1, 1]);
     }
-    onto(activate(out, after.activation), after.residual)
+    onto(activate(out, epilogue.activation), epilogue.residual)
 }
 
-/// See [`super::Kernels::convolve_1d`].
+/// See [`super::Kernels::conv1d`].
 pub fn conv1d<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 3>,
-    after: After<B, 3>,
+    epilogue: Epilogue<B, 3>,
     geometry: Conv1dGeometry,
 ) -> Tensor<B, 3> {
-    let mut out = module::conv1d(x, weight, after.bias, conv1d_options(geometry, 1));
-    if let Some(shift) = after.shift {
+    let mut out = module::conv1d(x, weight, epilogue.bias, conv1d_options(geometry, 1));
+    if let Some(shift) = epilogue.shift {
         out = out + shift.unsqueeze_dim(2);
     }
-    onto(activate(out, after.activation), after.residual)
+    onto(activate(out, epilogue.activation), epilogue.residual)
 }
 
-/// See [`super::Kernels::convolve_depthwise_1d`].
+/// See [`super::Kernels::depthwise_conv1d`].
 pub fn depthwise_conv1d<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 3>,
@@ -180,7 +180,7 @@ fn conv1d_options(geometry: Conv1dGeometry, groups: usize) -> ConvOptions<1> {
     )
 }
 
-/// See [`super::Kernels::convolve_transposed_1d`].
+/// See [`super::Kernels::conv_transpose1d`].
 pub fn conv_transpose1d<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 3>,
@@ -197,7 +197,7 @@ pub fn conv_transpose1d<B: Backend>(
     module::conv_transpose1d(x, weight.swap_dims(0, 1), bias, options)
 }
 
-/// See [`super::Kernels::normalise_groups`].
+/// See [`super::Kernels::group_norm`].
 pub fn group_norm<B: Backend>(
     x: Tensor<B, 4>,
     groups: usize,
@@ -219,7 +219,7 @@ pub fn group_norm<B: Backend>(
     activate(scaled.reshape([batch, channels, rows, columns]), function)
 }
 
-/// See [`super::Kernels::normalise_groups_to_tokens`].
+/// See [`super::Kernels::group_norm_to_tokens`].
 pub fn group_norm_to_tokens<B: Backend>(
     x: Tensor<B, 4>,
     groups: usize,
@@ -235,7 +235,7 @@ pub fn to_tokens<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
     x.flatten::<3>(2, 3).swap_dims(1, 2)
 }
 
-/// See [`super::Kernels::normalise_rows`].
+/// See [`super::Kernels::layer_norm`].
 pub fn layer_norm<B: Backend, const D: usize>(
     x: Tensor<B, D>,
     scale: Tensor<B, 1>,

@@ -5,113 +5,8 @@ use burn::{
     module::{Module, Param},
     tensor::{ElementConversion, Int, Tensor, TensorData, backend::Backend},
 };
-use half::f16;
-use serde::{Deserialize, Serialize};
 
-/// Elements that share a scale.
-pub const BLOCK: usize = 32;
-
-/// How elements are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Packing {
-    /// 32-bit floats.
-    F32,
-    /// 16-bit floats.
-    F16,
-    /// Signed bytes, and an f16 scale for each block along a row.
-    Q8,
-    /// 4 bits, from -8 to 7, plus 8, and the same scales.
-    Q4,
-}
-
-impl Packing {
-    /// Whether blocks have scales.
-    pub fn has_scales(self) -> bool {
-        matches!(self, Self::Q8 | Self::Q4)
-    }
-}
-
-/// Packed elements as a checkpoint has them: row by row, a row being what one output reduces over.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PackedValues {
-    /// How they are packed.
-    pub packing: Packing,
-    /// The elements, little-endian; of 4-bit ones the first in the low half of a byte.
-    pub elements: Vec<u8>,
-    /// A scale for each block.
-    pub scales: Vec<f16>,
-}
-
-impl PackedValues {
-    /// `values` as they are.
-    pub fn of(values: &[f32]) -> Self {
-        Self {
-            packing: Packing::F32,
-            elements: bytemuck::cast_slice(values).to_vec(),
-            scales: Vec::new(),
-        }
-    }
-
-    /// The rows of part `part` of `parts` equal ones.
-    pub fn part(&self, part: usize, parts: usize) -> Self {
-        fn share<T: Clone>(all: &[T], part: usize, parts: usize) -> Vec<T> {
-            let each = all.len() / parts.max(1);
-            all[part * each..(part + 1) * each].to_vec()
-        }
-        Self {
-            packing: self.packing,
-            elements: share(&self.elements, part, parts),
-            scales: share(&self.scales, part, parts),
-        }
-    }
-
-    /// The rows of all `parts`, one behind the other, where they are packed in the same way.
-    pub fn join(parts: &[Self]) -> Option<Self> {
-        let packing = parts.first()?.packing;
-        let alike = parts.iter().all(|part| part.packing == packing);
-        alike.then(|| Self {
-            packing,
-            elements: parts
-                .iter()
-                .flat_map(|part| &part.elements)
-                .copied()
-                .collect(),
-            scales: parts
-                .iter()
-                .flat_map(|part| &part.scales)
-                .copied()
-                .collect(),
-        })
-    }
-
-    /// `[out, inputs, taps]` to `[taps, inputs, out]`, whose outputs a kernel reads together.
-    fn outputs_last(&self, [outputs, inputs, taps]: [usize; 3]) -> Vec<u8> {
-        let order = (0..taps).flat_map(move |tap| {
-            let places = (0..inputs).map(move |i| i * taps + tap);
-            places.flat_map(move |k| (0..outputs).map(move |o| o * inputs * taps + k))
-        });
-        // A browser keeps the memory that its module ever had: no more than one copy here.
-        fn pick<const N: usize>(all: &[u8], order: impl Iterator<Item = usize>) -> Vec<u8> {
-            let (elements, _) = all.as_chunks::<N>();
-            let mut picked = Vec::with_capacity(all.len());
-            order.for_each(|at| picked.extend(elements[at]));
-            picked
-        }
-        match self.packing {
-            Packing::F32 => pick::<4>(&self.elements, order),
-            Packing::F16 => pick::<2>(&self.elements, order),
-            Packing::Q8 => pick::<1>(&self.elements, order),
-            Packing::Q4 => {
-                let nibble = |at: usize| self.elements[at / 2] >> (4 * (at % 2)) & 15;
-                let nibbles: Vec<u8> = order.map(nibble).collect();
-                let pairs = nibbles.chunks(2);
-                pairs
-                    .map(|pair| pair[0] | pair.get(1).unwrap_or(&0) << 4)
-                    .collect()
-            }
-        }
-    }
-}
+use crate::quant::{BLOCK, Encoding, PackedValues};
 
 /// The weight of a layer.
 // The tensors behind it are far larger, and modules cannot be boxed.
@@ -119,7 +14,7 @@ impl PackedValues {
 #[derive(Module, Debug)]
 pub enum Weight<B: Backend, const D: usize> {
     /// Elements that can be trained, in PyTorch's order.
-    Plain(Param<Tensor<B, D>>),
+    Dense(Param<Tensor<B, D>>),
     /// What kernels read.
     Packed(Packed<B>),
 }
@@ -128,7 +23,7 @@ impl<B: Backend, const D: usize> Weight<B, D> {
     /// For an operation.
     pub fn get(&self) -> WeightRef<'_, B, D> {
         match self {
-            Self::Plain(weight) => WeightRef::Plain(weight.val()),
+            Self::Dense(weight) => WeightRef::Dense(weight.val()),
             Self::Packed(weight) => WeightRef::Packed(weight),
         }
     }
@@ -138,7 +33,7 @@ impl<B: Backend, const D: usize> Weight<B, D> {
 #[derive(Debug)]
 pub enum WeightRef<'a, B: Backend, const D: usize> {
     /// Elements in PyTorch's order.
-    Plain(Tensor<B, D>),
+    Dense(Tensor<B, D>),
     /// What kernels read.
     Packed(&'a Packed<B>),
 }
@@ -147,7 +42,7 @@ impl<B: Backend, const D: usize> WeightRef<'_, B, D> {
     /// The elements in PyTorch's order.
     pub fn unpack(self) -> Tensor<B, D> {
         match self {
-            Self::Plain(weight) => weight,
+            Self::Dense(weight) => weight,
             Self::Packed(weight) => weight.unpack(),
         }
     }
@@ -172,7 +67,7 @@ pub struct Packed<B: Backend> {
     /// The scales of a linear layer, `[out, blocks]`: f16, two in a word.
     halves: Option<Param<Tensor<B, 1, Int>>>,
     #[module(skip)]
-    packing: Packing,
+    encoding: Encoding,
     #[module(skip)]
     order: Order,
     /// Outputs, inputs, kernel rows, kernel columns.
@@ -187,8 +82,8 @@ impl<B: Backend> Packed<B> {
         Self {
             words: Some(words(&values.elements, device)),
             floats: None,
-            halves: values.packing.has_scales().then(|| words(&halves, device)),
-            packing: values.packing,
+            halves: values.encoding.has_scales().then(|| words(&halves, device)),
+            encoding: values.encoding,
             order: Order::Rows,
             shape: [shape[0], shape[1], 1, 1],
         }
@@ -198,12 +93,12 @@ impl<B: Backend> Packed<B> {
     pub fn convolution(values: &PackedValues, shape: [usize; 4], device: &B::Device) -> Self {
         let [outputs, inputs, rows, columns] = shape;
         let elements = values.outputs_last([outputs, inputs, rows * columns]);
-        let plain = values.packing == Packing::F32;
+        let plain = values.encoding == Encoding::F32;
         let numbers = if plain {
             bytemuck::pod_collect_to_vec(&elements)
         } else {
             let blocks = values.scales.len() / outputs.max(1);
-            let factor = if values.packing == Packing::Q8 {
+            let factor = if values.encoding == Encoding::Q8 {
                 127.0
             } else {
                 1.0
@@ -217,15 +112,15 @@ impl<B: Backend> Packed<B> {
             words: (!plain).then(|| words(&elements, device)),
             floats: (!numbers.is_empty()).then(|| floats(numbers, device)),
             halves: None,
-            packing: values.packing,
+            encoding: values.encoding,
             order: Order::OutputsLast,
             shape,
         }
     }
 
     /// How elements are packed.
-    pub fn packing(&self) -> Packing {
-        self.packing
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Outputs, inputs, kernel rows, kernel columns.
@@ -261,9 +156,9 @@ impl<B: Backend> Packed<B> {
     pub fn unpack<const D: usize>(&self) -> Tensor<B, D> {
         let [outputs, inputs, rows, columns] = self.shape;
         let (taps, blocks) = (rows * columns, inputs * rows * columns / BLOCK);
-        let elements = match (self.words(), self.packing) {
-            (Some(words), Packing::F16) => decode_halves(words),
-            (Some(words), Packing::Q8) => {
+        let elements = match (self.words(), self.encoding) {
+            (Some(words), Encoding::F16) => decode_halves(words),
+            (Some(words), Encoding::Q8) => {
                 (split(words, 8).bitwise_xor_scalar(128.elem()) - 128).float()
             }
             (Some(words), _) => (split(words, 4) - 8).float(),
@@ -286,9 +181,9 @@ impl<B: Backend> Packed<B> {
                 let scales = decode_halves(halves).narrow(0, 0, outputs * blocks);
                 Some(scales.reshape([outputs, blocks]))
             }
-            (Order::OutputsLast, _, Some(floats)) if self.packing.has_scales() => {
+            (Order::OutputsLast, _, Some(floats)) if self.encoding.has_scales() => {
                 let scales = floats.reshape([blocks, outputs]).transpose();
-                let factor = if self.packing == Packing::Q8 {
+                let factor = if self.encoding == Encoding::Q8 {
                     127.0
                 } else {
                     1.0
@@ -363,7 +258,7 @@ fn decode_halves<B: Backend>(words: Tensor<B, 1, Int>) -> Tensor<B, 1> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ops::Cpu, weights::Encoding};
+    use crate::ops::Cpu;
 
     #[test]
     fn what_is_packed_comes_back_in_the_order_that_it_had() {
@@ -377,7 +272,7 @@ mod tests {
         for encoding in [Encoding::F16, Encoding::Q8, Encoding::Q4] {
             let (bytes, _) = encoding.encode(&values).unwrap();
             let expected = encoding.decode(&bytes, count).unwrap();
-            let packed = encoding.split(bytes, count).unwrap().unwrap();
+            let packed = PackedValues::from_bytes(encoding, bytes, count).unwrap();
             let device = Default::default();
             let flat = [outputs, inputs * rows * columns];
             for found in [
@@ -408,7 +303,7 @@ mod tests {
         let values: Vec<f32> = (0..2 * BLOCK).map(|i| i as f32).collect();
         let pack = |encoding: Encoding, values: &[f32]| {
             let (bytes, _) = encoding.encode(values).unwrap();
-            encoding.split(bytes, values.len()).unwrap().unwrap()
+            PackedValues::from_bytes(encoding, bytes, values.len()).unwrap()
         };
         for encoding in [Encoding::F16, Encoding::Q8, Encoding::Q4] {
             let parts = [pack(encoding, &values), pack(encoding, &values[..BLOCK])];
@@ -430,7 +325,7 @@ mod tests {
             (Encoding::Q4, 0.15),
         ] {
             let (bytes, _) = encoding.encode(&values).unwrap();
-            let packed = encoding.split(bytes, values.len()).unwrap().unwrap();
+            let packed = PackedValues::from_bytes(encoding, bytes, values.len()).unwrap();
             let packed = Packed::<Cpu>::linear(&packed, [outputs, inputs], &Default::default());
             let share = packed.bytes() as f64 / (4 * values.len()) as f64;
             assert!(share <= most, "{encoding:?} takes {share}");

@@ -1,56 +1,56 @@
-//! From a picture to music: the only place that knows all stages.
+//! Runs stages one after the other: work, progress, cancelling, and which networks stay.
 //!
-//! Every stage loads its own weights, runs, and gives its memory back before the next one begins.
+//! What the stages are, a system says (`crate::systems`); the bundle names the system. A stage loads its weights,
+//! runs, and then either stays for the next piece or gives its memory back before the next stage begins.
 
-#[cfg(feature = "cli")]
-mod assemble;
-mod networks;
 mod progress;
-mod request;
-mod stages;
+mod residency;
+mod run;
 
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use std::sync::Arc;
 
-#[cfg(feature = "train")]
-pub(crate) use assemble::Under;
-#[cfg(feature = "cli")]
-pub use assemble::{network_entry, replace_aligner, write_stage};
-pub use networks::{
-    AudioProjectionConfig, EncoderConfig, Lengths, MelScale, Networks, Work, config, kind,
-    needed_tensors, stage, vocoder_kind,
-};
 pub use progress::{Event, Observer};
-pub use request::{
-    HostTensor, MAX_CANDIDATES, MAX_GUIDANCE, Output, Piece, Request, SECONDS, Settings,
-    TextConditions, Timing,
-};
+pub use residency::DEFAULT_BUDGET;
+pub use run::{Finished, Run, Timing};
 
 use crate::{
-    Error, Result,
-    image::Picture,
-    model::trace::{Trace, Traced},
     ops::Kernels,
-    weights::Bundle,
+    weights::{Bundle, StageEntry},
 };
-use progress::Progress;
-use stages::Run;
+use residency::Residents;
 
-/// A bundle on a device, ready to make music.
-#[derive(Debug, Clone)]
-pub struct Pipeline<B: Backend> {
-    bundle: Bundle,
-    networks: Networks,
-    device: B::Device,
+/// A stage that a run goes through, and its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageWork {
+    /// The name of the stage in the bundle.
+    pub stage: &'static str,
+    /// Floating-point operations, a product and a sum being two.
+    pub flops: u64,
 }
 
-impl<B: Kernels> Pipeline<B> {
-    /// Checks that the bundle's networks are all there and fit each other. No weights are read yet.
-    pub fn new(bundle: Bundle, device: B::Device) -> Result<Self> {
-        Ok(Self {
-            networks: Networks::from_manifest(bundle.manifest())?,
+/// An opened bundle on a device, with the networks that stay there.
+#[derive(Debug, Clone)]
+pub struct Model<B: Kernels> {
+    bundle: Bundle,
+    device: B::Device,
+    residents: Arc<Residents>,
+}
+
+impl<B: Kernels> Model<B> {
+    /// No weights are read yet. Networks of `stages` stay between runs as far as they fit into `budget` bytes; see
+    /// [`DEFAULT_BUDGET`].
+    pub fn new(bundle: Bundle, device: B::Device, stages: &[&str], budget: u64) -> Self {
+        let manifest = bundle.manifest();
+        let sizes: Vec<(String, u64)> = stages
+            .iter()
+            .filter_map(|name| manifest.find_stage(name))
+            .map(|stage| (stage.name.clone(), device_bytes::<B>(stage)))
+            .collect();
+        Self {
+            residents: Arc::new(Residents::new(&sizes, budget)),
             bundle,
             device,
-        })
+        }
     }
 
     /// The bundle.
@@ -58,114 +58,33 @@ impl<B: Kernels> Pipeline<B> {
         &self.bundle
     }
 
-    /// The configurations of the networks.
-    pub fn networks(&self) -> &Networks {
-        &self.networks
+    /// The device.
+    pub fn device(&self) -> &B::Device {
+        &self.device
     }
 
-    /// Makes music from `picture`. The same request on the same device gives the same samples.
-    pub async fn generate(
-        &self,
-        picture: &Picture,
-        request: &Request,
-        observer: &mut dyn Observer,
-    ) -> Result<Output> {
-        let settings = &request.settings;
-        settings.check()?;
-        let manifest = self.bundle.manifest();
-        let mut plan = Vec::new();
-        for (name, flops) in self.networks.flops(&settings.work())? {
-            plan.push((name, manifest.stage_bytes(manifest.stage(name)?), flops));
-        }
-        let mut run = Run {
-            pipeline: self,
-            request,
-            lengths: self.networks.lengths(settings.seconds),
-            progress: Progress::new(observer, plan),
-            trace: Trace::new(request.trace),
-        };
-        let initial = run.initial_latents()?;
-        let embedding = run.encode(picture).await?;
-        let conditions = run.condition(&embedding).await?;
-        let latents = run.denoise(initial, &conditions).await?;
-        let mels = run.decode(latents).await?;
-        let mut pieces = run.vocode(mels).await?;
-        if self.networks.ranking.is_some() && settings.candidates > 1 {
-            run.rank(&embedding, &mut pieces).await?;
-        }
-        let Run {
-            progress, trace, ..
-        } = run;
-        let trace = read_trace(trace).await?;
-        Ok(Output {
-            pieces,
-            sample_rate: self.networks.vocoder.sampling_rate(),
-            settings: settings.clone(),
-            timings: progress.finish(),
-            trace,
-        })
+    /// Whether the networks of `stage` are on the device already.
+    pub fn is_resident(&self, stage: &str) -> bool {
+        self.residents.has(stage)
+    }
+
+    /// Drops the networks that stayed.
+    pub fn release(&self) {
+        self.residents.clear();
+        B::memory_cleanup(&self.device);
+    }
+
+    fn residents(&self) -> &Residents {
+        &self.residents
     }
 }
 
-/// The elements of a tensor.
-pub async fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<Vec<f32>> {
-    let lost = |e: String| {
-        Error::new(
-            crate::ErrorKind::DeviceLost,
-            format!("the device gave no answer ({e})"),
-            "try again, or use another device",
-        )
-    };
-    let data = tensor
-        .into_data_async()
-        .await
-        .map_err(|e| lost(format!("{e:?}")))?;
-    data.convert::<f32>()
-        .into_vec()
-        .map_err(|e| lost(format!("{e:?}")))
-}
-
-/// A tensor of `shape` with these elements.
-pub fn tensor<B: Backend, const D: usize>(
-    values: Vec<f32>,
-    shape: [usize; D],
-    device: &B::Device,
-) -> Tensor<B, D> {
-    Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// A tensor on `device`.
-pub fn upload<B: Backend, const D: usize>(
-    tensor: &HostTensor,
-    device: &B::Device,
-) -> Result<Tensor<B, D>> {
-    if tensor.shape.len() != D {
-        return Err(Error::internal(format!(
-            "a tensor of shape {:?} was used where {D} dimensions are needed",
-            tensor.shape
-        )));
-    }
-    let data = TensorData::new(tensor.values.clone(), tensor.shape.clone());
-    Ok(Tensor::from_data(data, device))
-}
-
-/// The recorded tensors, in the program's own memory.
-pub async fn read_trace<B: Backend>(mut trace: Trace<B>) -> Result<Vec<(String, HostTensor)>> {
-    let mut tensors = Vec::new();
-    for Traced {
-        name,
-        shape,
-        values,
-    } in trace.take()
-    {
-        let values = read(values).await?;
-        tensors.push((name, HostTensor { shape, values }));
-    }
-    Ok(tensors)
-}
-
-/// Lets other tasks run: in a browser, the messages of the page. Natively there are none.
-async fn breathe() {
-    #[cfg(all(feature = "web", not(feature = "cli")))]
-    crate::web::next_task().await;
+/// Bytes of the tensors of `stage` on a device: packed where its kernels read packed weights.
+fn device_bytes<B: Kernels>(stage: &StageEntry) -> u64 {
+    let bytes = stage.tensors.iter().map(|tensor| {
+        let elements: u64 = tensor.shape.iter().map(|&n| n as u64).product();
+        let packed = tensor.encoding.bytes(&tensor.shape);
+        packed.filter(|_| B::PACKS).unwrap_or(4 * elements)
+    });
+    bytes.sum()
 }

@@ -1,13 +1,14 @@
-//! Telling a caller how far a generation is, and hearing that it should stop.
+//! Telling a caller how far a run is, and hearing that it should stop.
 
 use serde::Serialize;
 use web_time::Instant;
 
-use super::request::Timing;
-use crate::{Error, Result};
+use super::Timing;
+use crate::{Error, Result, task};
 
 /// What happens while music is made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(
     tag = "type",
     rename_all = "lowercase",
@@ -19,8 +20,10 @@ pub enum Event {
         /// The stage that they belong to.
         stage: &'static str,
         /// Bytes that have arrived, of all stages.
+        #[cfg_attr(test, ts(type = "number"))]
         loaded: u64,
-        /// Bytes of all stages; constant during a generation.
+        /// Bytes of all stages that are not resident; constant during a run.
+        #[cfg_attr(test, ts(type = "number"))]
         total: u64,
     },
     /// A stage begins.
@@ -34,13 +37,13 @@ pub enum Event {
         /// Estimated time left in milliseconds, once anything has been measured.
         eta_ms: Option<f64>,
     },
-    /// A denoising step is done.
+    /// A part of a stage's work is done, such as a denoising step.
     Step {
-        /// Always `denoise`.
+        /// The stage.
         stage: &'static str,
-        /// Steps done, over all candidates.
+        /// Parts done.
         step: usize,
-        /// Steps in all.
+        /// Parts in all.
         steps: usize,
         /// Estimated time left in milliseconds.
         eta_ms: Option<f64>,
@@ -165,7 +168,7 @@ impl<'a> Progress<'a> {
 
     /// Lets a browser handle its events, and stops if the caller wants to.
     pub async fn pause(&self) -> Result<()> {
-        super::breathe().await;
+        task::yield_now().await;
         if self.observer.cancelled() {
             return Err(Error::cancelled());
         }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Result,
     dataset::items::{ItemEncoder, Items},
-    diffusion::{NoiseSchedule, initial_noise},
+    diffusion::NoiseSchedule,
     model::{
         aligner::{Aligner, AlignerConfig},
         gpt2::Gpt2,
@@ -28,7 +28,8 @@ use crate::{
         unet::Unet,
     },
     ops::Kernels,
-    pipeline::TextConditions,
+    random::standard_normal,
+    systems::art_to_mus::TextConditions,
 };
 
 /// Items of a validation.
@@ -172,7 +173,7 @@ fn batch(items: Vec<Items>, latents: Latents, timesteps: Vec<usize>, seed: u64) 
     let latents = match latents {
         Latents::Mean => all.means,
         Latents::Sampled => {
-            let draws = initial_noise(seed, LATENT_STREAM, count);
+            let draws = standard_normal(seed, LATENT_STREAM, count);
             let moments = all.means.iter().zip(&all.deviations).zip(draws);
             moments.map(|((mean, sd), draw)| mean + sd * draw).collect()
         }
@@ -180,7 +181,7 @@ fn batch(items: Vec<Items>, latents: Latents, timesteps: Vec<usize>, seed: u64) 
     Batch {
         noised: Noised {
             latents,
-            noise: initial_noise(seed, NOISE_STREAM, count),
+            noise: standard_normal(seed, NOISE_STREAM, count),
             timesteps,
         },
         embeddings: all.embeddings,

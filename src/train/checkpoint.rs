@@ -196,7 +196,7 @@ pub(super) fn restore_average<B: TrainingBackend>(
     flat: &Flat<B::InnerBackend>,
     device: &B::Device,
 ) -> Result<Flat<B::InnerBackend>> {
-    use crate::model::params::TensorSource;
+    use crate::tensors::TensorSource;
     let file = Checkpoint::open(&place.join("average.safetensors"))?;
     let mut average = HashMap::new();
     for planned in plan {

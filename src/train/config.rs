@@ -17,7 +17,7 @@ use crate::{
         unet::UnetConfig,
         vae::VaeConfig,
     },
-    pipeline::MelScale,
+    systems::art_to_mus::MelScale,
 };
 
 /// How long and how fast a part is trained.

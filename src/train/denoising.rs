@@ -11,7 +11,8 @@ use crate::{
         unet::{Context, Unet},
     },
     ops::Kernels,
-    pipeline::{HostTensor, TextConditions, upload},
+    systems::art_to_mus::TextConditions,
+    tensors::HostTensor,
 };
 
 /// What one step of diffusion training is about.
@@ -89,7 +90,7 @@ impl<B: Kernels> Denoising<'_, B> {
             .map(|text| (&text.prompt_states, &text.prompt_mask));
         let mut predicted: Tensor<B, 4> = predict(audio, positive)?;
         if let (Some(text), true) = (self.text, self.guidance != 1.0) {
-            let tokens: Tensor<B, 3> = upload(&text.negative_tokens, &device)?;
+            let tokens: Tensor<B, 3> = text.negative_tokens.upload(&device)?;
             let [_, length, width] = tokens.dims();
             let states = (&text.negative_states, &text.negative_mask);
             let negative: Result<Tensor<B, 4>> =
@@ -111,7 +112,7 @@ impl<B: Kernels> Denoising<'_, B> {
             let text = Tensor::zeros([count, 1, 1], &device);
             return Ok(Context::new(audio, text, &vec![vec![true]; count]));
         };
-        let text: Tensor<B, 3> = upload(states, &device)?;
+        let text: Tensor<B, 3> = states.upload(&device)?;
         let [_, length, width] = text.dims();
         let mask: Vec<bool> = mask.values.iter().map(|&value| value > 0.5).collect();
         let text = text.expand([count, length, width]);

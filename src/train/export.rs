@@ -5,15 +5,14 @@ use std::path::Path;
 use super::{Weights, config::SmallModel};
 use crate::{
     Result,
-    model::{
-        params::{FreshInit, Init, TensorSource},
-        vae::VaeConfig,
+    diffusion::SchedulerKind,
+    model::{params::FreshInit, vae::VaeConfig},
+    quant::Encoding,
+    systems::art_to_mus::{
+        self, AudioProjectionConfig, Defaults, Networks, kind, network_entry, stage, write_stage,
     },
-    pipeline::{AudioProjectionConfig, Under, kind, network_entry, stage, write_stage},
-    weights::{
-        BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NegativePrefix,
-        Provenance,
-    },
+    tensors::{Init, Prefixed, TensorSource},
+    weights::{BundleWriter, Constants, Manifest, ModelInfo, NegativePrefix, Provenance},
 };
 
 /// A decoder that was trained on standardised spectrograms, made to give log-mel values: the last
@@ -63,7 +62,7 @@ pub fn bundle(
     )?;
 
     let networks = &config.prior.network;
-    let gpt2 = Under {
+    let gpt2 = Prefixed {
         source: &prior,
         prefix: "gpt2",
     };
@@ -77,7 +76,7 @@ pub fn bundle(
     write_stage(&mut writer, stage::CONDITION, condition, encoding)?;
     constants(&mut writer, config, &prior)?;
 
-    let unet = Under {
+    let unet = Prefixed {
         source: &prior,
         prefix: "unet",
     };
@@ -117,12 +116,12 @@ pub fn bundle(
         tokens: networks.prefix,
         width: networks.gpt2.n_embd,
     };
-    let learn: Vec<(_, &dyn TensorSource)> = vec![
+    let training: Vec<(_, &dyn TensorSource)> = vec![
         (network_entry(kind::VAE_ENCODER, &sizes_vae)?, &vae),
         (network_entry(kind::MEL_SCALE, &config.mel)?, &vae),
         (network_entry(kind::AUDIO_PROJECTION, &projection)?, &prior),
     ];
-    write_stage(&mut writer, stage::LEARN, learn, encoding)?;
+    write_stage(&mut writer, stage::TRAINING, training, encoding)?;
 
     let model = ModelInfo {
         name: config.name.clone(),
@@ -130,15 +129,10 @@ pub fn bundle(
         credits: Vec::new(),
         trained: false,
     };
-    let constants = Constants {
-        prompt: String::new(),
-        negative_prompt: String::new(),
-        negative_prefix: NegativePrefix::Single,
-    };
     let defaults = Defaults {
         seconds: config.seconds(),
         steps: config.generate.steps,
-        scheduler: "dpmpp".into(),
+        scheduler: SchedulerKind::Dpmpp,
         guidance: config.generate.guidance,
         gain: config.generate.gain,
     };
@@ -146,8 +140,8 @@ pub fn bundle(
         converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
         sources: vec!["art2mus pretrain".into()],
     };
-    let fits = |manifest: &Manifest| crate::pipeline::Networks::from_manifest(manifest).map(drop);
-    writer.finish(model, constants, defaults, provenance, fits)
+    let fits = |manifest: &Manifest| Networks::from_manifest(manifest).map(drop);
+    writer.finish(art_to_mus::NAME, model, &defaults, provenance, fits)
 }
 
 /// The condition that stands for none. The network has no text stream: its prompt is one state of
@@ -168,5 +162,10 @@ fn constants(
     write("prompt_mask", &[1, 1], &[1.0])?;
     write("negative_states", &[1, 1, 1], &[0.0])?;
     write("negative_mask", &[1, 1], &[1.0])?;
-    write("negative_tokens", &shape, &none)
+    write("negative_tokens", &shape, &none)?;
+    writer.constants(Constants {
+        prompt: String::new(),
+        negative_prompt: String::new(),
+        negative_prefix: NegativePrefix::Single,
+    })
 }

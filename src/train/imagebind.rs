@@ -233,7 +233,7 @@ impl<B: TrainingBackend> Task<B> for ImageBindTask<'_, B> {
         let pairs = (0..HELD_OUT).map(|index| self.prepare(Split::Validation, index));
         let (logits, factors) = self.compare(&model, together(pairs)?);
         let loss = scalar(info_nce(logits.clone()))?;
-        let values = pollster::block_on(crate::pipeline::read(logits))?;
+        let values = pollster::block_on(crate::tensors::read(logits))?;
         let rows = values.chunks_exact(HELD_OUT).enumerate();
         let found = rows.filter(|(own, row)| row.iter().all(|value| *value <= row[*own]));
         let found = found.count() as f64 / HELD_OUT as f64;

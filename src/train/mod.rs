@@ -35,7 +35,7 @@ pub use checkpoint::{Weights, finished};
 pub use run::run;
 pub use weights::Rescaled;
 
-use crate::{Result, model::params::Params, ops::Kernels, pipeline::tensor};
+use crate::{Result, model::params::Params, ops::Kernels, tensors::tensor};
 
 /// A backend that a part can be trained on.
 pub trait TrainingBackend: AutodiffBackend<InnerBackend: Kernels> + Kernels {}
@@ -79,6 +79,6 @@ pub struct Losses<B: Backend> {
 
 /// The one element of a tensor.
 fn scalar<B: Backend>(tensor: Tensor<B, 1>) -> Result<f64> {
-    let values = pollster::block_on(crate::pipeline::read(tensor))?;
+    let values = pollster::block_on(crate::tensors::read(tensor))?;
     Ok(f64::from(values.first().copied().unwrap_or(f32::NAN)))
 }

@@ -17,7 +17,7 @@ use crate::{
     dataset::synth::{Pair, Split},
     model::{imagebind::AudioTrunk, params::Params, trace::Trace, vae::VaeEncoder},
     ops::Kernels,
-    pipeline::read,
+    tensors::read,
 };
 
 /// Pieces that are encoded at once.

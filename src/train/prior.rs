@@ -2,7 +2,7 @@
 //!
 //! No picture is seen here. The audio embedding goes through a projection to GPT-2, which learns to
 //! translate it to the Language of Audio of the same piece; the UNet learns to denoise latents under
-//! that, or under GPT-2's translation. After Liu et al., "AudioLDM 2", 2023. An image aligner later
+//! that, or under GPT-2's translation. Epilogue Liu et al., "AudioLDM 2", 2023. An image aligner later
 //! takes the projection's place.
 
 use burn::{
@@ -22,14 +22,11 @@ use super::{
 use crate::{
     Result,
     dataset::synth::{Pair, Split},
-    diffusion::{NoiseSchedule, initial_noise},
-    model::{
-        gpt2::Gpt2,
-        layers::Linear,
-        params::{Init, Params},
-        unet::Unet,
-    },
+    diffusion::NoiseSchedule,
+    model::{gpt2::Gpt2, layers::Linear, params::Params, unet::Unet},
     ops::Kernels,
+    random::standard_normal,
+    tensors::Init,
 };
 
 /// Pieces of a validation, each at one timestep.
@@ -99,7 +96,7 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
         let held_out = Batch {
             noised: Noised {
                 latents: latents.map(|x| x * pool.scaling_factor as f32).collect(),
-                noise: initial_noise(u64::MAX, NOISE_STREAM, pieces.latents.len()),
+                noise: standard_normal(u64::MAX, NOISE_STREAM, pieces.latents.len()),
                 // Spread evenly over the schedule.
                 timesteps: (0..HELD_OUT)
                     .map(|i| (2 * i + 1) * schedule.len() / (2 * HELD_OUT))
@@ -225,7 +222,7 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
             });
         }
         let length = batch.noised.latents.len();
-        batch.noised.noise = initial_noise(step as u64, NOISE_STREAM, length);
+        batch.noised.noise = standard_normal(step as u64, NOISE_STREAM, length);
         Ok(batch)
     }
 

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::tensor;
 use crate::audio::{
     SAMPLE_RATE,
-    mel::{HOP, MEL_BINS},
+    mel::{self, HOP, MEL_BINS},
     stft,
 };
 
@@ -74,7 +74,7 @@ impl<B: Backend> SpectralLoss<B> {
     /// Makes the matrices.
     pub fn new(device: &B::Device) -> Self {
         let n_fft = 1024;
-        let bands = stft::mel_matrix(n_fft, SAMPLE_RATE as usize);
+        let bands = mel::filterbank(n_fft, SAMPLE_RATE as usize).matrix();
         let each = |(n_fft, hop)| Magnitudes::new(n_fft, hop, device);
         Self {
             resolutions: RESOLUTIONS.into_iter().map(each).collect(),
@@ -112,7 +112,7 @@ impl<B: Backend> SpectralLoss<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{audio::mel::MelSpectrogram, diffusion::initial_noise, ops::Cpu};
+    use crate::{audio::mel::MelSpectrogram, ops::Cpu, random::standard_normal};
 
     fn tone(length: usize, step: f32) -> Vec<f32> {
         (0..length).map(|n| 0.3 * (n as f32 * step).sin()).collect()
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(value(loss.multi_resolution(sound(0.2), sound(0.2))), 0.0);
         assert!(value(loss.mel(sound(0.2), sound(0.5))) > 0.5);
         // Half the level: convergence 1/2, logarithms apart by ln 2.
-        let noise = || tensor::<Cpu, 2>(initial_noise(1, 0, 8192), [1, 8192], &device);
+        let noise = || tensor::<Cpu, 2>(standard_normal(1, 0, 8192), [1, 8192], &device);
         let cost = value(loss.multi_resolution(noise() * 0.5, noise()));
         assert!((cost - 0.5 - 2f32.ln()).abs() < 1e-3, "{cost}");
     }
@@ -138,7 +138,7 @@ mod tests {
     fn the_tensor_mel_is_that_of_the_spectrogram() {
         let device = Default::default();
         let loss = SpectralLoss::<Cpu>::new(&device);
-        let samples = initial_noise(2, 0, 16_000);
+        let samples = standard_normal(2, 0, 16_000);
         let ours = loss
             .mel
             .forward(tensor(samples.clone(), [1, 16_000], &device))

@@ -15,13 +15,13 @@ use crate::{
     Result,
     audio::mel::MEL_BINS,
     dataset::synth::{Pair, Split},
-    diffusion::initial_noise,
     model::{
         params::Params,
         trace::Trace,
         vae::{VaeDecoder, VaeEncoder},
     },
     ops::Kernels,
+    random::standard_normal,
 };
 
 /// Pieces that are never trained on and that a validation reconstructs.
@@ -82,7 +82,7 @@ impl<B: TrainingBackend> Task<B> for VaeTask<'_, B> {
         let sounds = self.data.parts(step, part.run.batch, part.loss.frames)?;
         let cells = part.loss.frames * MEL_BINS / part.network.factor().pow(2);
         let count = part.run.batch * part.network.latent_channels * cells;
-        Ok((sounds, initial_noise(step as u64, NOISE_STREAM, count)))
+        Ok((sounds, standard_normal(step as u64, NOISE_STREAM, count)))
     }
 
     fn loss(&self, model: &Vae<B>, (sounds, noise): Self::Batch) -> Result<Losses<B>> {

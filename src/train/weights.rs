@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use crate::{
     Error, Result,
-    model::params::{Init, Params, Plan, Planned, TensorSource, param_id},
-    pipeline::read,
+    model::params::{Params, Plan, Planned, param_id},
+    tensors::{Init, TensorSource, read},
 };
 
 /// Flat parameters by identity.

@@ -9,8 +9,8 @@ use crate::{
     Error, Result,
     bench::{Inputs, Measured, cases, measure},
     ops::Cpu,
-    pipeline::HostTensor,
-    weights::Encoding,
+    quant::Encoding,
+    tensors::HostTensor,
 };
 
 /// What is not a tensor among the inputs.

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use web_time::Instant;
 
-use crate::{Result, ops::Cpu, pipeline::read};
+use crate::{Result, ops::Cpu, tensors::read};
 
 /// Floating-point operations of the trial that measures the CPU: a product of square matrices.
 const TRIAL_SIDE: usize = 384;
@@ -36,7 +36,11 @@ mod gpu {
     };
     use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
-    use crate::{Error, ErrorKind, ops::Gpu, web::values::to_js_error};
+    use crate::{
+        Error, ErrorKind,
+        ops::{Gpu, KernelSelection, select_kernels},
+        web::values::to_js_error,
+    };
 
     /// What the GPU has said of its own accord: that it is gone, or has no memory left.
     static TROUBLE: Mutex<Option<(ErrorKind, String)>> = Mutex::new(None);
@@ -73,10 +77,16 @@ mod gpu {
         static ADAPTER: RefCell<Option<String>> = const { RefCell::new(None) };
     }
 
-    /// Makes the GPU device, once, and gives the adapter's name.
-    pub(in crate::web) async fn prepare() -> Result<(WgpuDevice, String)> {
+    /// Makes the GPU device, once, and gives the adapter's name. `pin` names the kernels to use; a self-test selects
+    /// them otherwise.
+    pub(in crate::web) async fn prepare(
+        pin: Option<&KernelSelection>,
+    ) -> Result<(WgpuDevice, String)> {
         let device = WgpuDevice::DefaultDevice;
         if let Some(adapter) = ADAPTER.with_borrow(Clone::clone) {
+            if pin.is_some() {
+                select_kernels(&device, pin).await?;
+            }
             return Ok((device, adapter));
         }
         // burn stops the program where no adapter answers, so ask first.
@@ -112,14 +122,14 @@ mod gpu {
         let name = [info.name, info.driver, info.driver_info];
         let name = name.into_iter().find(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| "WebGPU".into());
-        crate::ops::try_kernels(&device).await?;
+        select_kernels(&device, pin).await?;
         ADAPTER.set(Some(name.clone()));
         Ok((device, name))
     }
 
     /// The GPU device, made on the first call.
     pub async fn gpu_device() -> Result<WgpuDevice> {
-        prepare().await.map(|(device, _)| device)
+        prepare(None).await.map(|(device, _)| device)
     }
 
     /// Mean milliseconds that one tiny kernel takes to launch from WebAssembly.
@@ -129,7 +139,7 @@ mod gpu {
     }
 
     async fn measure(launches: u32) -> Result<f64> {
-        let (device, _) = prepare().await?;
+        let (device, _) = prepare(None).await?;
         let mut tensor = Tensor::<Gpu, 1>::zeros([64], &device);
         read(tensor.clone()).await?;
         let start = Instant::now();

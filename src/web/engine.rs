@@ -1,21 +1,23 @@
 //! The engine: a bundle on a device, as JavaScript sees it.
 
-use js_sys::{Float32Array, Function, Object, Uint8Array};
-use serde::Serialize;
-use serde_json::json;
-use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use js_sys::{Array, Float32Array, Function, Object, Reflect, Uint8Array};
+use serde::Deserialize;
+use std::sync::Arc;
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 
 use super::{
     Host, ShardStore, device,
-    values::{GenerateOptions, JsObserver, LoadOptions, set, to_js, to_js_error, trace_to_js},
+    values::{JsObserver, LoadOptions, generate_settings, set, to_js, to_js_error, trace_to_js},
 };
 use crate::{
     Error, ErrorKind, Result,
     audio::wav,
     image::{self, Picture},
-    ops::Cpu,
-    pipeline::{Networks, Output, Pipeline, Request, SECONDS, Settings},
-    weights::{Bundle, Location, ShardEntry},
+    ops::{Cpu, Kernels},
+    protocol::{Cost, GenerateSettings, Info, PieceInfo, Place, ResultInfo},
+    systems::art_to_mus::{ArtToMus, Output, Request, Settings, Source},
+    tensors::HostTensor,
+    weights::{Bundle, Location},
 };
 
 /// Above this a visitor is told the time instead of being kept waiting.
@@ -26,44 +28,118 @@ const MAX_STAGE_BYTES: u64 = 3 << 30;
 /// A loaded model.
 #[wasm_bindgen]
 pub struct Engine {
-    pipeline: AnyPipeline,
+    system: AnySystem,
     adapter: Option<String>,
     /// Floating-point operations a millisecond, where that could be measured.
     rate: Option<f64>,
 }
 
-enum AnyPipeline {
-    Cpu(Pipeline<Cpu>),
+/// A model on whichever device.
+// There is one of it.
+#[allow(clippy::large_enum_variant)]
+enum AnySystem {
+    Cpu(ArtToMus<Cpu>),
     #[cfg(feature = "wgpu")]
-    Gpu(Pipeline<crate::ops::Gpu>),
+    Gpu(ArtToMus<crate::ops::Gpu>),
 }
 
-impl AnyPipeline {
-    fn bundle(&self) -> &Bundle {
-        match self {
-            Self::Cpu(pipeline) => pipeline.bundle(),
+/// Evaluates an expression on the system, on whichever device it is.
+macro_rules! on_system {
+    ($engine:expr, $system:ident => $body:expr) => {
+        match &$engine.system {
+            AnySystem::Cpu($system) => $body,
             #[cfg(feature = "wgpu")]
-            Self::Gpu(pipeline) => pipeline.bundle(),
+            AnySystem::Gpu($system) => $body,
         }
+    };
+}
+
+/// What JavaScript gets: a value, or an `Error` with name, cause and hint.
+type Answer = std::result::Result<JsValue, JsValue>;
+
+fn answer(result: Result<JsValue>) -> Answer {
+    result.map_err(|e| to_js_error(&e))
+}
+
+/// The picture, embedding or tokens that a call is about: `{ file: Uint8Array }`,
+/// `{ rgba: Uint8ClampedArray, width, height }`, `{ embedding: Float32Array }`, or
+/// `{ tokens: Float32Array, shape: number[] }`.
+enum JsSource {
+    Picture(Picture),
+    Embedding(HostTensor),
+    Tokens(HostTensor),
+}
+
+impl JsSource {
+    fn parse(value: &JsValue, settings: &GenerateSettings) -> Result<Self> {
+        let field = |name: &str| Reflect::get(value, &name.into()).unwrap_or(JsValue::UNDEFINED);
+        let floats = |name: &str| field(name).dyn_into::<Float32Array>().ok();
+        if let Some(values) = floats("embedding") {
+            let values = values.to_vec();
+            return Ok(Self::Embedding(HostTensor {
+                shape: vec![1, values.len()],
+                values,
+            }));
+        }
+        if floats("tokens").is_some() {
+            return tensor_of(value, "tokens").map(Self::Tokens);
+        }
+        let picture = if let Ok(file) = field("file").dyn_into::<Uint8Array>() {
+            image::decode(&file.to_vec())?
+        } else if let Ok(rgba) = field("rgba").dyn_into::<js_sys::Uint8ClampedArray>() {
+            let size = |name: &str| field(name).as_f64().unwrap_or(0.0) as usize;
+            image::from_rgba(&rgba.to_vec(), size("width"), size("height"))?
+        } else {
+            return Err(Error::input(
+                "there is no picture to make music of",
+                "give a picture file, pixels, an embedding or tokens",
+            ));
+        };
+        Ok(Self::Picture(match settings.region {
+            Some(region) => picture.crop(region)?,
+            None => picture,
+        }))
     }
 
-    fn networks(&self) -> &Networks {
+    fn as_source(&self) -> Source<'_> {
         match self {
-            Self::Cpu(pipeline) => pipeline.networks(),
-            #[cfg(feature = "wgpu")]
-            Self::Gpu(pipeline) => pipeline.networks(),
+            Self::Picture(picture) => Source::Picture(picture),
+            Self::Embedding(embedding) => Source::Embedding(embedding),
+            Self::Tokens(tokens) => Source::Tokens(tokens),
         }
     }
 }
 
-/// What a generation will cost.
-#[derive(Debug, Serialize)]
-struct Estimate {
-    gflop: f64,
-    ms: Option<f64>,
-    bytes: u64,
-    /// What those bytes are.
-    shards: Vec<ShardEntry>,
+/// The tensor `{ NAME: Float32Array, shape: number[] }`.
+fn tensor_of(value: &JsValue, name: &str) -> Result<HostTensor> {
+    let wrong = || {
+        Error::input(
+            format!("{name} cannot be used"),
+            "give a Float32Array and its shape as a list of numbers",
+        )
+    };
+    let field = |name: &str| Reflect::get(value, &name.into()).map_err(|_| wrong());
+    let values = field(name)?
+        .dyn_into::<Float32Array>()
+        .map_err(|_| wrong())?;
+    let shape: Vec<usize> = serde_wasm_bindgen::from_value(field("shape")?).map_err(|_| wrong())?;
+    let values = values.to_vec();
+    let count = shape
+        .iter()
+        .try_fold(1usize, |product, n| product.checked_mul(*n));
+    if count != Some(values.len()) {
+        return Err(wrong());
+    }
+    Ok(HostTensor { shape, values })
+}
+
+/// `{ data: Float32Array, shape: number[] }`.
+fn tensor_to_js(tensor: &HostTensor) -> JsValue {
+    let object = Object::new();
+    let data = Float32Array::from(tensor.values.as_slice());
+    set(&object, "data", &data);
+    set(&object, "shape", &to_js(&tensor.shape));
+    object.into()
 }
 
 #[wasm_bindgen]
@@ -82,46 +158,73 @@ impl Engine {
     }
 
     /// What the model is, and what it suggests.
-    pub fn info(&self) -> std::result::Result<JsValue, JsValue> {
-        self.describe().map_err(|e| to_js_error(&e))
+    pub fn info(&self) -> Answer {
+        let place = Place {
+            adapter: self.adapter.as_deref(),
+            rate: self.rate,
+        };
+        let info = on_system!(self, system => Info::of(system, place));
+        answer(info.map(|info| to_js(&info)))
     }
 
-    /// What a generation with `options` will cost.
-    pub fn estimate(&self, options: &JsValue) -> std::result::Result<JsValue, JsValue> {
-        GenerateOptions::parse(options)
-            .and_then(|options| options.settings(&self.manifest().defaults))
-            .and_then(|settings| self.cost(&settings))
-            .map(|estimate| to_js(&estimate))
-            .map_err(|e| to_js_error(&e))
+    /// What a generation with `settings` will cost.
+    pub fn estimate(&self, settings: &JsValue) -> Answer {
+        let cost = generate_settings(settings)
+            .and_then(|settings| self.complete(&settings))
+            .and_then(|settings| self.cost(&settings));
+        answer(cost.map(|cost| to_js(&cost)))
     }
 
-    /// Makes music from a picture file.
+    /// Makes music from a source.
     pub async fn generate(
         &self,
-        picture: Vec<u8>,
-        options: JsValue,
+        source: JsValue,
+        settings: JsValue,
         on_event: Function,
         is_cancelled: Function,
-    ) -> std::result::Result<JsValue, JsValue> {
-        let picture = image::decode(&picture);
-        self.answer(picture, &options, &on_event, &is_cancelled)
-            .await
+    ) -> Answer {
+        let mut observer = JsObserver::new(&on_event, &is_cancelled);
+        answer(self.make(&source, &settings, &mut observer).await)
     }
 
-    /// Makes music from upright pixels, four bytes each.
-    #[wasm_bindgen(js_name = generateRgba)]
-    pub async fn generate_rgba(
+    /// The embedding of a picture, a `Float32Array`. `settings` may name a region.
+    pub async fn embed(
         &self,
-        rgba: js_sys::Uint8ClampedArray,
-        width: usize,
-        height: usize,
-        options: JsValue,
+        picture: JsValue,
+        settings: JsValue,
         on_event: Function,
         is_cancelled: Function,
-    ) -> std::result::Result<JsValue, JsValue> {
-        let picture = image::from_rgba(&rgba.to_vec(), width, height);
-        self.answer(picture, &options, &on_event, &is_cancelled)
-            .await
+    ) -> Answer {
+        let mut observer = JsObserver::new(&on_event, &is_cancelled);
+        answer(self.embedding(&picture, &settings, &mut observer).await)
+    }
+
+    /// The Language-of-Audio tokens of an embedding: `{ data: Float32Array, shape }`.
+    pub async fn condition(
+        &self,
+        embedding: Float32Array,
+        on_event: Function,
+        is_cancelled: Function,
+    ) -> Answer {
+        let mut observer = JsObserver::new(&on_event, &is_cancelled);
+        let values = embedding.to_vec();
+        let embedding = HostTensor {
+            shape: vec![1, values.len()],
+            values,
+        };
+        let tokens = on_system!(self, system => system.condition(&embedding, &mut observer).await);
+        answer(tokens.map(|tokens| tensor_to_js(&tokens)))
+    }
+
+    /// The sounds of latents `{ latents: Float32Array, shape }`, a list of `Float32Array`.
+    pub async fn decode(
+        &self,
+        latents: JsValue,
+        on_event: Function,
+        is_cancelled: Function,
+    ) -> Answer {
+        let mut observer = JsObserver::new(&on_event, &is_cancelled);
+        answer(self.sounds(&latents, &mut observer).await)
     }
 }
 
@@ -132,14 +235,18 @@ impl Engine {
         options: &JsValue,
         store: ShardStore,
     ) -> Result<Self> {
-        let options: LoadOptions =
-            serde_wasm_bindgen::from_value(options.clone()).unwrap_or_default();
+        let options =
+            LoadOptions::deserialize(serde_wasm_bindgen::Deserializer::from(options.clone()))
+                .unwrap_or_default();
         let url = bundle_url.trim_end_matches('/').to_string();
-        let bundle = Bundle::open(Location::Host(Host::new(url, store))).await?;
+        // A browser has no threads to share it with.
+        #[allow(clippy::arc_with_non_send_sync)]
+        let fetcher = Arc::new(Host::new(url, store));
+        let bundle = Bundle::open(Location::Fetcher(fetcher)).await?;
         match device {
             "wasm" => {
                 let engine = Self {
-                    pipeline: AnyPipeline::Cpu(Pipeline::new(bundle, Default::default())?),
+                    system: AnySystem::Cpu(ArtToMus::new(bundle, Default::default())?),
                     adapter: None,
                     rate: Some(device::measure_cpu().await?),
                 };
@@ -150,9 +257,10 @@ impl Engine {
             }
             #[cfg(feature = "wgpu")]
             "webgpu" => {
-                let (device, adapter) = device::prepare().await?;
+                let pin = options.kernels.as_deref().map(str::parse).transpose()?;
+                let (device, adapter) = device::prepare(pin.as_ref()).await?;
                 Ok(Self {
-                    pipeline: AnyPipeline::Gpu(Pipeline::new(bundle, device)?),
+                    system: AnySystem::Gpu(ArtToMus::new(bundle, device)?),
                     adapter: Some(adapter),
                     rate: None,
                 })
@@ -164,14 +272,10 @@ impl Engine {
         }
     }
 
-    fn manifest(&self) -> &crate::weights::Manifest {
-        self.pipeline.bundle().manifest()
-    }
-
     fn refuse_what_takes_too_long(&self) -> Result<()> {
-        let manifest = self.manifest();
-        let settings = Settings::from_defaults(&manifest.defaults, 0)?;
-        let ms = self.cost(&settings)?.ms.unwrap_or(0.0);
+        let suggested = on_system!(self, system => Settings::from_defaults(system.defaults(), 0));
+        let ms = self.cost(&suggested)?.ms.unwrap_or(0.0);
+        let manifest = on_system!(self, system => system.bundle().manifest());
         let largest = manifest
             .stages
             .iter()
@@ -194,118 +298,84 @@ impl Engine {
         Ok(())
     }
 
-    fn cost(&self, settings: &Settings) -> Result<Estimate> {
-        let manifest = self.manifest();
-        let mut flops = 0;
-        let mut shards = Vec::new();
-        for (stage, work) in self.pipeline.networks().flops(&settings.work())? {
-            flops += work;
-            let (range, _) = manifest.stage_shards(manifest.stage(stage)?);
-            shards.extend_from_slice(&manifest.shards[range]);
-        }
-        Ok(Estimate {
-            gflop: flops as f64 / 1e9,
-            ms: self.rate.map(|rate| flops as f64 / rate),
-            bytes: shards.iter().map(|shard| shard.bytes).sum(),
-            shards,
-        })
+    fn cost(&self, settings: &Settings) -> Result<Cost> {
+        on_system!(self, system => Cost::of(system, settings, self.rate))
     }
 
-    fn describe(&self) -> Result<JsValue> {
-        let manifest = self.manifest();
-        let defaults = &manifest.defaults;
-        let estimate = self.cost(&Settings::from_defaults(defaults, 0)?)?;
-        let stages = manifest.stages.iter();
-        let parameters: u64 = stages.map(|s| manifest.stage_parameters(s)).sum();
-        Ok(to_js(&json!({
-            "model": manifest.model.name,
-            "licence": manifest.model.licence,
-            "credits": manifest.model.credits,
-            "trained": manifest.model.trained,
-            "device": if self.adapter.is_some() { "webgpu" } else { "wasm" },
-            "adapter": self.adapter,
-            "bytes": manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>(),
-            "parameters": parameters,
-            "seconds": {"min": SECONDS.start(), "max": SECONDS.end(), "default": defaults.seconds},
-            "steps": {"default": defaults.steps},
-            "scheduler": defaults.scheduler,
-            "guidance": defaults.guidance,
-            "estimateMs": estimate.ms,
-            "gflop": estimate.gflop,
-            "hasRanking": self.pipeline.networks().ranking.is_some(),
-        })))
-    }
-
-    async fn answer(
-        &self,
-        picture: Result<Picture>,
-        options: &JsValue,
-        on_event: &Function,
-        is_cancelled: &Function,
-    ) -> std::result::Result<JsValue, JsValue> {
-        let mut observer = JsObserver {
-            on_event,
-            is_cancelled: Some(is_cancelled),
-        };
-        let made = match picture {
-            Ok(picture) => self.make(picture, options, &mut observer).await,
-            Err(e) => Err(e),
-        };
-        made.map_err(|e| to_js_error(&e))
+    /// The complete settings, with a seed drawn where none was given.
+    fn complete(&self, settings: &GenerateSettings) -> Result<Settings> {
+        let drawn = (js_sys::Math::random() * 4_294_967_296.0) as u64;
+        let suggested = on_system!(self, system => Settings::from_defaults(system.defaults(), 0));
+        settings.complete(suggested, drawn)
     }
 
     async fn make(
         &self,
-        picture: Picture,
-        options: &JsValue,
+        source: &JsValue,
+        settings: &JsValue,
         observer: &mut JsObserver<'_>,
     ) -> Result<JsValue> {
-        let options = GenerateOptions::parse(options)?;
+        let settings = generate_settings(settings)?;
         let request = Request {
-            settings: options.settings(&self.manifest().defaults)?,
-            latents: None,
-            audio_tokens: None,
-            text: None,
-            trace: options.trace,
+            trace: settings.trace.unwrap_or(false),
+            ..Request::new(self.complete(&settings)?)
         };
-        let picture = match options.region {
-            Some(region) => picture.crop(region)?,
-            None => picture,
-        };
-        let output = match &self.pipeline {
-            AnyPipeline::Cpu(pipeline) => pipeline.generate(&picture, &request, observer).await,
-            #[cfg(feature = "wgpu")]
-            AnyPipeline::Gpu(pipeline) => pipeline.generate(&picture, &request, observer).await,
-        }?;
-        self.result(&output, request.trace)
+        let source = JsSource::parse(source, &settings)?;
+        on_system!(self, system => {
+            let output = system.generate(source.as_source(), &request, observer).await?;
+            result(system, &output, request.trace)
+        })
     }
 
-    fn result(&self, output: &Output, trace: bool) -> Result<JsValue> {
-        let Some(best) = output.pieces.first() else {
-            return Err(Error::internal("no music came out"));
+    async fn embedding(
+        &self,
+        picture: &JsValue,
+        settings: &JsValue,
+        observer: &mut JsObserver<'_>,
+    ) -> Result<JsValue> {
+        let JsSource::Picture(picture) = JsSource::parse(picture, &generate_settings(settings)?)?
+        else {
+            return Err(Error::input(
+                "only pictures have embeddings",
+                "give a picture file or pixels",
+            ));
         };
-        let metadata = output.metadata(&self.manifest().model.name, best)?;
-        let wav = wav::encode(&best.samples, output.sample_rate as u32, &metadata)?;
-        let scores: Vec<f32> = output.pieces.iter().filter_map(|p| p.score).collect();
-        let timings: Vec<_> = output
-            .timings
-            .iter()
-            .map(|t| json!({"stage": t.stage, "ms": t.load_ms + t.run_ms, "loadMs": t.load_ms}))
-            .collect();
-        let result = Object::new();
-        let samples = Float32Array::from(best.samples.as_slice());
-        set(&result, "samples", &samples);
-        set(&result, "sampleRate", &(output.sample_rate as f64).into());
-        set(&result, "seed", &(output.settings.seed as f64).into());
-        set(&result, "scores", &to_js(&scores));
-        set(&result, "wav", &Uint8Array::from(wav.as_slice()));
-        set(&result, "settings", &to_js(&output.settings));
-        set(&result, "timings", &to_js(&timings));
-        if trace {
-            set(&result, "trace", &trace_to_js(&output.trace));
-        }
-        Ok(result.into())
+        let embedding = on_system!(self, system => system.embed(&picture, observer).await)?;
+        Ok(Float32Array::from(embedding.values.as_slice()).into())
     }
+
+    async fn sounds(&self, latents: &JsValue, observer: &mut JsObserver<'_>) -> Result<JsValue> {
+        let latents = tensor_of(latents, "latents")?;
+        let sounds = on_system!(self, system => system.decode(&latents, observer).await)?;
+        let list = Array::new();
+        for samples in &sounds {
+            list.push(&Float32Array::from(samples.as_slice()));
+        }
+        Ok(list.into())
+    }
+}
+
+/// A result with its pieces, best first.
+fn result<B: Kernels>(system: &ArtToMus<B>, output: &Output, trace: bool) -> Result<JsValue> {
+    let model = &system.bundle().manifest().model.name;
+    let pieces = Array::new();
+    for piece in &output.pieces {
+        let metadata = output.metadata(model, piece)?;
+        let wav = wav::encode(&piece.samples, output.sample_rate as u32, &metadata)?;
+        let entry = Object::from(to_js(&PieceInfo::from(piece)));
+        let samples = Float32Array::from(piece.samples.as_slice());
+        set(&entry, "samples", &samples);
+        let latents = Float32Array::from(piece.latents.values.as_slice());
+        set(&entry, "latents", &latents);
+        set(&entry, "wav", &Uint8Array::from(wav.as_slice()));
+        pieces.push(&entry);
+    }
+    let result = Object::from(to_js(&ResultInfo::from(output)));
+    set(&result, "pieces", &pieces);
+    if trace {
+        set(&result, "trace", &trace_to_js(&output.trace));
+    }
+    Ok(result.into())
 }
 
 /// A time as a person says it.

@@ -1,13 +1,15 @@
-//! What the crate needs of its host: the files of a bundle, and letting other tasks run.
+//! The files of a bundle, as the host fetches and keeps them.
 
-use js_sys::{Function, Promise, Reflect, Uint8Array};
-use std::{cell::Cell, ops::Range};
+use js_sys::{Promise, Reflect, Uint8Array};
+use std::ops::Range;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_time::{Duration, Instant};
 
 use super::values::to_js;
-use crate::{Error, ErrorKind, Result, weights::ShardEntry};
+use crate::{
+    Error, ErrorKind, Result,
+    weights::{FetchedShard, LocalFuture, ShardEntry, ShardFetcher},
+};
 
 #[wasm_bindgen]
 extern "C" {
@@ -34,27 +36,6 @@ extern "C" {
 
     #[wasm_bindgen(js_name = fetch)]
     fn fetch_url(url: &str) -> Promise;
-    #[wasm_bindgen(js_name = setTimeout)]
-    fn set_timeout(callback: &Function, milliseconds: i32);
-}
-
-/// A browser clamps timers to about 4 ms: more tasks than this would cost time.
-const TURN: Duration = Duration::from_millis(15);
-
-thread_local! {
-    static LAST_TURN: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// Lets the messages of the page arrive, at most every few milliseconds.
-pub(crate) async fn next_task() {
-    let recent = LAST_TURN.get().is_some_and(|last| last.elapsed() < TURN);
-    if recent {
-        return;
-    }
-    let turn = Promise::new(&mut |resolve, _| set_timeout(&resolve, 0));
-    // A timer's promise is never rejected.
-    let _ = JsFuture::from(turn).await;
-    LAST_TURN.set(Some(Instant::now()));
 }
 
 /// A bundle whose small files are fetched here, and whose shards a store of the host's keeps: their
@@ -70,52 +51,53 @@ impl Host {
     pub fn new(base: String, store: ShardStore) -> Self {
         Self { base, store }
     }
+}
 
-    /// The small file `name`, of at most `limit` bytes.
-    pub(crate) async fn fetch(&self, name: &str, limit: u64) -> Result<Vec<u8>> {
-        http_get(&format!("{}/{name}", self.base), limit).await
+impl ShardFetcher for Host {
+    fn file<'a>(&'a self, name: &'a str, limit: u64) -> LocalFuture<'a, Result<Vec<u8>>> {
+        Box::pin(async move { http_get(&format!("{}/{name}", self.base), limit).await })
     }
 
-    /// Waits for shards; `progress` hears how many of their bytes have arrived.
-    pub(crate) async fn shards(
-        &self,
-        entries: &[ShardEntry],
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<Vec<HostShard>> {
-        let wanted = to_js(&entries);
-        let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
-        let mut known = 0;
-        while known < total {
-            let promise = self.store.arrived(&wanted, known as f64);
-            let promise = promise.map_err(|e| error_of(&e))?;
-            let arrived = JsFuture::from(promise).await.map_err(|e| error_of(&e))?;
-            known = arrived.as_f64().unwrap_or(0.0) as u64;
-            progress(known);
-        }
-        let shard = |entry: &ShardEntry| HostShard {
-            store: self.store.clone(),
-            file: entry.file.clone(),
-        };
-        Ok(entries.iter().map(shard).collect())
+    fn shards<'a>(
+        &'a self,
+        entries: &'a [ShardEntry],
+        progress: &'a mut dyn FnMut(u64),
+    ) -> LocalFuture<'a, Result<Vec<Box<dyn FetchedShard>>>> {
+        Box::pin(async move {
+            let wanted = to_js(&entries);
+            let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
+            let mut known = 0;
+            while known < total {
+                let promise = self.store.arrived(&wanted, known as f64);
+                let promise = promise.map_err(|e| error_of(&e))?;
+                let arrived = JsFuture::from(promise).await.map_err(|e| error_of(&e))?;
+                known = arrived.as_f64().unwrap_or(0.0) as u64;
+                progress(known);
+            }
+            let shard = |entry: &ShardEntry| -> Box<dyn FetchedShard> {
+                Box::new(HostShard {
+                    store: self.store.clone(),
+                    file: entry.file.clone(),
+                })
+            };
+            Ok(entries.iter().map(shard).collect())
+        })
     }
 
-    /// Lets shards arrive meanwhile.
-    pub(crate) fn prefetch(&self, entries: &[ShardEntry]) {
-        // Whoever needs them asks again, and hears then what is wrong.
+    fn prefetch(&self, entries: &[ShardEntry]) {
         let _ = self.store.prefetch(&to_js(&entries));
     }
 }
 
 /// A shard that the host has; released when dropped.
 #[derive(Debug)]
-pub(crate) struct HostShard {
+struct HostShard {
     store: ShardStore,
     file: String,
 }
 
-impl HostShard {
-    /// The bytes in `range`.
-    pub fn read(&self, range: Range<usize>) -> Result<Vec<u8>> {
+impl FetchedShard for HostShard {
+    fn read(&self, range: Range<usize>) -> Result<Vec<u8>> {
         let (offset, length) = (range.start as f64, range.len() as f64);
         let bytes = self.store.read(&self.file, offset, length);
         bytes.map(|bytes| bytes.to_vec()).map_err(|e| error_of(&e))

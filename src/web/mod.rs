@@ -13,4 +13,3 @@ pub use bench::{bench, bench_cases};
 pub use device::{device_trouble, gpu_device, launch_cost_ms};
 pub use engine::Engine;
 pub use host::{Host, ShardStore};
-pub(crate) use host::{HostShard, next_task};

@@ -9,14 +9,13 @@ use std::{
 
 use super::{
     Location,
-    encoding::Encoding,
     manifest::{MAX_MANIFEST_BYTES, Manifest, StageEntry, TensorEntry},
     shard::Shard,
 };
 use crate::{
     Error, Result,
-    model::params::{Init, TensorSource},
-    ops::PackedValues,
+    quant::{Encoding, PackedValues},
+    tensors::{Init, TensorSource},
 };
 
 /// A bundle whose manifest has been read and checked.
@@ -155,6 +154,11 @@ impl StageWeights {
         Ok((entry.shape.clone(), values))
     }
 
+    /// The packed bytes of the tensor `name`, as they are in the bundle.
+    pub fn packed(&self, name: &str) -> Result<Vec<u8>> {
+        self.bytes(name).map(|(_, bytes)| bytes)
+    }
+
     fn entry(&self, name: &str) -> Result<&TensorEntry> {
         self.entries.get(name).ok_or_else(|| {
             Error::format(
@@ -219,6 +223,7 @@ impl TensorSource for StageWeights {
             return Ok(None);
         }
         let (entry, bytes) = self.bytes(name)?;
-        entry.encoding.split(bytes, shape.iter().product())
+        let count = shape.iter().product();
+        PackedValues::from_bytes(entry.encoding, bytes, count).map(Some)
     }
 }

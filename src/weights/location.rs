@@ -1,8 +1,8 @@
 //! Where a bundle's files are.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use super::{bundle::check_bytes, manifest::ShardEntry, shard::Shard};
+use super::{ShardFetcher, bundle::check_bytes, manifest::ShardEntry, shard::Shard};
 use crate::{Error, ErrorKind, Result};
 
 /// A place that holds the files of a bundle.
@@ -16,9 +16,8 @@ pub enum Location {
     /// An address; files lie beneath it.
     #[cfg(feature = "cli")]
     Url(String),
-    /// A host that fetches and stores shards by itself.
-    #[cfg(feature = "web")]
-    Host(crate::web::Host),
+    /// Something outside of this crate that fetches files and keeps shards.
+    Fetcher(Arc<dyn ShardFetcher>),
 }
 
 impl Location {
@@ -53,8 +52,7 @@ impl Location {
             Self::Url(base) => {
                 return http::get(&format!("{base}/{name}"), limit, progress).await;
             }
-            #[cfg(feature = "web")]
-            Self::Host(host) => host.fetch(name, limit).await?,
+            Self::Fetcher(fetcher) => fetcher.file(name, limit).await?,
         };
         progress(bytes.len() as u64);
         Ok(bytes)
@@ -66,10 +64,9 @@ impl Location {
         entries: &[ShardEntry],
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<Shard>> {
-        #[cfg(feature = "web")]
-        if let Self::Host(host) = self {
-            let shards = host.shards(entries, progress).await?;
-            return Ok(shards.into_iter().map(Shard::Host).collect());
+        if let Self::Fetcher(fetcher) = self {
+            let shards = fetcher.shards(entries, progress).await?;
+            return Ok(shards.into_iter().map(Shard::Fetched).collect());
         }
         let mut shards = Vec::new();
         let mut done = 0;
@@ -91,12 +88,9 @@ impl Location {
 
     /// Lets these shards arrive while other things happen, where that is possible.
     pub(super) fn prefetch(&self, entries: &[ShardEntry]) {
-        #[cfg(feature = "web")]
-        if let Self::Host(host) = self {
-            host.prefetch(entries);
+        if let Self::Fetcher(fetcher) = self {
+            fetcher.prefetch(entries);
         }
-        #[cfg(not(feature = "web"))]
-        let _ = entries;
     }
 }
 

@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-use super::encoding::{Encoding, align};
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Error, ErrorKind, Result,
+    quant::{Encoding, align},
+};
 
 /// What `format` must say.
 pub const FORMAT: &str = "art2mus-bundle";
-/// The version that this program writes and reads.
-pub const VERSION: u32 = 1;
+/// The version that this program writes. It also reads version 1.
+pub const VERSION: u32 = 2;
 /// The largest manifest that is read.
 pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 /// The largest shard that is read.
@@ -25,6 +27,8 @@ pub struct Manifest {
     pub format: String,
     /// The version of the format.
     pub version: u32,
+    /// What the stages are and how they make music, for example `art-to-mus`.
+    pub system: String,
     /// What the model is.
     pub model: ModelInfo,
     /// The stages in order of use. Each begins with a shard of its own.
@@ -34,11 +38,9 @@ pub struct Manifest {
     /// Other files, for example tokenizers.
     #[serde(default)]
     pub assets: Vec<AssetEntry>,
-    /// The texts whose encodings are in the bundle.
-    pub constants: Constants,
-    /// The settings that suit the model.
-    #[serde(default)]
-    pub defaults: Defaults,
+    /// The settings that suit the model, in the terms of its system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<serde_json::Value>,
     /// Where the weights come from.
     pub provenance: Provenance,
 }
@@ -64,6 +66,12 @@ pub struct ModelInfo {
 pub struct StageEntry {
     /// For example `denoise`.
     pub name: String,
+    /// What a person reads while the stage runs; the system's own words where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The texts whose encodings are tensors `constants.*` of the stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constants: Option<Constants>,
     /// The networks of the stage.
     pub networks: Vec<NetworkEntry>,
     /// The tensors, without gaps; names begin with the kind of their network.
@@ -104,10 +112,12 @@ fn is_zero(x: &f64) -> bool {
 /// One shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ShardEntry {
     /// The file's name.
     pub file: String,
     /// Its length.
+    #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
     /// Its SHA-256, in lower-case hexadecimal.
     pub sha256: String,
@@ -135,7 +145,7 @@ pub struct AssetFile {
     pub sha256: String,
 }
 
-/// Texts whose encodings are tensors of the bundle (`constants.*` of the stage `condition`).
+/// Texts whose encodings are tensors `constants.*` of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Constants {
@@ -158,37 +168,6 @@ pub enum NegativePrefix {
     Single,
     /// The prompt's length, padded: what stock AudioLDM 2 does.
     Padded,
-}
-
-/// The settings that a generation uses when nobody chooses others.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Defaults {
-    /// Length of the music in seconds.
-    pub seconds: f64,
-    /// Denoising steps.
-    pub steps: usize,
-    /// The sampler: `ddim` or `dpmpp`.
-    pub scheduler: String,
-    /// Guidance scale.
-    pub guidance: f64,
-    /// What every piece is raised by, in dB, before a soft limiter: a small model's spectrograms are
-    /// blurred, and blurred ones have less energy. Nothing for published weights.
-    #[serde(default)]
-    pub gain: f64,
-}
-
-impl Default for Defaults {
-    /// The paper's.
-    fn default() -> Self {
-        Self {
-            seconds: 10.0,
-            steps: 200,
-            scheduler: "ddim".into(),
-            guidance: 3.5,
-            gain: 0.0,
-        }
-    }
 }
 
 /// Where the weights come from.
@@ -215,7 +194,7 @@ impl Manifest {
             ));
         }
         let bad = |what: String| Error::format(what, "check the address of the bundle");
-        let value: serde_json::Value = serde_json::from_slice(bytes)
+        let mut value: serde_json::Value = serde_json::from_slice(bytes)
             .map_err(|e| bad(format!("manifest.json is not JSON ({e})")))?;
         if value.get("format").and_then(|v| v.as_str()) != Some(FORMAT) {
             return Err(bad(format!(
@@ -225,10 +204,11 @@ impl Manifest {
         // The version comes first: later versions may have other fields.
         match value.get("version").and_then(serde_json::Value::as_u64) {
             Some(version) if version == u64::from(VERSION) => {}
+            Some(1) => upgrade_from_1(&mut value),
             Some(version) => {
                 return Err(Error::unsupported(
                     format!(
-                        "the bundle has format version {version}, this program reads {VERSION}"
+                        "the bundle has format version {version}, this program reads 1 and {VERSION}"
                     ),
                     "use the program's newest version, or convert the checkpoint again",
                 ));
@@ -398,6 +378,29 @@ impl Manifest {
     }
 }
 
+/// Makes version 2 of version 1, which knew one system: its prompts stood beside the stages, and the stage
+/// `training` was called `learn`. What is wrong with it is found where it would be in version 2.
+fn upgrade_from_1(value: &mut serde_json::Value) {
+    let Some(manifest) = value.as_object_mut() else {
+        return;
+    };
+    manifest.insert("version".into(), VERSION.into());
+    manifest.insert("system".into(), "art-to-mus".into());
+    let constants = manifest.remove("constants");
+    let stages = manifest.get_mut("stages").and_then(|s| s.as_array_mut());
+    for stage in stages.into_iter().flatten() {
+        match stage.get("name").and_then(|name| name.as_str()) {
+            Some("learn") => stage["name"] = "training".into(),
+            Some("condition") => {
+                if let (Some(constants), Some(stage)) = (&constants, stage.as_object_mut()) {
+                    stage.insert("constants".into(), constants.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The end of the last tensor of `stage` with its padding.
 fn stage_end(stage: &StageEntry) -> Option<u64> {
     let last = stage.tensors.last()?;
@@ -422,7 +425,7 @@ mod tests {
 
     fn sound() -> serde_json::Value {
         json!({
-            "format": FORMAT, "version": 1,
+            "format": FORMAT, "version": 2, "system": "art-to-mus",
             "model": {"name": "m", "licence": "MIT", "trained": false},
             "stages": [
                 {"name": "encode", "networks": [], "tensors": [
@@ -434,7 +437,6 @@ mod tests {
             "shards": [
                 {"file": "000.bin", "bytes": 32, "sha256": "0".repeat(64)},
                 {"file": "001.bin", "bytes": 16, "sha256": "f".repeat(64)}],
-            "constants": {"prompt": "p", "negative_prompt": "n"},
             "provenance": {"converter": "test", "sources": []},
         })
     }
@@ -455,10 +457,11 @@ mod tests {
     #[test]
     fn refuses_every_inconsistency() {
         type Fault = fn(&mut serde_json::Value);
-        let faults: [(&str, Fault); 15] = [
+        let faults: [(&str, Fault); 16] = [
             ("format", |m| m["format"] = json!("zip")),
-            ("version 2", |m| m["version"] = json!(2)),
+            ("version 3", |m| m["version"] = json!(3)),
             ("no version", |m| m["version"] = json!("1")),
+            ("not complete", |m| m["system"] = json!(null)),
             ("overlaps", |m| {
                 m["stages"][0]["tensors"][1]["offset"] = json!(8)
             }),
@@ -492,6 +495,28 @@ mod tests {
             let error = parse(&value).unwrap_err().to_string();
             assert!(error.contains(expected), "{expected:?} is not in {error:?}");
         }
+    }
+
+    #[test]
+    fn version_1_is_read() {
+        let mut old = sound();
+        old["version"] = json!(1);
+        old.as_object_mut().unwrap().remove("system");
+        old["stages"][0]["name"] = json!("condition");
+        old["stages"][1]["name"] = json!("learn");
+        old["constants"] = json!({"prompt": "p", "negative_prompt": "n"});
+        let manifest = parse(&old).unwrap();
+        assert_eq!(
+            (manifest.version, manifest.system.as_str()),
+            (2, "art-to-mus")
+        );
+        let constants = manifest.stage("condition").unwrap().constants.as_ref();
+        assert_eq!(constants.unwrap().negative_prompt, "n");
+        assert_eq!(manifest.stage("training").unwrap().constants, None);
+        // What it had no name for is refused as ever.
+        old["system"] = json!("other");
+        old["version"] = json!(2);
+        assert!(parse(&old).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Nothing here knows which networks there are: a bundle is stages, a stage is named tensors.
 
 mod bundle;
-mod encoding;
+mod fetch;
 mod location;
 mod manifest;
 mod shard;
@@ -12,13 +12,13 @@ mod shard;
 mod writer;
 
 pub use bundle::{Bundle, StageWeights};
-pub use encoding::Encoding;
+pub use fetch::{FetchedShard, LocalFuture, ShardFetcher, Shareable};
 pub use location::Location;
 #[cfg(feature = "cli")]
 pub(crate) use location::read_limited;
 pub use manifest::{
-    AssetEntry, Constants, Defaults, FORMAT, MAX_MANIFEST_BYTES, Manifest, ModelInfo,
-    NegativePrefix, NetworkEntry, Provenance, ShardEntry, StageEntry, TensorEntry, VERSION,
+    AssetEntry, Constants, FORMAT, MAX_MANIFEST_BYTES, Manifest, ModelInfo, NegativePrefix,
+    NetworkEntry, Provenance, ShardEntry, StageEntry, TensorEntry, VERSION,
 };
 #[cfg(feature = "cli")]
 pub use writer::BundleWriter;

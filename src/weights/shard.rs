@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use super::FetchedShard;
 use crate::{Error, Result};
 
 /// A shard that can be read.
@@ -9,9 +10,8 @@ use crate::{Error, Result};
 pub(super) enum Shard {
     /// In this program's memory.
     Memory(Vec<u8>),
-    /// With the host, who gives single ranges of it.
-    #[cfg(feature = "web")]
-    Host(crate::web::HostShard),
+    /// With a fetcher, which gives single ranges of it.
+    Fetched(Box<dyn FetchedShard>),
 }
 
 impl Shard {
@@ -19,8 +19,7 @@ impl Shard {
     pub fn read(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>> {
         let found: Option<Cow<'_, [u8]>> = match self {
             Self::Memory(bytes) => bytes.get(range.clone()).map(Cow::Borrowed),
-            #[cfg(feature = "web")]
-            Self::Host(shard) => Some(Cow::Owned(shard.read(range.clone())?)),
+            Self::Fetched(shard) => Some(Cow::Owned(shard.read(range.clone())?)),
         };
         found
             .filter(|bytes| bytes.len() == range.len())

@@ -1,5 +1,6 @@
 //! Writes a bundle tensor by tensor, so that memory stays at one shard.
 
+use serde::Serialize;
 use std::{
     fs,
     io::Write,
@@ -8,9 +9,8 @@ use std::{
 
 use super::{
     bundle::sha256_hex,
-    encoding::{Encoding, align},
     manifest::{
-        AssetEntry, AssetFile, Constants, Defaults, FORMAT, MAX_ASSET_BYTES, MAX_MANIFEST_BYTES,
+        AssetEntry, AssetFile, Constants, FORMAT, MAX_ASSET_BYTES, MAX_MANIFEST_BYTES,
         MAX_SHARD_BYTES, Manifest, ModelInfo, NetworkEntry, Provenance, ShardEntry, StageEntry,
         TensorEntry, VERSION,
     },
@@ -18,12 +18,8 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     files::{finish_folder, unfinished_folder},
+    quant::{Encoding, align, pack_within_limit},
 };
-
-/// The largest relative error that packing a tensor may cost.
-const MAX_ERROR: f64 = 0.02;
-/// The same for 4 bits, which cost about 0.09 where weights are normally distributed.
-const MAX_Q4_ERROR: f64 = 0.15;
 
 /// A bundle that is being written. It appears under its name only when [`BundleWriter::finish`]
 /// succeeds; until then, and after a failure, there is nothing at that place.
@@ -54,14 +50,30 @@ impl BundleWriter {
         })
     }
 
-    /// Begins the stage `name`; the tensors that follow belong to it.
-    pub fn begin_stage(&mut self, name: &str, networks: Vec<NetworkEntry>) -> Result<()> {
+    /// Begins the stage `name`, which a person knows as `label`; the tensors that follow belong to it.
+    pub fn begin_stage(
+        &mut self,
+        name: &str,
+        label: Option<&str>,
+        networks: Vec<NetworkEntry>,
+    ) -> Result<()> {
         self.flush()?;
         self.stages.push(StageEntry {
             name: name.to_string(),
+            label: label.map(str::to_string),
+            constants: None,
             networks,
             tensors: Vec::new(),
         });
+        Ok(())
+    }
+
+    /// Says of which texts the stage begun last holds the encodings.
+    pub fn constants(&mut self, constants: Constants) -> Result<()> {
+        let stage = self.stages.last_mut();
+        let stage =
+            stage.ok_or_else(|| Error::internal("constants were written before any stage"))?;
+        stage.constants = Some(constants);
         Ok(())
     }
 
@@ -79,21 +91,32 @@ impl BundleWriter {
                 "use a checkpoint without such numbers",
             ));
         }
-        let (packed, encoding, error) = pack(values, encoding)?;
+        let (packed, encoding, error) = pack_within_limit(values, encoding)?;
+        self.packed(
+            TensorEntry {
+                name: name.to_string(),
+                shape: shape.to_vec(),
+                encoding,
+                offset: 0,
+                error,
+            },
+            &packed,
+        )
+    }
+
+    /// Adds a tensor that is packed already, as `entry` says, to the stage begun last.
+    pub fn packed(&mut self, entry: TensorEntry, bytes: &[u8]) -> Result<()> {
         let Some(stage) = self.stages.last_mut() else {
             return Err(Error::internal("a tensor was written before any stage"));
         };
         stage.tensors.push(TensorEntry {
-            name: name.to_string(),
-            shape: shape.to_vec(),
-            encoding,
             offset: self.offset,
-            error,
+            ..entry
         });
-        let end = align(self.offset + packed.len() as u64)
+        let end = align(self.offset + bytes.len() as u64)
             .ok_or_else(|| Error::internal("the bundle is too large"))?;
-        self.buffer.extend_from_slice(&packed);
-        let padding = (end - self.offset) as usize - packed.len();
+        self.buffer.extend_from_slice(bytes);
+        let padding = (end - self.offset) as usize - bytes.len();
         self.buffer.extend(std::iter::repeat_n(0, padding));
         self.offset = end;
         let full = MAX_SHARD_BYTES as usize;
@@ -132,22 +155,24 @@ impl BundleWriter {
     /// Writes the manifest and, if `check` accepts it, moves the bundle to its place.
     pub fn finish(
         mut self,
+        system: &str,
         model: ModelInfo,
-        constants: Constants,
-        defaults: Defaults,
+        defaults: &impl Serialize,
         provenance: Provenance,
         check: impl FnOnce(&Manifest) -> Result<()>,
     ) -> Result<Manifest> {
         self.flush()?;
+        let defaults = serde_json::to_value(defaults)
+            .map_err(|e| Error::internal(format!("the defaults cannot be written ({e})")))?;
         let manifest = Manifest {
             format: FORMAT.into(),
             version: VERSION,
+            system: system.into(),
             model,
             stages: std::mem::take(&mut self.stages),
             shards: std::mem::take(&mut self.shards),
             assets: std::mem::take(&mut self.assets),
-            constants,
-            defaults,
+            defaults: Some(defaults),
             provenance,
         };
         let text = serde_json::to_vec(&manifest)
@@ -186,20 +211,5 @@ impl BundleWriter {
         file.write_all(bytes).map_err(failed)?;
         // What has the bundle's name must be there even after a power cut.
         file.sync_all().map_err(failed)
-    }
-}
-
-/// Packs with `wanted`, or with more bits where that would cost too much.
-fn pack(values: &[f32], wanted: Encoding) -> Result<(Vec<u8>, Encoding, f64)> {
-    let (next, most) = match wanted {
-        Encoding::F32 => (None, MAX_ERROR),
-        Encoding::F16 => (Some(Encoding::F32), MAX_ERROR),
-        Encoding::Q8 => (Some(Encoding::F16), MAX_ERROR),
-        Encoding::Q4 => (Some(Encoding::Q8), MAX_Q4_ERROR),
-    };
-    let (packed, error) = wanted.encode(values)?;
-    match next {
-        Some(next) if error.is_nan() || error >= most => pack(values, next),
-        _ => Ok((packed, wanted, error)),
     }
 }

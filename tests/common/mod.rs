@@ -1,8 +1,9 @@
 //! What the integration tests share.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use art2mus::pipeline::HostTensor;
+use art2mus::tensors::HostTensor;
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -87,6 +88,18 @@ impl Fixture {
 
     pub fn settings(&self) -> serde_json::Value {
         serde_json::from_str(&self.metadata["settings"]).unwrap()
+    }
+}
+
+/// Says that a test was skipped, and counts it in the file that `ART2MUS_SKIPPED` names.
+pub fn skipped(reason: &str) {
+    eprintln!("skipped: {reason}");
+    if let Some(path) = std::env::var_os("ART2MUS_SKIPPED") {
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path);
+        writeln!(file.unwrap(), "{reason}").unwrap();
     }
 }
 

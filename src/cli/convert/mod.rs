@@ -18,18 +18,21 @@ use crate::{
         gpt2::Gpt2Config,
         hifigan::HifiGanConfig,
         imagebind::{AudioConfig, VisionConfig},
-        params::{FreshInit, Params, TensorSource},
+        params::{FreshInit, Params},
         projection::ProjectionConfig,
         t5::T5Config,
         unet::UnetConfig,
         vae::VaeConfig,
     },
     ops::Cpu,
-    pipeline::{Networks, TextConditions, kind, network_entry, stage, write_stage},
+    quant::Encoding,
+    systems::art_to_mus::{
+        self, Defaults, Networks, TextConditions, kind, network_entry, stage, write_stage,
+    },
+    tensors::TensorSource,
     text::{self, TextEncoders},
     weights::{
-        BundleWriter, Constants, Defaults, Encoding, Manifest, ModelInfo, NegativePrefix,
-        NetworkEntry, Provenance,
+        BundleWriter, Constants, Manifest, ModelInfo, NegativePrefix, NetworkEntry, Provenance,
     },
 };
 
@@ -53,13 +56,13 @@ pub(super) struct Arguments {
     output: PathBuf,
     /// How weights are stored; vectors and constants always stay f32.
     #[arg(long, value_enum, default_value = "f16")]
-    dtype: Dtype,
+    dtype: Encoding,
     /// Also put the text encoders into the bundle, for other prompts (about 0.9 GB at full size).
     #[arg(long)]
     text: bool,
     /// Also put the VAE's encoder into the bundle, to train an aligner on it.
     #[arg(long)]
-    learn: bool,
+    training: bool,
     /// The support prompt.
     #[arg(long, default_value = text::PROMPT)]
     prompt: String,
@@ -104,45 +107,18 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// How weights are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Dtype {
-    /// 32-bit floats.
-    F32,
-    /// 16-bit floats.
-    F16,
-    /// 8-bit blocks.
-    Q8,
-    /// 4-bit blocks.
-    Q4,
-}
-
-impl Dtype {
-    pub(super) fn encoding(self) -> Encoding {
-        match self {
-            Self::F32 => Encoding::F32,
-            Self::F16 => Encoding::F16,
-            Self::Q8 => Encoding::Q8,
-            Self::Q4 => Encoding::Q4,
-        }
-    }
-}
-
 pub(super) fn run(arguments: Arguments) -> Result<()> {
     let defaults = Defaults {
         seconds: arguments.seconds,
         steps: arguments.steps,
-        scheduler: match arguments.scheduler {
-            SchedulerKind::Ddim => "ddim".into(),
-            SchedulerKind::Dpmpp => "dpmpp".into(),
-        },
+        scheduler: arguments.scheduler,
         guidance: arguments.guidance,
         gain: 0.0,
     };
-    crate::pipeline::Settings::from_defaults(&defaults, 0)?;
+    defaults.check()?;
     let mut conversion = Conversion {
         writer: BundleWriter::create(&arguments.output)?,
-        encoding: arguments.dtype.encoding(),
+        encoding: arguments.dtype,
         quiet: arguments.json,
         sources: vec![file_name(&arguments.audioldm2)],
     };
@@ -155,10 +131,10 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         let network = network_entry(kind::IMAGEBIND_AUDIO, config)?;
         conversion.stage(stage::RANK, vec![(network, imagebind)])?;
     }
-    if arguments.learn {
+    if arguments.training {
         let (vae, config) = &sources.vae;
         let network = network_entry(kind::VAE_ENCODER, config)?;
-        conversion.stage(stage::LEARN, vec![(network, vae)])?;
+        conversion.stage(stage::TRAINING, vec![(network, vae)])?;
     }
     if arguments.text {
         conversion.text(&sources)?;
@@ -172,20 +148,16 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         credits: arguments.credit.clone(),
         trained: !arguments.untrained && arguments.aligner.is_some(),
     };
-    let constants = Constants {
-        prompt: arguments.prompt.clone(),
-        negative_prompt: arguments.negative.clone(),
-        negative_prefix: arguments.negative_prefix,
-    };
     let provenance = Provenance {
         converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
         sources: conversion.sources,
     };
     // Parts that do not belong together give no bundle.
     let fits = |manifest: &Manifest| Networks::from_manifest(manifest).map(drop);
-    let manifest = conversion
-        .writer
-        .finish(model, constants, defaults, provenance, fits)?;
+    let manifest =
+        conversion
+            .writer
+            .finish(art_to_mus::NAME, model, &defaults, provenance, fits)?;
     report(&arguments, &manifest)
 }
 
@@ -356,7 +328,11 @@ impl Conversion {
             self.writer
                 .tensor(&name, &tensor.shape, &tensor.values, Encoding::F32)?;
         }
-        Ok(())
+        self.writer.constants(Constants {
+            prompt: arguments.prompt.clone(),
+            negative_prompt: arguments.negative.clone(),
+            negative_prefix: arguments.negative_prefix,
+        })
     }
 
     fn diffusion(&mut self, sources: &Sources) -> Result<()> {

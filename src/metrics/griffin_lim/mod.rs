@@ -4,7 +4,7 @@
 //! log-mel ── exp ── non-negative least squares ── magnitudes ── fast Griffin-Lim ── sound
 //! ```
 
-mod filterbank;
+mod inverse_mel;
 
 use std::{f64::consts::TAU, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
         stft,
     },
 };
-use filterbank::Filterbank;
+use inverse_mel::InverseMel;
 
 /// The samples of a frame, as in [`crate::audio::mel`].
 const FFT: usize = 1024;
@@ -75,7 +75,7 @@ pub fn griffin_lim(log_mel: &[f32], samples: usize, seed: u64) -> Result<Vec<f32
             format!("ask for {reach} or fewer"),
         ));
     }
-    let magnitudes = Filterbank::new()?.linear(log_mel);
+    let magnitudes = InverseMel::new()?.linear(log_mel);
     let sound = Transform::new().sound(&magnitudes, seed)?;
     let sound = sound.iter().skip(FFT / 2).take(samples);
     Ok(sound.map(|x| *x as f32).collect())

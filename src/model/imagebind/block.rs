@@ -9,9 +9,10 @@ use crate::{
     Result,
     model::{
         layers::{LayerNorm, Linear},
-        params::{Init, Params},
+        params::Params,
     },
     ops::{Activation, Kernels, merge_heads, split_heads},
+    tensors::Init,
 };
 
 /// Every LayerNorm of ImageBind but the one in the audio stem.
@@ -98,7 +99,7 @@ impl<B: Kernels> Block<B> {
         }
         let scale = ((width / self.heads) as f64).powf(-0.5);
         let [q, k, v] = [q, k, v].map(|x| split_heads(x, self.heads));
-        merge_heads(B::attend(q, k, v, bias, scale))
+        merge_heads(<B as Kernels>::attention(q, k, v, bias, scale))
     }
 }
 

@@ -12,10 +12,11 @@ use crate::{
     model::{
         layers::{Embedding, LayerNorm, Linear, l2_normalise},
         mask::causal_bias,
-        params::{Init, Params},
+        params::Params,
         trace::Trace,
     },
     ops::Kernels,
+    tensors::Init,
 };
 
 const MAX_SCALE: f32 = 100.0;

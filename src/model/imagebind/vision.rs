@@ -12,10 +12,11 @@ use crate::{
     model::{
         MAX_DEPTH, MAX_IMAGE, MAX_WIDTH, check_multiple, check_sizes,
         layers::{Conv2d, LayerNorm, Linear, l2_normalise},
-        params::{Init, Params},
+        params::Params,
         trace::Trace,
     },
     ops::Kernels,
+    tensors::Init,
 };
 
 /// Sizes of the vision trunk.

@@ -303,7 +303,7 @@ impl<B: Kernels> CrossAttention<B> {
         let q = split_heads(self.to_q.forward(x), self.heads);
         let scale = (q.dims()[3] as f64).powf(-0.5);
         let Keys { keys, values, bias } = keys.clone();
-        let heard = merge_heads(B::attend(q, keys, values, bias, scale));
+        let heard = merge_heads(<B as Kernels>::attention(q, keys, values, bias, scale));
         self.to_out.forward_onto(heard, residual)
     }
 }

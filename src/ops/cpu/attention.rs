@@ -13,7 +13,7 @@ use super::{
 /// Scores of a block.
 const SCORES: usize = 1 << 18;
 
-/// See [`super::super::Kernels::attend`].
+/// See [`super::super::Kernels::attention`].
 pub(super) fn attention(
     q: Tensor<Cpu, 4>,
     k: Tensor<Cpu, 4>,

@@ -6,35 +6,35 @@ use super::{
     Cpu, each_chunk, owned,
     vector::{each, gelu},
 };
-use crate::ops::{Activation, After, WeightRef, plain};
+use crate::ops::{Activation, Epilogue, WeightRef, plain};
 
 /// Numbers that are worth another thread.
 const PART: usize = 1 << 14;
 
-/// See [`crate::ops::Kernels::project`].
+/// See [`crate::ops::Kernels::linear`].
 pub(super) fn linear<const D: usize>(
     x: Tensor<Cpu, D>,
     weight: WeightRef<'_, Cpu, 2>,
-    after: After<Cpu, D>,
+    epilogue: Epilogue<Cpu, D>,
 ) -> Tensor<Cpu, D> {
-    if after.activation != Activation::Gelu {
-        return plain::linear(x, weight.unpack(), after);
+    if epilogue.activation != Activation::Gelu {
+        return plain::linear(x, weight.unpack(), epilogue);
     }
-    let y = plain::linear(x, weight.unpack(), After::bias(after.bias));
+    let y = plain::linear(x, weight.unpack(), Epilogue::bias(epilogue.bias));
     let (shape, device) = (y.dims(), y.device());
     let mut y = owned(y);
     each_chunk(&mut y, PART, |_, y| each(y, gelu));
     let y = Tensor::from_data(TensorData::new(y, shape), &device);
-    plain::onto(y, after.residual)
+    plain::onto(y, epilogue.residual)
 }
 
-/// See [`crate::ops::Kernels::project_gated`].
+/// See [`crate::ops::Kernels::linear_geglu`].
 pub(super) fn gated<const D: usize>(
     x: Tensor<Cpu, D>,
     weight: WeightRef<'_, Cpu, 2>,
     bias: Option<Tensor<Cpu, 1>>,
 ) -> Tensor<Cpu, D> {
-    let both = plain::linear(x, weight.unpack(), After::bias(bias));
+    let both = plain::linear(x, weight.unpack(), Epilogue::bias(bias));
     let (mut shape, device) = (both.dims(), both.device());
     let width = shape[D - 1] / 2;
     shape[D - 1] = width;
@@ -63,18 +63,18 @@ mod tests {
             let x: Tensor<Cpu, 3> = numbers([2, rows, inputs], 1) * 3.0;
             let weight: Tensor<Cpu, 2> = numbers([2 * outputs, inputs], 2);
             let bias: Tensor<Cpu, 1> = numbers([2 * outputs], 3);
-            let after = || After {
+            let epilogue = || Epilogue {
                 activation: Activation::Gelu,
                 residual: Some(numbers([2, rows, 2 * outputs], 4)),
-                ..After::bias(Some(bias.clone()))
+                ..Epilogue::bias(Some(bias.clone()))
             };
-            let found = linear(x.clone(), WeightRef::Plain(weight.clone()), after());
-            let error = found - plain::linear(x.clone(), weight.clone(), after());
+            let found = linear(x.clone(), WeightRef::Dense(weight.clone()), epilogue());
+            let error = found - plain::linear(x.clone(), weight.clone(), epilogue());
             assert!(error.abs().max().into_scalar() < 1e-5);
 
             let found = gated(
                 x.clone(),
-                WeightRef::Plain(weight.clone()),
+                WeightRef::Dense(weight.clone()),
                 Some(bias.clone()),
             );
             let expected = plain::geglu(x, weight, Some(bias));

@@ -8,21 +8,25 @@ mod winograd;
 
 use burn::tensor::{Tensor, TensorPrimitive};
 
-use super::{Activation, After, Conv2dGeometry, Kernels, WeightRef, plain};
+use super::{Activation, Conv2dGeometry, Epilogue, Kernels, WeightRef, plain};
 
 /// The CPU device: tests, native generation, and browsers without a GPU.
 pub type Cpu = burn::backend::Flex;
 
 impl Kernels for Cpu {
-    fn project<const D: usize>(
-        x: Tensor<Self, D>,
-        weight: WeightRef<'_, Self, 2>,
-        after: After<Self, D>,
-    ) -> Tensor<Self, D> {
-        gelu::linear(x, weight, after)
+    fn kernels(_: &Self::Device) -> String {
+        format!("cpu {}", std::env::consts::ARCH)
     }
 
-    fn project_gated<const D: usize>(
+    fn linear<const D: usize>(
+        x: Tensor<Self, D>,
+        weight: WeightRef<'_, Self, 2>,
+        epilogue: Epilogue<Self, D>,
+    ) -> Tensor<Self, D> {
+        gelu::linear(x, weight, epilogue)
+    }
+
+    fn linear_geglu<const D: usize>(
         x: Tensor<Self, D>,
         weight: WeightRef<'_, Self, 2>,
         bias: Option<Tensor<Self, 1>>,
@@ -30,7 +34,7 @@ impl Kernels for Cpu {
         gelu::gated(x, weight, bias)
     }
 
-    fn attend(
+    fn attention(
         q: Tensor<Self, 4>,
         k: Tensor<Self, 4>,
         v: Tensor<Self, 4>,
@@ -40,21 +44,21 @@ impl Kernels for Cpu {
         attention::attention(q, k, v, bias, scale)
     }
 
-    fn convolve_2d(
+    fn conv2d(
         x: Tensor<Self, 4>,
         weight: WeightRef<'_, Self, 4>,
-        after: After<Self, 4>,
+        epilogue: Epilogue<Self, 4>,
         geometry: Conv2dGeometry,
     ) -> Tensor<Self, 4> {
         let weight = weight.unpack();
-        let linear = after.activation == Activation::None;
+        let linear = epilogue.activation == Activation::None;
         if linear && winograd::pays(x.dims(), weight.dims(), geometry) {
-            return winograd::conv2d(x, weight, after);
+            return winograd::conv2d(x, weight, epilogue);
         }
-        plain::conv2d(x, weight, after, geometry)
+        plain::conv2d(x, weight, epilogue, geometry)
     }
 
-    fn normalise_groups(
+    fn group_norm(
         x: Tensor<Self, 4>,
         groups: usize,
         scale: Tensor<Self, 1>,
@@ -65,7 +69,7 @@ impl Kernels for Cpu {
         norm::groups(x, groups, scale, shift, eps, activation)
     }
 
-    fn normalise_rows<const D: usize>(
+    fn layer_norm<const D: usize>(
         x: Tensor<Self, D>,
         scale: Tensor<Self, 1>,
         shift: Tensor<Self, 1>,
@@ -123,7 +127,7 @@ mod tests {
 
     /// Normally distributed.
     pub(super) fn numbers<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Cpu, D> {
-        let values = crate::diffusion::initial_noise(seed, 6, shape.iter().product());
+        let values = crate::random::standard_normal(seed, 6, shape.iter().product());
         Tensor::from_data(TensorData::new(values, shape), &Default::default())
     }
 }

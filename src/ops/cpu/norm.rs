@@ -10,7 +10,7 @@ use burn::tensor::{Tensor, TensorData};
 /// Numbers that are worth another thread.
 const PART: usize = 1 << 14;
 
-/// See [`super::super::Kernels::normalise_groups`].
+/// See [`super::super::Kernels::group_norm`].
 pub(super) fn groups(
     x: Tensor<Cpu, 4>,
     groups: usize,
@@ -43,7 +43,7 @@ pub(super) fn groups(
     }
 }
 
-/// See [`super::super::Kernels::normalise_rows`].
+/// See [`super::super::Kernels::layer_norm`].
 pub(super) fn rows<const D: usize>(
     x: Tensor<Cpu, D>,
     scale: Tensor<Cpu, 1>,

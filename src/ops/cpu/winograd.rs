@@ -9,7 +9,7 @@
 use burn::tensor::{Tensor, TensorData};
 use wide::f32x4;
 
-use super::{After, Conv2dGeometry, Cpu, map, owned, vector::LANES, with_values};
+use super::{Conv2dGeometry, Cpu, Epilogue, map, owned, vector::LANES, with_values};
 
 /// The side of a tile of outputs, and of the inputs that it reads.
 const SIDE: usize = 4;
@@ -30,13 +30,13 @@ pub(super) fn pays(x: [usize; 4], weight: [usize; 4], geometry: Conv2dGeometry) 
 pub(super) fn conv2d(
     x: Tensor<Cpu, 4>,
     weight: Tensor<Cpu, 4>,
-    after: After<Cpu, 4>,
+    epilogue: Epilogue<Cpu, 4>,
 ) -> Tensor<Cpu, 4> {
     let [batch, inputs, rows, columns] = x.dims();
     let [outputs, ..] = weight.dims();
     let device = x.device();
     let shape = [batch, outputs, rows, columns];
-    let mut y = start(after, shape);
+    let mut y = start(epilogue, shape);
 
     let size = Size {
         inputs,
@@ -57,15 +57,15 @@ pub(super) fn conv2d(
 }
 
 /// What is added to the sums: they begin with it.
-fn start(after: After<Cpu, 4>, shape: [usize; 4]) -> Vec<f32> {
+fn start(epilogue: Epilogue<Cpu, 4>, shape: [usize; 4]) -> Vec<f32> {
     let [batch, outputs, rows, columns] = shape;
-    let mut y = match after.residual {
+    let mut y = match epilogue.residual {
         Some(residual) => owned(residual),
         None => vec![0.0; batch * outputs * rows * columns],
     };
     let list = |x: Option<Vec<f32>>, length| x.unwrap_or_else(|| vec![0.0; length]);
-    let bias = list(after.bias.map(owned), outputs);
-    let shift = list(after.shift.map(owned), batch * outputs);
+    let bias = list(epilogue.bias.map(owned), outputs);
+    let shift = list(epilogue.shift.map(owned), batch * outputs);
     for (plane, y) in y.chunks_exact_mut(rows * columns).enumerate() {
         let value = bias[plane % outputs] + shift[plane];
         y.iter_mut().for_each(|y| *y += value);
@@ -339,19 +339,19 @@ mod tests {
             let weight = [outputs, inputs, 3, 3];
             assert!(pays(x, weight, geometry));
             let (x, weight) = (numbers(x, 1), numbers(weight, 2));
-            let after = || After {
+            let epilogue = || Epilogue {
                 bias: (i != 0).then(|| numbers([outputs], 3)),
                 shift: (i != 1).then(|| numbers([batch, outputs], 4)),
                 residual: (i != 2).then(|| numbers([batch, outputs, rows, columns], 5)),
-                ..After::bias(None)
+                ..Epilogue::bias(None)
             };
-            let found = Cpu::convolve_2d(
+            let found = Cpu::conv2d(
                 x.clone(),
-                WeightRef::Plain(weight.clone()),
-                after(),
+                WeightRef::Dense(weight.clone()),
+                epilogue(),
                 geometry,
             );
-            let expected = plain::conv2d(x, weight, after(), geometry);
+            let expected = plain::conv2d(x, weight, epilogue(), geometry);
             let largest = expected.clone().abs().max().into_scalar();
             let error = (found - expected).abs().max().into_scalar() / largest;
             assert!(error < 5e-6, "{i}: {error}");

@@ -1,92 +1,92 @@
 //! The launcher of `kernels/attention.wgsl` and `kernels/attention_tiled.wgsl`.
 
-use burn::tensor::Tensor;
+use burn::{backend::wgpu::into_contiguous, tensor::Tensor};
 
-use burn::backend::wgpu::into_contiguous;
+use super::{
+    launch::{Kernel, Primitive, TILE_SIDE, contiguous},
+    select::{Features, Variant},
+};
+use crate::ops::{Gpu, plain};
 
-use super::{Extras, Family, Gpu, Kernel, Primitive, TILE, contiguous, plain};
+/// The largest head dimension: a row is held in registers.
+const MAX_DIM: usize = 128;
 
-/// The largest width of a head: its numbers are held in registers.
-const LARGEST: usize = 128;
+/// The workgroup size of register-tiled kernels: a head may have few queries.
+const WORKGROUP_SIZE: usize = 8;
 
-/// Threads of a workgroup: a head may have few.
-const WIDTH: usize = 8;
-
-/// Fours of a query's row that one of its threads holds at most, beside as many of the result.
+/// The most vec4s of a query's row per thread, beside as many of the result.
 const SHARE: usize = 8;
-/// Bytes of keys and values in workgroup memory; parts of scores take as many again.
+/// Bytes of keys and values in workgroup memory; partial scores take as many again.
 const TILE_BYTES: usize = 8 << 10;
-/// Keys in workgroup memory at most: beyond that barriers cost little.
+/// The most keys in workgroup memory: beyond that barriers cost little.
 const TILE_KEYS: usize = 64;
-/// Keys whose scores a thread holds.
+/// Keys per iteration.
 const CHUNK: usize = 8;
 
 /// What is bound beside the queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Others {
-    /// Nothing: keys and values lie behind the queries.
-    None,
+pub(super) enum KeyValues {
+    /// Nothing: queries, keys and values share one buffer.
+    Joint,
     /// Keys and values.
-    Bound,
+    Separate,
     /// Keys, values and a bias.
-    AndBias,
+    SeparateWithBias,
 }
 
-pub(super) fn kernel(family: Family, dim: usize, others: Others) -> Kernel {
-    let (others, bias, result) = match others {
-        Others::None => (0, 0, 1),
-        Others::Bound => (1, 0, 3),
-        Others::AndBias => (1, 1, 4),
+pub(super) fn kernel(variant: Variant, dim: usize, key_values: KeyValues) -> Kernel {
+    let (separate, bias, result) = match key_values {
+        KeyValues::Joint => (0, 0, 1),
+        KeyValues::Separate => (1, 0, 3),
+        KeyValues::SeparateWithBias => (1, 1, 4),
     };
-    let mut values = vec![("QUADS", dim / 4), ("OTHERS", others)];
+    let mut values = vec![("QUADS", dim / 4), ("SEPARATE_KV", separate)];
     values.extend([("BIAS", bias), ("AT_Y", result)]);
-    match family {
-        Family::Registers => {
+    match variant {
+        Variant::RegisterTiled => {
             let (queries, chunk) = (queries(dim), if dim <= 32 { 4 } else { 2 });
-            values.extend([("QUERIES", queries), ("CHUNK", chunk), ("WIDTH", WIDTH)]);
+            values.extend([
+                ("QUERIES", queries),
+                ("CHUNK", chunk),
+                ("WORKGROUP_SIZE", WORKGROUP_SIZE),
+            ]);
             Kernel {
                 name: "attention",
-                text: concat!(
-                    include_str!("../../../kernels/attention.wgsl"),
-                    include_str!("../../../kernels/heads.wgsl")
-                ),
                 values,
-                width: WIDTH,
+                workgroup_size: WORKGROUP_SIZE,
             }
         }
-        Family::Tiles(Extras { half, .. }) => {
+        Variant::SharedMemoryTiled(Features { f16, .. }) => {
             let parts = (dim / 4).div_ceil(SHARE).next_power_of_two();
             let share = (dim / 4).div_ceil(parts);
-            // A four of a key and one of its value.
-            let four = if half { 2 * 8 } else { 2 * 16 };
-            let keys = TILE_BYTES / (four * parts * share);
+            // A vec4 of a key and one of its value.
+            let vec4 = if f16 { 2 * 8 } else { 2 * 16 };
+            let keys = TILE_BYTES / (vec4 * parts * share);
             let keys = (keys / CHUNK * CHUNK).min(TILE_KEYS);
-            let width = TILE * parts;
+            let workgroup_size = TILE_SIDE * parts;
             values.extend([("PARTS", parts), ("SPLIT", usize::from(parts > 1))]);
             values.extend([("SHARE", share), ("KEYS", keys), ("CHUNK", CHUNK)]);
-            values.extend([("WIDTH", width), ("HALF", half.into())]);
+            values.extend([
+                ("WORKGROUP_SIZE", workgroup_size),
+                ("F16_TILES", f16.into()),
+            ]);
             Kernel {
                 name: "attention_tiled",
-                text: concat!(
-                    include_str!("../../../kernels/attention_tiled.wgsl"),
-                    include_str!("../../../kernels/heads.wgsl"),
-                    include_str!("../../../kernels/tile.wgsl")
-                ),
                 values,
-                width,
+                workgroup_size,
             }
         }
     }
 }
 
-/// Queries of a thread: the more of them the faster, but the longer a kernel the longer it takes to compile.
+/// Queries per thread: more are faster, but longer kernels take longer to compile.
 fn queries(dim: usize) -> usize {
     if dim <= 48 { 8 } else { 4 }
 }
 
-/// See [`super::super::Kernels::attend`].
+/// See [`crate::ops::Kernels::attention`].
 pub(super) fn attention(
-    family: Family,
+    variant: Variant,
     q: Tensor<Gpu, 4>,
     k: Tensor<Gpu, 4>,
     v: Tensor<Gpu, 4>,
@@ -95,21 +95,21 @@ pub(super) fn attention(
 ) -> Tensor<Gpu, 4> {
     let [batch, heads, length, dim] = q.dims();
     let keys = k.dims()[2];
-    if !dim.is_multiple_of(4) || dim > LARGEST || v.dims()[3] != dim || keys == 0 {
+    if !dim.is_multiple_of(4) || dim > MAX_DIM || v.dims()[3] != dim || keys == 0 {
         return plain::attention(q, k, v, bias, scale);
     }
     let mut tensors = Vec::with_capacity(4);
     let mut strides = Vec::with_capacity(13);
     for tensor in [q, k, v] {
-        let (tensor, steps) = with_whole_rows(tensor);
+        let (tensor, steps) = with_contiguous_rows(tensor);
         strides.extend(steps);
         tensors.push(tensor);
     }
     let mut steps = [0; 4];
-    let others = if bias.is_some() {
-        Others::AndBias
+    let key_values = if bias.is_some() {
+        KeyValues::SeparateWithBias
     } else {
-        Others::Bound
+        KeyValues::Separate
     };
     if let Some(bias) = bias {
         let dims = bias.dims();
@@ -121,9 +121,9 @@ pub(super) fn attention(
         tensors.push(contiguous(bias));
     }
     strides.extend(steps);
-    // Keys and values begin where they are bound.
+    // The offsets of keys and values in their buffers.
     strides.extend([0, 0, 0]);
-    let call = Call {
+    let launch = Launch {
         batch,
         heads,
         queries: length,
@@ -132,26 +132,26 @@ pub(super) fn attention(
         scale,
         strides,
     };
-    call.run(family, others, tensors).swap_dims(1, 2)
+    launch.run(variant, key_values, tensors).swap_dims(1, 2)
 }
 
-/// See [`super::super::Kernels::attend_itself`].
+/// See [`crate::ops::Kernels::self_attention`].
 pub(super) fn self_attention(
-    family: Family,
+    variant: Variant,
     qkv: Tensor<Gpu, 3>,
     heads: usize,
     scale: f64,
 ) -> Tensor<Gpu, 3> {
     let [batch, length, width] = qkv.dims();
     let dim = width / 3 / heads;
-    if !dim.is_multiple_of(4) || dim > LARGEST || length == 0 {
+    if !dim.is_multiple_of(4) || dim > MAX_DIM || length == 0 {
         return plain::self_attention(qkv, heads, scale);
     }
     let [item, row, part] = [length * width, width, width / 3].map(|step| (step / 4) as u32);
     let mut strides = [[item, (dim / 4) as u32, row]; 3].concat();
     strides.extend([0; 4]);
     strides.extend([part, 2 * part, 0]);
-    let call = Call {
+    let launch = Launch {
         batch,
         heads,
         queries: length,
@@ -160,26 +160,31 @@ pub(super) fn self_attention(
         scale,
         strides,
     };
-    let y = call.run(family, Others::None, vec![contiguous(qkv)]);
+    let y = launch.run(variant, KeyValues::Joint, vec![contiguous(qkv)]);
     y.flatten(2, 3)
 }
 
-/// What the kernel is told.
-struct Call {
+/// The sizes of a launch.
+struct Launch {
     batch: usize,
     heads: usize,
     queries: usize,
     keys: usize,
     dim: usize,
     scale: f64,
-    /// Of queries, keys and values, in fours: from one item, head and row to the next; of the bias: from one item,
-    /// head, query and key to the next; where keys and values begin, in fours; nothing.
+    /// Of queries, keys and values: item, head and row strides in units of vec4; of the bias: item, head, query and
+    /// key strides; the offsets of keys and values in units of vec4; an unused number.
     strides: Vec<u32>,
 }
 
-impl Call {
+impl Launch {
     /// Gives `[batch, queries, heads, dim]`.
-    fn run(self, family: Family, others: Others, tensors: Vec<Primitive>) -> Tensor<Gpu, 4> {
+    fn run(
+        self,
+        variant: Variant,
+        key_values: KeyValues,
+        tensors: Vec<Primitive>,
+    ) -> Tensor<Gpu, 4> {
         let Self {
             batch,
             heads,
@@ -191,24 +196,24 @@ impl Call {
         let mut sizes = [heads, length, keys].map(|size| size as u32).to_vec();
         sizes.push((self.scale as f32).to_bits());
         sizes.extend(self.strides);
-        let groups = match family {
-            Family::Registers => length.div_ceil(queries(dim)).div_ceil(WIDTH),
-            Family::Tiles(_) => length.div_ceil(TILE),
+        let groups = match variant {
+            Variant::RegisterTiled => length.div_ceil(queries(dim)).div_ceil(WORKGROUP_SIZE),
+            Variant::SharedMemoryTiled(_) => length.div_ceil(TILE_SIDE),
         };
         let groups = [groups, batch * heads, 1];
-        kernel(family, dim, others).run(tensors, [batch, length, heads, dim], &sizes, groups)
+        kernel(variant, dim, key_values).run(tensors, [batch, length, heads, dim], &sizes, groups)
     }
 }
 
-/// A tensor whose rows have no gaps, and its strides of items, heads and rows in fours. Heads that were
-/// split off a row stay where they are.
-fn with_whole_rows(tensor: Tensor<Gpu, 4>) -> (Primitive, [u32; 3]) {
+/// A tensor with contiguous rows, and its strides of items, heads and rows in units of vec4. Heads that were split
+/// off a row are not copied.
+fn with_contiguous_rows(tensor: Tensor<Gpu, 4>) -> (Primitive, [u32; 3]) {
     let mut tensor = tensor.into_primitive().tensor();
     let strides = tensor.meta.strides();
     if strides[3] != 1 || (0..3).any(|axis| !strides[axis].is_multiple_of(4)) {
         tensor = into_contiguous(tensor);
     }
     let strides = tensor.meta.strides();
-    let fours = std::array::from_fn(|axis| (strides[axis] / 4) as u32);
-    (tensor, fours)
+    let strides = std::array::from_fn(|axis| (strides[axis] / 4) as u32);
+    (tensor, strides)
 }

@@ -1,36 +1,38 @@
-//! The launchers of `kernels/depthwise_conv1d.wgsl` and `kernels/conv_transpose1d.wgsl`. Ordinary
-//! convolutions of one dimension are launched as ones of two.
+//! The launchers of `kernels/depthwise_conv1d.wgsl` and `kernels/conv_transpose1d.wgsl`. Other
+//! one-dimensional convolutions are launched as two-dimensional ones.
 
 use burn::tensor::Tensor;
 
-use super::{Conv1dGeometry, Gpu, Kernel, Packing, WIDTH, WeightRef, contiguous, places, plain};
+use super::launch::{Kernel, WORKGROUP_SIZE, contiguous, layer_values};
+use crate::{
+    ops::{Conv1dGeometry, Gpu, WeightRef, plain},
+    quant::Encoding,
+};
 
-/// Outputs of a thread of a transposed convolution.
+/// Outputs per thread of a transposed convolution.
 const STEPS: usize = 4;
 
 pub(super) fn depthwise_kernel(bias: bool) -> Kernel {
-    let mut values = places(Packing::F32, &[("BIAS", "AT_BIAS", bias)]);
-    values.push(("WIDTH", WIDTH));
+    let mut values = layer_values(Encoding::F32, &[("BIAS", "AT_BIAS", bias)]);
+    values.push(("WORKGROUP_SIZE", WORKGROUP_SIZE));
     Kernel {
         name: "depthwise_conv1d",
-        text: include_str!("../../../kernels/depthwise_conv1d.wgsl"),
         values,
-        width: WIDTH,
+        workgroup_size: WORKGROUP_SIZE,
     }
 }
 
 pub(super) fn transposed_kernel(bias: bool) -> Kernel {
-    let mut values = places(Packing::F32, &[("BIAS", "AT_BIAS", bias)]);
-    values.extend([("STEPS", STEPS), ("WIDTH", WIDTH)]);
+    let mut values = layer_values(Encoding::F32, &[("BIAS", "AT_BIAS", bias)]);
+    values.extend([("STEPS", STEPS), ("WORKGROUP_SIZE", WORKGROUP_SIZE)]);
     Kernel {
         name: "conv_transpose1d",
-        text: include_str!("../../../kernels/conv_transpose1d.wgsl"),
         values,
-        width: WIDTH,
+        workgroup_size: WORKGROUP_SIZE,
     }
 }
 
-/// See [`super::super::Kernels::convolve_depthwise_1d`].
+/// See [`crate::ops::Kernels::depthwise_conv1d`].
 pub(super) fn depthwise(
     x: Tensor<Gpu, 3>,
     weight: Tensor<Gpu, 3>,
@@ -51,12 +53,12 @@ pub(super) fn depthwise(
     let program = depthwise_kernel(bias.is_some());
     let mut tensors = vec![contiguous(x), contiguous(weight)];
     tensors.extend(bias.map(contiguous));
-    let groups = [made.div_ceil(WIDTH), channels, batch];
+    let groups = [made.div_ceil(WORKGROUP_SIZE), channels, batch];
     let shape = [batch, channels, made];
     program.run(tensors, shape, &sizes.map(|size| size as u32), groups)
 }
 
-/// See [`super::super::Kernels::convolve_transposed_1d`].
+/// See [`crate::ops::Kernels::conv_transpose1d`].
 pub(super) fn transposed(
     x: Tensor<Gpu, 3>,
     weight: WeightRef<'_, Gpu, 3>,
@@ -67,7 +69,7 @@ pub(super) fn transposed(
         stride, padding, ..
     } = geometry;
     let packed = match &weight {
-        WeightRef::Packed(weight) if weight.packing() == Packing::F32 => weight.floats(),
+        WeightRef::Packed(weight) if weight.encoding() == Encoding::F32 => weight.floats(),
         _ => None,
     };
     let (WeightRef::Packed(weight), Some(values), 1) = (&weight, packed, geometry.dilation) else {
@@ -81,7 +83,7 @@ pub(super) fn transposed(
     let mut tensors = vec![contiguous(x), contiguous(values)];
     tensors.extend(bias.map(contiguous));
     let threads = made.div_ceil(STEPS * stride) * stride;
-    let groups = [threads.div_ceil(WIDTH), outputs / 4, batch];
+    let groups = [threads.div_ceil(WORKGROUP_SIZE), outputs / 4, batch];
     let shape = [batch, outputs, made];
     program.run(tensors, shape, &sizes.map(|size| size as u32), groups)
 }

@@ -3,18 +3,25 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Activation, After, Conv1dGeometry, Conv2dGeometry, Extras, Family, Gpu, Kernel, Packed,
-    Packing, TILE, TILE_WIDTH, WIDTH, WeightRef, contiguous, places, plain, winograd, words,
+    launch::{
+        Kernel, TILE_SIDE, TILED_WORKGROUP_SIZE, WORKGROUP_SIZE, contiguous, layer_values, words,
+    },
+    select::{Features, Operation, Variant, variant as selected},
+    winograd,
+};
+use crate::{
+    ops::{Activation, Conv1dGeometry, Conv2dGeometry, Epilogue, Gpu, Packed, WeightRef, plain},
+    quant::Encoding,
 };
 
-/// Successive outputs of a thread, and fours of channels.
+/// Successive outputs per thread, and vec4s of channels.
 const PIXELS: usize = 8;
 const QUADS: usize = 2;
 
-/// With a bias, a shift, a residual.
+/// The kernel with or without bias, shift and residual.
 pub(super) fn kernel(
-    family: Family,
-    packing: Packing,
+    variant: Variant,
+    encoding: Encoding,
     [bias, shift, residual]: [bool; 3],
 ) -> Kernel {
     let optional = [
@@ -22,24 +29,28 @@ pub(super) fn kernel(
         ("SHIFT", "AT_SHIFT", shift),
         ("RESIDUAL", "AT_RESIDUAL", residual),
     ];
-    let mut values = places(packing, &optional);
-    match family {
-        Family::Registers => {
-            values.extend([("PIXELS", PIXELS), ("QUADS", QUADS), ("WIDTH", WIDTH)]);
+    let mut values = layer_values(encoding, &optional);
+    match variant {
+        Variant::RegisterTiled => {
+            values.extend([
+                ("PIXELS", PIXELS),
+                ("QUADS", QUADS),
+                ("WORKGROUP_SIZE", WORKGROUP_SIZE),
+            ]);
             Kernel {
                 name: "conv2d",
-                text: concat!(
-                    include_str!("../../../kernels/conv2d.wgsl"),
-                    include_str!("../../../kernels/unpack.wgsl")
-                ),
                 values,
-                width: WIDTH,
+                workgroup_size: WORKGROUP_SIZE,
             }
         }
-        Family::Tiles(Extras { half, .. }) => {
-            // Halves leave room for deeper tiles, between which there are fewer barriers.
-            let depth = if half { 32 } else { 16 };
-            values.extend([("FOUR", 4), ("WIDTH", TILE_WIDTH), ("HALF", half.into())]);
+        Variant::SharedMemoryTiled(Features { f16, .. }) => {
+            // f16 leaves room for deeper tiles, which need fewer barriers.
+            let depth = if f16 { 32 } else { 16 };
+            values.extend([
+                ("FOUR", 4),
+                ("WORKGROUP_SIZE", TILED_WORKGROUP_SIZE),
+                ("F16_TILES", f16.into()),
+            ]);
             values.extend([
                 ("DEPTH", depth),
                 ("X_LOADS", depth / 4),
@@ -47,105 +58,103 @@ pub(super) fn kernel(
             ]);
             Kernel {
                 name: "conv2d_tiled",
-                text: concat!(
-                    include_str!("../../../kernels/conv2d_tiled.wgsl"),
-                    include_str!("../../../kernels/unpack.wgsl"),
-                    include_str!("../../../kernels/tile.wgsl")
-                ),
                 values,
-                width: TILE_WIDTH,
+                workgroup_size: TILED_WORKGROUP_SIZE,
             }
         }
     }
 }
 
-/// A convolution of one or two dimensions.
+/// Parameters of a convolution, `[rows, columns]`; one-dimensional ones have one row.
 #[derive(Debug, Clone, Copy)]
-struct Walk {
+struct ConvParams {
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 2],
     dilation: [usize; 2],
 }
 
-/// See [`super::super::Kernels::convolve_2d`].
+/// See [`crate::ops::Kernels::conv2d`].
 pub(super) fn conv2d(
-    family: Family,
+    variant: Variant,
     x: Tensor<Gpu, 4>,
     weight: WeightRef<'_, Gpu, 4>,
-    after: After<Gpu, 4>,
+    epilogue: Epilogue<Gpu, 4>,
     geometry: Conv2dGeometry,
 ) -> Tensor<Gpu, 4> {
-    let (WeightRef::Packed(weight), Activation::None) = (&weight, after.activation) else {
-        return plain::conv2d(x, weight.unpack(), after, geometry);
+    let (WeightRef::Packed(weight), Activation::None) = (&weight, epilogue.activation) else {
+        return plain::conv2d(x, weight.unpack(), epilogue, geometry);
     };
-    if family == Family::Registers && winograd::pays(x.dims(), weight.shape(), geometry) {
-        return winograd::conv2d(x, weight, after);
+    if variant == Variant::RegisterTiled
+        && winograd::pays(x.dims(), weight.shape(), geometry)
+        && selected(&x.device(), Operation::Winograd).is_some()
+    {
+        return winograd::conv2d(x, weight, epilogue);
     }
-    direct(family, x, weight, after, geometry)
+    direct(variant, x, weight, epilogue, geometry)
 }
 
-/// The same in one kernel, without an activation.
+/// One launch of the direct kernel; no activation.
 pub(super) fn direct(
-    family: Family,
+    variant: Variant,
     x: Tensor<Gpu, 4>,
     weight: &Packed<Gpu>,
-    after: After<Gpu, 4>,
+    epilogue: Epilogue<Gpu, 4>,
     geometry: Conv2dGeometry,
 ) -> Tensor<Gpu, 4> {
     let [_, _, rows, columns] = weight.shape();
     let Conv2dGeometry { stride, padding } = geometry;
-    let walk = Walk {
+    let params = ConvParams {
         kernel: [rows, columns],
         stride,
         padding,
         dilation: [1, 1],
     };
-    launch(family, x, weight, after, walk)
+    launch(variant, x, weight, epilogue, params)
 }
 
-/// See [`super::super::Kernels::convolve_1d`].
+/// See [`crate::ops::Kernels::conv1d`].
 pub(super) fn conv1d(
-    family: Family,
+    variant: Variant,
     x: Tensor<Gpu, 3>,
     weight: WeightRef<'_, Gpu, 3>,
-    after: After<Gpu, 3>,
+    epilogue: Epilogue<Gpu, 3>,
     geometry: Conv1dGeometry,
 ) -> Tensor<Gpu, 3> {
-    let (WeightRef::Packed(weight), Activation::None) = (&weight, after.activation) else {
-        return plain::conv1d(x, weight.unpack(), after, geometry);
+    let (WeightRef::Packed(weight), Activation::None) = (&weight, epilogue.activation) else {
+        return plain::conv1d(x, weight.unpack(), epilogue, geometry);
     };
-    let walk = Walk {
+    let params = ConvParams {
         kernel: [1, weight.shape()[3]],
         stride: [1, geometry.stride],
         padding: [0, geometry.padding],
         dilation: [1, geometry.dilation],
     };
-    let after = After {
-        bias: after.bias,
-        shift: after.shift,
+    let epilogue = Epilogue {
+        bias: epilogue.bias,
+        shift: epilogue.shift,
         activation: Activation::None,
-        residual: after.residual.map(|residual| residual.unsqueeze_dim(2)),
+        residual: epilogue.residual.map(|residual| residual.unsqueeze_dim(2)),
     };
-    launch(family, x.unsqueeze_dim(2), weight, after, walk).squeeze_dim(2)
+    launch(variant, x.unsqueeze_dim(2), weight, epilogue, params).squeeze_dim(2)
 }
 
-/// Weights of the packed form have outputs in fours.
+/// Weights of the packed spec have outputs in fours.
 fn launch(
-    family: Family,
+    variant: Variant,
     x: Tensor<Gpu, 4>,
     weight: &Packed<Gpu>,
-    after: After<Gpu, 4>,
-    walk: Walk,
+    epilogue: Epilogue<Gpu, 4>,
+    params: ConvParams,
 ) -> Tensor<Gpu, 4> {
     let [batch, inputs, rows, columns] = x.dims();
     let [outputs, ..] = weight.shape();
-    let Walk {
+    let ConvParams {
         kernel: taps,
         stride,
         padding,
         dilation,
-    } = walk;
+    } = params;
     let size = |axis: usize, length: usize| {
         let reach = dilation[axis] * (taps[axis] - 1) + 1;
         (length + 2 * padding[axis] - reach) / stride[axis] + 1
@@ -171,22 +180,26 @@ fn launch(
     tensors.extend(words(weight));
     tensors.extend(weight.floats().map(contiguous));
     let present = [
-        after.bias.is_some(),
-        after.shift.is_some(),
-        after.residual.is_some(),
+        epilogue.bias.is_some(),
+        epilogue.shift.is_some(),
+        epilogue.residual.is_some(),
     ];
-    let kernel = kernel(family, weight.packing(), present);
-    tensors.extend(after.bias.map(contiguous));
-    tensors.extend(after.shift.map(contiguous));
-    tensors.extend(after.residual.map(contiguous));
+    let kernel = kernel(variant, weight.encoding(), present);
+    tensors.extend(epilogue.bias.map(contiguous));
+    tensors.extend(epilogue.shift.map(contiguous));
+    tensors.extend(epilogue.residual.map(contiguous));
     let pixels = out_rows * out_columns;
-    let groups = match family {
-        Family::Registers => [
-            pixels.div_ceil(PIXELS).div_ceil(WIDTH),
+    let groups = match variant {
+        Variant::RegisterTiled => [
+            pixels.div_ceil(PIXELS).div_ceil(WORKGROUP_SIZE),
             (outputs / 4).div_ceil(QUADS),
             batch,
         ],
-        Family::Tiles(_) => [pixels.div_ceil(TILE), outputs.div_ceil(TILE), batch],
+        Variant::SharedMemoryTiled(_) => [
+            pixels.div_ceil(TILE_SIDE),
+            outputs.div_ceil(TILE_SIDE),
+            batch,
+        ],
     };
     let shape = [batch, outputs, out_rows, out_columns];
     kernel.run(tensors, shape, &sizes.map(|size| size as u32), groups)

@@ -1,37 +1,43 @@
-//! The launchers of linear layers: `kernels/linear.wgsl`, `kernels/linear_tiled.wgsl`, and where they pay
-//! `kernels/panels.wgsl` and `kernels/linear_panels.wgsl`.
+//! The launchers of linear layers: `kernels/linear.wgsl`, `kernels/linear_tiled.wgsl`, and where packing pays
+//! `kernels/pack_panels.wgsl` and `kernels/linear_panels.wgsl`.
 
 use burn::tensor::Tensor;
 
 use super::{
-    Activation, After, Extras, Family, Gpu, Kernel, Operation, Packing, Primitive, TILE,
-    TILE_WIDTH, WIDTH, WeightRef, bindings, contiguous, packings, places, plain, trusted, words,
+    launch::{
+        Kernel, Primitive, TILE_SIDE, TILED_WORKGROUP_SIZE, WORKGROUP_SIZE, bindings, contiguous,
+        encoding_values, layer_values, words,
+    },
+    select::{Features, Operation, Variant, variant as selected},
 };
-use crate::ops::activate;
+use crate::{
+    ops::{Activation, Epilogue, Gpu, WeightRef, activate, plain},
+    quant::Encoding,
+};
 
-/// The tile of a thread, and the rows of a panel.
+/// The side of a thread's tile, and the rows of a panel.
 const SIDE: usize = 8;
-/// Invocations of a workgroup that multiplies panels: small layers have few of them.
-const PANEL_WIDTH: usize = 16;
-/// Numbers of a row that a thread lays into a panel.
-const STRETCH: usize = 32;
-/// The most bytes that panels take.
-const MOST_BYTES: u64 = 64 << 20;
+/// The workgroup size for products of panels: small layers have few of them.
+const PANEL_WORKGROUP_SIZE: usize = 16;
+/// Elements of a row that a thread packs.
+const PACKED_PER_THREAD: usize = 32;
+/// The most bytes of panels.
+const MAX_BYTES: u64 = 64 << 20;
 
-/// What a layer makes of its sums, and where it puts it.
+/// What a linear kernel does with its sums. Template values depend on nothing else but the weight's encoding.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Form {
+pub(super) struct LinearSpec {
     pub bias: bool,
     pub residual: bool,
-    /// GELU and SiLU are done in the kernels.
+    /// GELU and SiLU are part of the kernels.
     pub activation: Activation,
-    /// Whether the second half of the outputs are gates of the first.
+    /// Whether the second f16 of the outputs are gates of the first.
     pub gated: bool,
-    /// Whether rows are the places of pictures whose channels are written.
+    /// Whether rows are pixels of images and outputs are stored as their channels.
     pub channels: bool,
 }
 
-impl Form {
+impl LinearSpec {
     fn optional(self) -> [(&'static str, &'static str, bool); 2] {
         [
             ("BIAS", "AT_BIAS", self.bias),
@@ -45,125 +51,113 @@ impl Form {
             ("GELU", usize::from(self.activation == Activation::Gelu)),
             ("GATED", usize::from(self.gated)),
             ("CHANNELS", usize::from(self.channels)),
-            ("OWN", self.own()),
+            ("OUTPUTS", self.outputs_per_row()),
         ]
     }
 
-    /// The results among eight sums of a row.
-    fn own(self) -> usize {
+    /// Elements of y in a row of a thread's tile of sums.
+    fn outputs_per_row(self) -> usize {
         if self.gated { SIDE / 2 } else { SIDE }
     }
 }
 
-pub(super) fn kernel(family: Family, packing: Packing, form: Form) -> Kernel {
-    let mut values = places(packing, &form.optional());
-    values.extend(form.values());
-    match family {
-        Family::Registers => {
-            values.extend([("ROWS", SIDE), ("COLUMNS", SIDE), ("WIDTH", WIDTH)]);
+pub(super) fn kernel(variant: Variant, encoding: Encoding, spec: LinearSpec) -> Kernel {
+    let mut values = layer_values(encoding, &spec.optional());
+    values.extend(spec.values());
+    match variant {
+        Variant::RegisterTiled => {
+            values.extend([
+                ("ROWS", SIDE),
+                ("COLUMNS", SIDE),
+                ("WORKGROUP_SIZE", WORKGROUP_SIZE),
+            ]);
             Kernel {
                 name: "linear",
-                text: concat!(
-                    include_str!("../../../kernels/linear.wgsl"),
-                    include_str!("../../../kernels/activation.wgsl"),
-                    include_str!("../../../kernels/put.wgsl"),
-                    include_str!("../../../kernels/scale.wgsl")
-                ),
                 values,
-                width: WIDTH,
+                workgroup_size: WORKGROUP_SIZE,
             }
         }
-        Family::Tiles(Extras { half, .. }) => {
-            // Halves leave room for deeper tiles, between which there are fewer barriers.
-            let depth = if half { 8 } else { 4 };
-            values.extend([("TWO", 2), ("FOUR", 4), ("WIDTH", TILE_WIDTH)]);
+        Variant::SharedMemoryTiled(Features { f16, .. }) => {
+            // f16 leaves room for deeper tiles, which need fewer barriers.
+            let depth = if f16 { 8 } else { 4 };
             values.extend([
-                ("HALF", half.into()),
+                ("TWO", 2),
+                ("FOUR", 4),
+                ("WORKGROUP_SIZE", TILED_WORKGROUP_SIZE),
+            ]);
+            values.extend([
+                ("F16_TILES", f16.into()),
                 ("DEPTH", depth),
                 ("LOADS", depth / 4),
             ]);
             Kernel {
                 name: "linear_tiled",
-                text: concat!(
-                    include_str!("../../../kernels/linear_tiled.wgsl"),
-                    include_str!("../../../kernels/activation.wgsl"),
-                    include_str!("../../../kernels/put.wgsl"),
-                    include_str!("../../../kernels/scale.wgsl"),
-                    include_str!("../../../kernels/unpack.wgsl"),
-                    include_str!("../../../kernels/tile.wgsl")
-                ),
                 values,
-                width: TILE_WIDTH,
+                workgroup_size: TILED_WORKGROUP_SIZE,
             }
         }
     }
 }
 
-/// Lays rows into panels.
-pub(super) fn laying_kernel(packing: Packing, gated: bool) -> Kernel {
-    let mut values = packings(packing);
-    values.extend(bindings(1 + usize::from(packing.has_scales()), &[]));
+/// Packs rows into panels.
+pub(super) fn packing_kernel(encoding: Encoding, gated: bool) -> Kernel {
+    let mut values = encoding_values(encoding);
+    values.extend(bindings(1 + usize::from(encoding.has_scales()), &[]));
     values.extend([("GATED", usize::from(gated)), ("EIGHT", SIDE)]);
-    values.push(("WIDTH", WIDTH));
+    values.push(("WORKGROUP_SIZE", WORKGROUP_SIZE));
     Kernel {
-        name: "panels",
-        text: concat!(
-            include_str!("../../../kernels/panels.wgsl"),
-            include_str!("../../../kernels/scale.wgsl"),
-            include_str!("../../../kernels/unpack.wgsl")
-        ),
+        name: "pack_panels",
         values,
-        width: WIDTH,
+        workgroup_size: WORKGROUP_SIZE,
     }
 }
 
 /// Multiplies panels.
-pub(super) fn panels_kernel(form: Form) -> Kernel {
-    let mut values = bindings(2, &form.optional());
-    values.extend(form.values());
-    values.extend([("FOUR", 4), ("EIGHT", SIDE), ("WIDTH", PANEL_WIDTH)]);
+pub(super) fn panels_kernel(spec: LinearSpec) -> Kernel {
+    let mut values = bindings(2, &spec.optional());
+    values.extend(spec.values());
+    values.extend([
+        ("FOUR", 4),
+        ("EIGHT", SIDE),
+        ("WORKGROUP_SIZE", PANEL_WORKGROUP_SIZE),
+    ]);
     Kernel {
         name: "linear_panels",
-        text: concat!(
-            include_str!("../../../kernels/linear_panels.wgsl"),
-            include_str!("../../../kernels/activation.wgsl"),
-            include_str!("../../../kernels/put.wgsl")
-        ),
         values,
-        width: PANEL_WIDTH,
+        workgroup_size: PANEL_WORKGROUP_SIZE,
     }
 }
 
-/// A layer that is to run.
+/// A layer with its tensors, ready to launch.
 struct Layer {
     /// `[rows, inputs]`.
     x: Primitive,
     rows: usize,
     inputs: usize,
-    /// Elements and scales, `[sums, inputs]`.
+    /// Elements and scales of `[sums, inputs]`.
     weight: Vec<Primitive>,
-    packing: Packing,
+    encoding: Encoding,
     sums: usize,
     bias: Option<Primitive>,
     residual: Option<Primitive>,
     activation: Activation,
     gated: bool,
-    /// Places of a picture, where channels are written.
+    /// Pixels of an image, where outputs are stored as channels.
     area: Option<usize>,
 }
 
 impl Layer {
     fn new<const D: usize>(x: Tensor<Gpu, D>, weight: WeightRef<'_, Gpu, 2>) -> Self {
         let dims = x.dims();
-        let (sums, packing, weight) = match weight {
-            WeightRef::Plain(weight) => {
+        let (sums, encoding, weight) = match weight {
+            WeightRef::Dense(weight) => {
                 let [sums, _] = weight.dims();
-                (sums, Packing::F32, vec![contiguous(weight)])
+                (sums, Encoding::F32, vec![contiguous(weight)])
             }
             WeightRef::Packed(weight) => {
                 let scales = weight.halves().map(|scales| scales.into_primitive());
                 let parts = words(weight).chain(scales).collect();
-                (weight.shape()[0], weight.packing(), parts)
+                (weight.shape()[0], weight.encoding(), parts)
             }
         };
         Self {
@@ -171,7 +165,7 @@ impl Layer {
             rows: dims[..D - 1].iter().product(),
             inputs: dims[D - 1],
             weight,
-            packing,
+            encoding,
             sums,
             bias: None,
             residual: None,
@@ -181,8 +175,8 @@ impl Layer {
         }
     }
 
-    fn form(&self) -> Form {
-        Form {
+    fn spec(&self) -> LinearSpec {
+        LinearSpec {
             bias: self.bias.is_some(),
             residual: self.residual.is_some(),
             activation: self.activation,
@@ -200,36 +194,36 @@ impl Layer {
             rows: self.rows,
             inputs: self.inputs,
             sums: self.sums,
-            packing: self.packing,
+            encoding: self.encoding,
         }
     }
 
-    fn run<const D: usize>(self, way: Way, shape: [usize; D]) -> Tensor<Gpu, D> {
-        let pay = || self.panels().pay() && trusted(Operation::Panels);
-        let way = match way {
-            Way::Of(Family::Registers) if pay() => Way::Panels,
-            way => way,
+    fn run<const D: usize>(self, algorithm: Algorithm, shape: [usize; D]) -> Tensor<Gpu, D> {
+        let pay = || self.panels().pay() && selected(&self.x.device, Operation::Panels).is_some();
+        let algorithm = match algorithm {
+            Algorithm::Direct(Variant::RegisterTiled) if pay() => Algorithm::Panels,
+            algorithm => algorithm,
         };
-        let Way::Of(family) = way else {
+        let Algorithm::Direct(variant) = algorithm else {
             return self.run_in_panels(shape);
         };
-        let (kernel, outputs) = (kernel(family, self.packing, self.form()), self.outputs());
+        let (kernel, outputs) = (kernel(variant, self.encoding, self.spec()), self.outputs());
         let sizes = [
             self.rows,
             outputs,
-            self.inputs / read_at_once(family),
+            self.inputs / vector_width(variant),
             self.area.unwrap_or(0),
         ];
-        let own = self.form().own();
-        let groups = match family {
-            Family::Registers => [
-                outputs.div_ceil(own).div_ceil(WIDTH),
+        let outputs_per_row = self.spec().outputs_per_row();
+        let groups = match variant {
+            Variant::RegisterTiled => [
+                outputs.div_ceil(outputs_per_row).div_ceil(WORKGROUP_SIZE),
                 self.rows.div_ceil(SIDE),
                 1,
             ],
-            Family::Tiles(_) => [
-                outputs.div_ceil(TILE / SIDE * own),
-                self.rows.div_ceil(TILE),
+            Variant::SharedMemoryTiled(_) => [
+                outputs.div_ceil(TILE_SIDE / SIDE * outputs_per_row),
+                self.rows.div_ceil(TILE_SIDE),
                 1,
             ],
         };
@@ -240,138 +234,144 @@ impl Layer {
         kernel.run(tensors, shape, &sizes.map(|size| size as u32), groups)
     }
 
-    /// The same in three kernels.
+    /// Packs input and weight, then multiplies panels: three launches.
     fn run_in_panels<const D: usize>(self, shape: [usize; D]) -> Tensor<Gpu, D> {
-        let (form, outputs) = (self.form(), self.outputs());
-        let lay = |tensors, packing, gated, rows: usize| {
+        let (spec, outputs) = (self.spec(), self.outputs());
+        let pack = |tensors, encoding, gated, rows: usize| {
             let panels = rows.div_ceil(SIDE);
             let sizes = [rows, self.inputs / 4, panels, 0].map(|size| size as u32);
-            let groups = [panels.div_ceil(WIDTH), self.inputs.div_ceil(STRETCH), 1];
+            let groups = [
+                panels.div_ceil(WORKGROUP_SIZE),
+                self.inputs.div_ceil(PACKED_PER_THREAD),
+                1,
+            ];
             let shape = [panels, SIDE * self.inputs];
-            contiguous(laying_kernel(packing, gated).run(tensors, shape, &sizes, groups))
+            contiguous(packing_kernel(encoding, gated).run(tensors, shape, &sizes, groups))
         };
-        let x = lay(vec![self.x], Packing::F32, false, self.rows);
-        let w = lay(self.weight, self.packing, self.gated, self.sums);
+        let x = pack(vec![self.x], Encoding::F32, false, self.rows);
+        let w = pack(self.weight, self.encoding, self.gated, self.sums);
         let mut tensors = vec![x, w];
         tensors.extend(self.bias);
         tensors.extend(self.residual);
         let sizes = [self.rows, outputs, self.inputs / 2, self.area.unwrap_or(0)];
-        let across = outputs.div_ceil(form.own()).div_ceil(PANEL_WIDTH);
+        let across = outputs
+            .div_ceil(spec.outputs_per_row())
+            .div_ceil(PANEL_WORKGROUP_SIZE);
         let groups = [across, self.rows.div_ceil(SIDE), 1];
-        panels_kernel(form).run(tensors, shape, &sizes.map(|size| size as u32), groups)
+        panels_kernel(spec).run(tensors, shape, &sizes.map(|size| size as u32), groups)
     }
 }
 
-/// What decides whether panels pay.
+/// The sizes that decide whether panels pay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Panels {
     pub rows: usize,
     pub inputs: usize,
     pub sums: usize,
-    pub packing: Packing,
+    pub encoding: Encoding,
 }
 
 impl Panels {
-    /// Whether panels can be laid, and are faster on a software adapter.
+    /// Whether panels are possible, and faster on a software adapter.
     ///
     /// In units of the time of a product of the direct kernel, as measured there: a product of panels takes 0.84
-    /// and one with packed numbers 1.2; laying a number takes 13, and two more launches 2.5 million.
+    /// and one with packed weights 1.2; packing an element takes 13, and two more launches 2.5 million.
     pub fn pay(self) -> bool {
-        // In u64: a browser's usize has 32 bits.
+        // usize has 32 bits in a browser.
         let [rows, inputs, sums] = [self.rows, self.inputs, self.sums].map(|count| count as u64);
         let products = rows * inputs * sums;
-        let laid = (rows + sums) * inputs;
-        let direct = if self.packing.has_scales() {
+        let packed = (rows + sums) * inputs;
+        let direct = if self.encoding.has_scales() {
             120 * products
         } else {
             100 * products
         };
         self.inputs.is_multiple_of(4)
-            && 4 * laid <= MOST_BYTES
-            && 84 * products + 1300 * laid + 250_000_000 < direct
+            && 4 * packed <= MAX_BYTES
+            && 84 * products + 1300 * packed + 250_000_000 < direct
     }
 }
 
-/// How a layer is computed.
+/// The algorithm of a linear layer.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Way {
-    /// By a family: registers read rows or, where it pays, panels.
-    Of(Family),
-    /// In panels.
+pub(super) enum Algorithm {
+    /// By a variant: registers read rows or, where it pays, panels.
+    Direct(Variant),
+    /// By packed panels.
     Panels,
 }
 
-impl From<Family> for Way {
-    fn from(family: Family) -> Self {
-        Self::Of(family)
+impl From<Variant> for Algorithm {
+    fn from(variant: Variant) -> Self {
+        Self::Direct(variant)
     }
 }
 
-impl Way {
+impl Algorithm {
     /// Whether there is a kernel for `x`.
-    fn takes<const D: usize>(self, x: &Tensor<Gpu, D>) -> bool {
+    fn supports<const D: usize>(self, x: &Tensor<Gpu, D>) -> bool {
         let dims = x.dims();
-        let at_once = match self {
-            Self::Of(family) => read_at_once(family),
+        let width = match self {
+            Self::Direct(variant) => vector_width(variant),
             Self::Panels => 4,
         };
-        dims[D - 1].is_multiple_of(at_once) && dims[..D - 1].iter().all(|&n| n > 0)
+        dims[D - 1].is_multiple_of(width) && dims[..D - 1].iter().all(|&n| n > 0)
     }
 }
 
-/// So many numbers of a row are read at once.
-fn read_at_once(family: Family) -> usize {
-    match family {
-        Family::Registers => 2,
-        Family::Tiles(_) => 4,
+/// Elements of a row per load.
+fn vector_width(variant: Variant) -> usize {
+    match variant {
+        Variant::RegisterTiled => 2,
+        Variant::SharedMemoryTiled(_) => 4,
     }
 }
 
-/// See [`super::super::Kernels::project`].
+/// See [`crate::ops::Kernels::linear`].
 pub(super) fn linear<const D: usize>(
-    way: impl Into<Way>,
+    algorithm: impl Into<Algorithm>,
     x: Tensor<Gpu, D>,
     weight: WeightRef<'_, Gpu, 2>,
-    after: After<Gpu, D>,
+    epilogue: Epilogue<Gpu, D>,
 ) -> Tensor<Gpu, D> {
-    let way = way.into();
-    if !way.takes(&x) {
-        return plain::linear(x, weight.unpack(), after);
+    let algorithm = algorithm.into();
+    if !algorithm.supports(&x) {
+        return plain::linear(x, weight.unpack(), epilogue);
     }
     let mut shape = x.dims();
-    // Another function stands behind the kernel, and so does what is added to it.
+    // Other activations follow the kernel, and so does the residual then.
     let fused = matches!(
-        after.activation,
+        epilogue.activation,
         Activation::None | Activation::Silu | Activation::Gelu
     );
     let (inside, outside) = if fused {
-        (after.residual, None)
+        (epilogue.residual, None)
     } else {
-        (None, after.residual)
+        (None, epilogue.residual)
     };
     let layer = Layer {
-        bias: after.bias.map(contiguous),
+        bias: epilogue.bias.map(contiguous),
         residual: inside.map(contiguous),
-        activation: after.activation,
+        activation: epilogue.activation,
         ..Layer::new(x, weight)
     };
     shape[D - 1] = layer.sums;
-    let y = layer.run(way, shape);
+    let y = layer.run(algorithm, shape);
     if fused {
         return y;
     }
-    plain::onto(activate(y, after.activation), outside)
+    plain::onto(activate(y, epilogue.activation), outside)
 }
 
-/// See [`super::super::Kernels::project_gated`].
+/// See [`crate::ops::Kernels::linear_geglu`].
 pub(super) fn gated<const D: usize>(
-    way: impl Into<Way>,
+    algorithm: impl Into<Algorithm>,
     x: Tensor<Gpu, D>,
     weight: WeightRef<'_, Gpu, 2>,
     bias: Option<Tensor<Gpu, 1>>,
 ) -> Tensor<Gpu, D> {
-    let way = way.into();
-    if !way.takes(&x) {
+    let algorithm = algorithm.into();
+    if !algorithm.supports(&x) {
         return plain::geglu(x, weight.unpack(), bias);
     }
     let mut shape = x.dims();
@@ -382,19 +382,19 @@ pub(super) fn gated<const D: usize>(
         ..Layer::new(x, weight)
     };
     shape[D - 1] = layer.outputs();
-    layer.run(way, shape)
+    layer.run(algorithm, shape)
 }
 
-/// See [`super::super::Kernels::project_onto_channels`].
+/// See [`crate::ops::Kernels::linear_to_channels`].
 pub(super) fn onto_channels(
-    way: impl Into<Way>,
+    algorithm: impl Into<Algorithm>,
     x: Tensor<Gpu, 3>,
     weight: WeightRef<'_, Gpu, 2>,
     bias: Option<Tensor<Gpu, 1>>,
     residual: Tensor<Gpu, 4>,
 ) -> Tensor<Gpu, 4> {
-    let way = way.into();
-    if !way.takes(&x) {
+    let algorithm = algorithm.into();
+    if !algorithm.supports(&x) {
         return plain::onto_channels(x, weight.unpack(), bias, residual);
     }
     let shape @ [_, _, rows, columns] = residual.dims();
@@ -404,5 +404,5 @@ pub(super) fn onto_channels(
         area: Some(rows * columns),
         ..Layer::new(x, weight)
     };
-    layer.run(way, shape)
+    layer.run(algorithm, shape)
 }

@@ -2,59 +2,54 @@
 
 use burn::tensor::Tensor;
 
-use super::{Extras, Family, Gpu, Kernel, TILE_WIDTH, WIDTH, contiguous, plain};
-use crate::ops::{Activation, activate};
+use super::{
+    launch::{Kernel, TILED_WORKGROUP_SIZE, WORKGROUP_SIZE, contiguous},
+    select::{Features, Variant},
+};
+use crate::ops::{Activation, Gpu, activate, plain};
 
-/// The invocations of a workgroup that makes a row: rows are short.
-const ROW_WIDTH: usize = 64;
-/// So many workgroups may be launched beside each other on every device.
-const MOST_GROUPS: usize = 65_535;
+/// The workgroup size of layer norms with one workgroup per row: rows are short.
+const ROW_WORKGROUP_SIZE: usize = 64;
+/// The most workgroups in one dimension of a launch, on every device.
+const MAX_WORKGROUPS: usize = 65_535;
 
-pub(super) fn group_kernel(family: Family, silu: bool, tokens: bool) -> Kernel {
-    let width = match family {
-        Family::Registers => WIDTH,
-        Family::Tiles(_) => TILE_WIDTH,
+pub(super) fn group_kernel(variant: Variant, silu: bool, tokens: bool) -> Kernel {
+    let workgroup_size = match variant {
+        Variant::RegisterTiled => WORKGROUP_SIZE,
+        Variant::SharedMemoryTiled(_) => TILED_WORKGROUP_SIZE,
     };
-    let mut values = vec![("WIDTH", width), ("SILU", usize::from(silu))];
+    let mut values = vec![
+        ("WORKGROUP_SIZE", workgroup_size),
+        ("SILU", usize::from(silu)),
+    ];
     values.push(("TOKENS", usize::from(tokens)));
-    values.extend(together(family));
+    values.extend(reduction(variant));
     Kernel {
         name: "group_norm",
-        text: concat!(
-            include_str!("../../../kernels/group_norm.wgsl"),
-            include_str!("../../../kernels/together.wgsl")
-        ),
         values,
-        width,
+        workgroup_size,
     }
 }
 
-pub(super) fn layer_kernel(family: Family) -> Kernel {
-    let (width, shared, text) = match family {
-        Family::Registers => (WIDTH, 0, include_str!("../../../kernels/layer_norm.wgsl")),
-        Family::Tiles(_) => {
-            let text = concat!(
-                include_str!("../../../kernels/layer_norm.wgsl"),
-                include_str!("../../../kernels/together.wgsl")
-            );
-            (ROW_WIDTH, 1, text)
-        }
+pub(super) fn layer_kernel(variant: Variant) -> Kernel {
+    let (workgroup_size, shared) = match variant {
+        Variant::RegisterTiled => (WORKGROUP_SIZE, 0),
+        Variant::SharedMemoryTiled(_) => (ROW_WORKGROUP_SIZE, 1),
     };
-    let mut values = vec![("WIDTH", width), ("SHARED", shared)];
-    values.extend(together(family));
+    let mut values = vec![("WORKGROUP_SIZE", workgroup_size), ("SHARED", shared)];
+    values.extend(reduction(variant));
     Kernel {
         name: "layer_norm",
-        text,
         values,
-        width,
+        workgroup_size,
     }
 }
 
-/// How a workgroup's threads add up what they have.
-fn together(family: Family) -> [(&'static str, usize); 2] {
-    let (tree, subgroups) = match family {
-        Family::Registers => (false, false),
-        Family::Tiles(Extras { subgroups, .. }) => (!subgroups, subgroups),
+/// The kind of reduction over a workgroup.
+fn reduction(variant: Variant) -> [(&'static str, usize); 2] {
+    let (tree, subgroups) = match variant {
+        Variant::RegisterTiled => (false, false),
+        Variant::SharedMemoryTiled(Features { subgroups, .. }) => (!subgroups, subgroups),
     };
     [
         ("TREE", usize::from(tree)),
@@ -62,9 +57,9 @@ fn together(family: Family) -> [(&'static str, usize); 2] {
     ]
 }
 
-/// See [`crate::ops::Kernels::normalise_groups`].
+/// See [`crate::ops::Kernels::group_norm`].
 pub(super) fn groups(
-    family: Family,
+    variant: Variant,
     x: Tensor<Gpu, 4>,
     groups: usize,
     scale: Tensor<Gpu, 1>,
@@ -73,14 +68,14 @@ pub(super) fn groups(
     activation: Activation,
 ) -> Tensor<Gpu, 4> {
     let silu = activation == Activation::Silu;
-    let (kernel, shape) = (group_kernel(family, silu, false), x.dims());
+    let (kernel, shape) = (group_kernel(variant, silu, false), x.dims());
     let y = by_groups(kernel, x, groups, [scale, shift], eps, shape);
     if silu { y } else { activate(y, activation) }
 }
 
-/// See [`crate::ops::Kernels::normalise_groups_to_tokens`].
+/// See [`crate::ops::Kernels::group_norm_to_tokens`].
 pub(super) fn groups_to_tokens(
-    family: Family,
+    variant: Variant,
     x: Tensor<Gpu, 4>,
     groups: usize,
     scale: Tensor<Gpu, 1>,
@@ -89,7 +84,7 @@ pub(super) fn groups_to_tokens(
 ) -> Tensor<Gpu, 3> {
     let [batch, channels, rows, columns] = x.dims();
     let (kernel, shape) = (
-        group_kernel(family, false, true),
+        group_kernel(variant, false, true),
         [batch, rows * columns, channels],
     );
     by_groups(kernel, x, groups, [scale, shift], eps, shape)
@@ -113,9 +108,9 @@ fn by_groups<const D: usize>(
     kernel.run(tensors, shape, &sizes, [batch * groups, 1, 1])
 }
 
-/// See [`crate::ops::Kernels::normalise_rows`].
+/// See [`crate::ops::Kernels::layer_norm`].
 pub(super) fn rows<const D: usize>(
-    family: Family,
+    variant: Variant,
     x: Tensor<Gpu, D>,
     scale: Tensor<Gpu, 1>,
     shift: Tensor<Gpu, 1>,
@@ -129,9 +124,9 @@ pub(super) fn rows<const D: usize>(
     let rows = shape[..D - 1].iter().product::<usize>();
     let sizes = [rows as u32, (width / 4) as u32, (eps as f32).to_bits(), 0];
     let tensors = vec![contiguous(x), contiguous(scale), contiguous(shift)];
-    let (family, groups) = match family {
-        Family::Tiles(_) if rows <= MOST_GROUPS => (family, rows),
-        _ => (Family::Registers, rows.div_ceil(WIDTH)),
+    let (variant, groups) = match variant {
+        Variant::SharedMemoryTiled(_) if rows <= MAX_WORKGROUPS => (variant, rows),
+        _ => (Variant::RegisterTiled, rows.div_ceil(WORKGROUP_SIZE)),
     };
-    layer_kernel(family).run(tensors, shape, &sizes, [groups, 1, 1])
+    layer_kernel(variant).run(tensors, shape, &sizes, [groups, 1, 1])
 }

@@ -1,8 +1,7 @@
-//! Giving memory back in a browser.
+//! Releasing memory in a browser.
 //!
-//! There a buffer that nobody holds stays on the GPU until the garbage collector finds it, which may be never:
-//! the collector does not see how large it is. So the buffers of a network's parameters, which are nearly all of
-//! its memory, are destroyed.
+//! There a dropped buffer stays on the GPU until it is garbage-collected, which may be never: the collector does not
+//! see how large it is. So the buffers of a network's parameters, nearly all of its memory, are destroyed explicitly.
 
 use burn::{
     backend::wgpu::{CubeTensor, WgpuDevice, WgpuRuntime},
@@ -11,10 +10,10 @@ use burn::{
 };
 use cubecl::{Runtime, client::ComputeClient};
 
-use super::Gpu;
+use crate::ops::Gpu;
 
-/// See [`crate::ops::Kernels::give_back`]. Nothing of the network may be waiting to be computed.
-pub(super) fn give_back<M: Module<Gpu>>(network: M, device: &WgpuDevice) {
+/// See [`crate::ops::Kernels::release`]. Nothing of the network may be waiting to be computed.
+pub(super) fn release<M: Module<Gpu>>(network: M, device: &WgpuDevice) {
     let client = WgpuRuntime::client(device);
     let mut parameters = Parameters {
         client: client.clone(),

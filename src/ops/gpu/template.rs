@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
+use super::sources;
+
 /// Writes a kernel out.
 ///
-/// A line `//% for NAME in COUNT` repeats what follows up to its `//% end`, with `<NAME>` standing for 0,
-/// 1, …; `//% if NAME` keeps it where the value is not 0, and the other part, after `//% else`, where it
-/// is. `<NAME>` and `<2 + NAME>` stand for values anywhere.
+/// `//% for NAME in COUNT` repeats the lines up to its `//% end`, with `<NAME>` standing for 0, 1, …;
+/// `//% if NAME` keeps them where the value is not 0, and those behind `//% else` where it is.
+/// `//% include FILE.wgsl` inserts another file of `kernels/`, expanded with the same values. `<NAME>` and
+/// `<2 + NAME>` stand for values anywhere.
 ///
 /// # Panics
 ///
@@ -28,6 +31,12 @@ fn block<'a>(lines: &[&'a str], values: &mut Vec<(&'a str, usize)>, out: &mut St
             out.push('\n');
             continue;
         };
+        if let Some(file) = directive.strip_prefix("include ") {
+            let text = sources::text(file.trim_end_matches(".wgsl"));
+            let included: Vec<&str> = text.lines().collect();
+            block(&included, values, out);
+            continue;
+        }
         let (other, end) = extent(&lines[at..]);
         let (body, rest) = (&lines[at..at + end], at + end + 1);
         let words: Vec<&str> = directive.split(' ').collect();
@@ -61,6 +70,7 @@ fn extent(lines: &[&str]) -> (Option<usize>, usize) {
             Some("end") if depth == 0 => return (other, at),
             Some("end") => depth -= 1,
             Some("else") if depth == 0 => other = Some(at),
+            Some(line) if line.starts_with("include ") => {}
             Some("else") | None => {}
             Some(_) => depth += 1,
         }
@@ -113,6 +123,14 @@ mod tests {
         let expected =
             "let a0_0 = 1;\nlet a0_1 = 2;\nlet a1_0 = 1;\nlet a1_1 = 2;\narray<f32> a < b\n";
         assert_eq!(expand(text, &[("N", 2)]), expected);
+    }
+
+    #[test]
+    fn files_are_included_where_they_are_wanted() {
+        let text = "//% if A\n//% include tile.wgsl\n//% end\nfn main() {}";
+        let values = |a| [("A", a), ("F16_TILES", 0)];
+        assert_eq!(expand(text, &values(0)), "fn main() {}\n");
+        assert!(expand(text, &values(1)).contains("alias TileVec4 = vec4f;"));
     }
 
     #[test]

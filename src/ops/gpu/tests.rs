@@ -6,29 +6,33 @@ mod norm;
 mod text;
 
 use burn::tensor::{Tensor, TensorData};
+use std::io::Write;
 
 use super::{
-    Extras,
-    Family::{self, Registers, Tiles},
-    conv2d, winograd,
+    conv2d,
+    select::{
+        self, Features, KernelSelection, Operation,
+        Variant::{self, RegisterTiled, SharedMemoryTiled},
+    },
+    self_test::SelfTest,
+    winograd,
 };
 use crate::{
     ops::{
-        Activation, After, Conv1dGeometry, Conv2dGeometry, Cpu, Gpu, Kernels, Packed, PackedValues,
-        WeightRef, plain,
+        Activation, Conv1dGeometry, Conv2dGeometry, Cpu, Epilogue, Gpu, Kernels, Packed, WeightRef,
+        plain,
     },
-    weights::Encoding,
+    quant::{Encoding, PackedValues},
 };
 
-/// What differs in the order of summation may differ by so much, relative to the largest value.
+/// The largest difference relative to the largest value: sums have another order.
 const BOUND: f32 = 2e-5;
-/// The same where tiles hold numbers of 16 bits: what goes into a product is off by a 2048th at most, and errors of
-/// many products cancel for the most part.
-const HALF_BOUND: f32 = 1e-3;
+/// The same with f16 tiles: factors are off by a 2048th at most, and errors of many products mostly cancel.
+const F16_BOUND: f32 = 1e-3;
 
 /// Numbers between -1 and 1 without a pattern.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    crate::diffusion::initial_noise(seed, 1, count)
+    crate::random::standard_normal(seed, 1, count)
         .into_iter()
         .map(|x| x.clamp(-1.0, 1.0))
         .collect()
@@ -65,32 +69,20 @@ fn agree_within<const D: usize>(
     }
 }
 
-/// Whether a GPU answers; where tests must have one, they fail instead.
-pub(super) fn gpu() -> bool {
-    let chosen = crate::device::choose(crate::device::DeviceChoice::Wgpu);
-    if let Err(error) = &chosen {
-        assert!(std::env::var_os("ART2MUS_REQUIRE_GPU").is_none(), "{error}");
-        eprintln!("skipped: {error}");
+/// Says that a part of a test was skipped, and counts it in the file that `ART2MUS_SKIPPED` names.
+fn skipped(reason: &str) {
+    eprintln!("skipped: {reason}");
+    if let Some(path) = std::env::var_os("ART2MUS_SKIPPED") {
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path);
+        writeln!(file.unwrap(), "{reason}").unwrap();
     }
-    chosen.is_ok()
 }
 
-/// Tiles that every device can have, and those that use more.
-const TILES: Family = Tiles(Extras {
-    half: false,
-    subgroups: false,
-});
-const HALVES: Family = Tiles(Extras {
-    half: true,
-    subgroups: false,
-});
-const SUBGROUPS: Family = Tiles(Extras {
-    half: false,
-    subgroups: true,
-});
-
-/// Those of `families` that the device can have.
-pub(super) fn possible(families: &[Family]) -> Vec<Family> {
+/// The adapter that burn takes, if any answers, not even a software one.
+fn adapter() -> Option<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::PRIMARY,
         ..wgpu::InstanceDescriptor::new_without_display_handle()
@@ -99,68 +91,104 @@ pub(super) fn possible(families: &[Family]) -> Vec<Family> {
         power_preference: wgpu::PowerPreference::HighPerformance,
         ..Default::default()
     };
-    let adapter = pollster::block_on(instance.request_adapter(&options)).unwrap();
+    pollster::block_on(instance.request_adapter(&options)).ok()
+}
+
+/// Whether a GPU answers, whose kernels are then selected; where tests must have one, they fail instead.
+fn gpu() -> bool {
+    if adapter().is_some() {
+        pollster::block_on(select::select_kernels(&Default::default(), None)).unwrap();
+        return true;
+    }
+    assert!(
+        std::env::var_os("ART2MUS_REQUIRE_GPU").is_none(),
+        "no GPU answers"
+    );
+    skipped("no GPU answers");
+    false
+}
+
+/// Tiles without and with optional features.
+const TILED: Variant = SharedMemoryTiled(Features {
+    f16: false,
+    subgroups: false,
+});
+const TILED_F16: Variant = SharedMemoryTiled(Features {
+    f16: true,
+    subgroups: false,
+});
+const TILED_SUBGROUPS: Variant = SharedMemoryTiled(Features {
+    f16: false,
+    subgroups: true,
+});
+
+/// Those of `variants` that the device can run; others are counted as skipped.
+fn possible(variants: &[Variant]) -> Vec<Variant> {
+    let adapter = adapter().unwrap();
     let has = |needed: bool, feature| {
         let there = !needed || adapter.features().contains(feature);
         if !there {
-            eprintln!("skipped: the adapter has no {feature:?}");
+            skipped(&format!("the adapter has no {feature:?}"));
         }
         there
     };
-    let mut families = families.to_vec();
-    families.retain(|family| match family {
-        Registers => true,
-        Tiles(Extras { half, subgroups }) => {
-            has(*half, wgpu::Features::SHADER_F16) && has(*subgroups, wgpu::Features::SUBGROUP)
+    let mut variants = variants.to_vec();
+    variants.retain(|variant| match variant {
+        RegisterTiled => true,
+        SharedMemoryTiled(Features { f16, subgroups }) => {
+            has(*f16, wgpu::Features::SHADER_F16) && has(*subgroups, wgpu::Features::SUBGROUP)
         }
     });
-    families
+    variants
 }
 
-/// What may differ with a family.
-fn bound(family: Family) -> f32 {
-    if family == HALVES { HALF_BOUND } else { BOUND }
+/// The largest difference of a variant.
+fn bound(variant: Variant) -> f32 {
+    if variant == TILED_F16 {
+        F16_BOUND
+    } else {
+        BOUND
+    }
 }
 
-/// The ways in which numbers lie in a bundle.
+/// The layer_variants in which numbers lie in a bundle.
 const ENCODINGS: [Encoding; 4] = [Encoding::F32, Encoding::F16, Encoding::Q8, Encoding::Q4];
 
-/// Every way in which a layer can be computed.
-fn ways() -> impl Iterator<Item = (Family, Encoding)> {
-    let families = possible(&[Registers, TILES, HALVES]).into_iter();
-    families.flat_map(|family| ENCODINGS.map(|encoding| (family, encoding)))
+/// Every variant with every encoding.
+fn layer_variants() -> impl Iterator<Item = (Variant, Encoding)> {
+    let variants = possible(&[RegisterTiled, TILED, TILED_F16]).into_iter();
+    variants.flat_map(|variant| ENCODINGS.map(|encoding| (variant, encoding)))
 }
 
-/// Numbers as a bundle has them, where so many can be packed so.
+/// Elements packed as in a bundle, where the shape allows it.
 fn packed(encoding: Encoding, shape: &[usize], seed: u64) -> Option<PackedValues> {
     encoding.bytes(shape)?;
     let values = numbers(shape.iter().product(), seed);
     let (bytes, _) = encoding.encode(&values).unwrap();
-    let split = encoding.split(bytes, values.len()).unwrap();
-    Some(split.unwrap_or_else(|| PackedValues::of(&values)))
+    Some(PackedValues::from_bytes(encoding, bytes, values.len()).unwrap())
 }
 
-/// With everything that can stand behind a layer, or nothing.
-fn after<const D: usize>(
+/// An epilogue with everything, or nothing.
+fn epilogue<const D: usize>(
     shape: [usize; D],
     channels: usize,
     shifted: bool,
     activation: Option<Activation>,
-) -> (After<Gpu, D>, After<Cpu, D>) {
+) -> (Epilogue<Gpu, D>, Epilogue<Cpu, D>) {
     let Some(activation) = activation else {
-        return (After::bias(None), After::bias(None));
+        return (Epilogue::bias(None), Epilogue::bias(None));
     };
     let (bias, bias_cpu) = both([channels], 3);
     let (shift, shift_cpu) = both([shape[0], channels], 4);
     let (residual, residual_cpu) = both(shape, 5);
     (
-        After {
+        Epilogue {
             bias: Some(bias),
             shift: shifted.then_some(shift),
             activation,
             residual: Some(residual),
         },
-        After {
+        Epilogue {
             bias: Some(bias_cpu),
             shift: shifted.then_some(shift_cpu),
             activation,
@@ -189,7 +217,7 @@ fn two_dimensional_convolutions_agree() {
     .into_iter()
     .enumerate()
     {
-        for (family, encoding) in ways() {
+        for (variant, encoding) in layer_variants() {
             let shape = [outputs, inputs, kernel[0], kernel[1]];
             let Some(values) = packed(encoding, &shape, 2) else {
                 continue;
@@ -201,22 +229,22 @@ fn two_dimensional_convolutions_agree() {
                 stride: [stride; 2],
                 padding: [padding; 2],
             };
-            let nothing = After::bias(None);
+            let nothing = Epilogue::bias(None);
             let alone = plain::conv2d(x_cpu.clone(), w_cpu.unpack(), nothing, geometry);
             let function = (i % 2 == 0).then_some(Activation::None);
-            let (behind, behind_cpu) = after(alone.dims(), outputs, true, function);
+            let (behind, behind_cpu) = epilogue(alone.dims(), outputs, true, function);
             let expected = plain::conv2d(x_cpu, w_cpu.unpack(), behind_cpu, geometry);
             let what = format!(
-                "{shape:?} on [{batch}, {inputs}, {rows}, {columns}], {family:?}, {encoding:?}"
+                "{shape:?} on [{batch}, {inputs}, {rows}, {columns}], {variant:?}, {encoding:?}"
             );
-            let found = conv2d::direct(family, x, &w, behind, geometry);
-            agree_within(bound(family), found, expected, &what);
+            let found = conv2d::direct(variant, x, &w, behind, geometry);
+            agree_within(bound(variant), found, expected, &what);
         }
     }
 }
 
 /// A convolution of 3 by 3 with as many outputs as inputs.
-const AROUND: Conv2dGeometry = Conv2dGeometry {
+const SAME_SIZE: Conv2dGeometry = Conv2dGeometry {
     stride: [1; 2],
     padding: [1; 2],
 };
@@ -247,9 +275,9 @@ fn convolutions_with_fewer_products_agree() {
             let same = [batch, outputs, rows, columns];
             for function in [None, Some(Activation::None)] {
                 let (x, x_cpu) = both([batch, inputs, rows, columns], 1);
-                let (behind, behind_cpu) = after(same, outputs, true, function);
+                let (behind, behind_cpu) = epilogue(same, outputs, true, function);
                 let what = format!("{shape:?} on {same:?}, {encoding:?}, {function:?}");
-                let expected = plain::conv2d(x_cpu, w_cpu.unpack(), behind_cpu, AROUND);
+                let expected = plain::conv2d(x_cpu, w_cpu.unpack(), behind_cpu, SAME_SIZE);
                 agree(winograd::conv2d(x, &w, behind), expected, &what);
             }
         }
@@ -267,7 +295,7 @@ fn fewer_products_round_little_more() {
     let w = numbers(shape.iter().product(), 2);
     let values = PackedValues::of(&w);
     let packed = Packed::<Gpu>::convolution(&values, shape, &Default::default());
-    let found = winograd::conv2d(x, &packed, After::bias(None));
+    let found = winograd::conv2d(x, &packed, Epilogue::bias(None));
     let found = found.into_data().to_vec::<f32>().unwrap();
     let x = x_cpu.into_data().to_vec::<f32>().unwrap();
     let (mut largest, mut error) = (0.0f64, 0.0f64);
@@ -290,7 +318,7 @@ fn fewer_products_round_little_more() {
 #[test]
 fn fewer_products_are_chosen_where_they_pay() {
     let pays =
-        |x, [outputs, inputs]: [usize; 2]| winograd::pays(x, [outputs, inputs, 3, 3], AROUND);
+        |x, [outputs, inputs]: [usize; 2]| winograd::pays(x, [outputs, inputs, 3, 3], SAME_SIZE);
     assert!(pays([2, 128, 128, 16], [128, 128]));
     assert!(pays([1, 16, 512, 64], [16, 16]));
     // Few tiles for many weights, few channels, little to do, and more than may lie between the kernels.
@@ -302,10 +330,10 @@ fn fewer_products_are_chosen_where_they_pay() {
     let x = [2, 128, 128, 16];
     let down = Conv2dGeometry {
         stride: [2; 2],
-        ..AROUND
+        ..SAME_SIZE
     };
     assert!(!winograd::pays(x, [128, 128, 3, 3], down));
-    assert!(!winograd::pays(x, [128, 128, 1, 1], AROUND));
+    assert!(!winograd::pays(x, [128, 128, 1, 1], SAME_SIZE));
     if !gpu() {
         return;
     }
@@ -316,9 +344,9 @@ fn fewer_products_are_chosen_where_they_pay() {
     };
     let w = Packed::<Gpu>::convolution(&values, shape, &Default::default());
     let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
-    let nothing = After::bias(None);
-    let found = conv2d::conv2d(Registers, x, WeightRef::Packed(&w), nothing, AROUND);
-    let expected = plain::conv2d(x_cpu, w_cpu.unpack(), After::bias(None), AROUND);
+    let nothing = Epilogue::bias(None);
+    let found = conv2d::conv2d(RegisterTiled, x, WeightRef::Packed(&w), nothing, SAME_SIZE);
+    let expected = plain::conv2d(x_cpu, w_cpu.unpack(), Epilogue::bias(None), SAME_SIZE);
     agree(found, expected, "chosen");
 }
 
@@ -333,7 +361,7 @@ fn one_dimensional_convolutions_agree() {
         (8, 4, 9, 3, 3),
         (32, 4, 40, 7, 1),
     ] {
-        for (family, encoding) in ways() {
+        for (variant, encoding) in layer_variants() {
             let Some(values) = packed(encoding, &[outputs, inputs, kernel], 2) else {
                 continue;
             };
@@ -342,7 +370,7 @@ fn one_dimensional_convolutions_agree() {
             let w = Packed::<Gpu>::convolution(&values, shape, &Default::default());
             let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
             let function = Some(Activation::None);
-            let (behind, behind_cpu) = after([2, outputs, samples], outputs, true, function);
+            let (behind, behind_cpu) = epilogue([2, outputs, samples], outputs, true, function);
             let geometry = Conv1dGeometry {
                 stride: 1,
                 padding: dilation * (kernel - 1) / 2,
@@ -352,8 +380,8 @@ fn one_dimensional_convolutions_agree() {
                 "{samples} samples, {inputs} to {outputs}, {kernel} by {dilation}, {encoding:?}"
             );
             let expected = plain::conv1d(x_cpu, w_cpu.unpack(), behind_cpu, geometry);
-            let found = conv2d::conv1d(family, x, WeightRef::Packed(&w), behind, geometry);
-            agree_within(bound(family), found, expected, &what);
+            let found = conv2d::conv1d(variant, x, WeightRef::Packed(&w), behind, geometry);
+            agree_within(bound(variant), found, expected, &what);
         }
     }
 }
@@ -369,8 +397,8 @@ fn plain_weights_of_convolutions_agree() {
         stride: [1; 2],
         padding: [1; 2],
     };
-    let found = Gpu::convolve_2d(x, WeightRef::Plain(w), After::bias(None), geometry);
-    let expected = plain::conv2d(x_cpu, w_cpu, After::bias(None), geometry);
+    let found = <Gpu as Kernels>::conv2d(x, WeightRef::Dense(w), Epilogue::bias(None), geometry);
+    let expected = plain::conv2d(x_cpu, w_cpu, Epilogue::bias(None), geometry);
     agree(found, expected, "6 outputs");
 }
 
@@ -397,7 +425,7 @@ fn depthwise_convolutions_agree() {
         for bias in [false, true] {
             let (b, b_cpu) = (bias.then(|| b.clone()), bias.then(|| b_cpu.clone()));
             let expected = plain::depthwise_conv1d(x_cpu.clone(), w_cpu.clone(), b_cpu, geometry);
-            let found = Gpu::convolve_depthwise_1d(x.clone(), w.clone(), b, geometry);
+            let found = Gpu::depthwise_conv1d(x.clone(), w.clone(), b, geometry);
             agree(found, expected, &what);
         }
     }
@@ -432,7 +460,7 @@ fn transposed_convolutions_agree() {
         let w_cpu = Packed::<Cpu>::convolution(&values, shape, &Default::default());
         let what = format!("{inputs} to {outputs}, {samples} samples, {kernel} by {stride}");
         let expected = plain::conv_transpose1d(x_cpu, w_cpu.unpack(), Some(b_cpu), geometry);
-        let found = Gpu::convolve_transposed_1d(x, WeightRef::Packed(&w), Some(b), geometry);
+        let found = <Gpu as Kernels>::conv_transpose1d(x, WeightRef::Packed(&w), Some(b), geometry);
         agree(found, expected, &what);
     }
 }
@@ -444,9 +472,49 @@ fn tensors_that_lie_otherwise_in_memory_agree() {
     }
     let (x, x_cpu) = both([2, 12, 8], 1);
     let (w, w_cpu) = both([12, 5], 2);
-    let nothing = After::bias(None);
+    let nothing = Epilogue::bias(None);
     let expected = plain::linear(x_cpu.swap_dims(1, 2), w_cpu.transpose(), nothing);
-    let w = WeightRef::Plain(w.transpose());
-    let found = Gpu::project(x.swap_dims(1, 2), w, After::bias(None));
+    let w = WeightRef::Dense(w.transpose());
+    let found = <Gpu as Kernels>::linear(x.swap_dims(1, 2), w, Epilogue::bias(None));
     agree(found, expected, "transposed");
+}
+
+#[test]
+fn nothing_that_the_device_has_fails_the_self_test() {
+    if !gpu() {
+        return;
+    }
+    let all = SharedMemoryTiled(Features {
+        f16: true,
+        subgroups: true,
+    });
+    let test = SelfTest {
+        device: &Default::default(),
+    };
+    for variant in possible(&[RegisterTiled, TILED, all]) {
+        let failed = pollster::block_on(test.failures(variant)).unwrap();
+        assert_eq!(failed, [] as [Operation; 0], "{variant:?}");
+    }
+}
+
+#[test]
+fn a_selection_can_be_pinned_and_is_told() {
+    if !gpu() {
+        return;
+    }
+    // A device of its own: other tests keep what they have.
+    let device = Default::default();
+    let before = select::selected_kernels(&device);
+    let pin: KernelSelection = "register-tiled -winograd -panels".parse().unwrap();
+    let told = pollster::block_on(select::select_kernels(&device, Some(&pin))).unwrap();
+    assert_eq!(told, pin);
+    assert_eq!(Gpu::kernels(&device), "register-tiled -winograd -panels");
+    assert_eq!(select::variant(&device, Operation::Winograd), None);
+    pollster::block_on(select::select_kernels(&device, Some(&before))).unwrap();
+    let has = Features::of(&device);
+    if !has.subgroups {
+        let pin: KernelSelection = "shared-memory-tiled+subgroups".parse().unwrap();
+        let refused = pollster::block_on(select::select_kernels(&device, Some(&pin))).unwrap_err();
+        assert!(refused.to_string().contains("cannot run"), "{refused}");
+    }
 }

@@ -2,53 +2,52 @@
 
 use burn::tensor::Tensor;
 
-use super::{
-    After, Conv2dGeometry, Gpu, Kernel, Operation, Packed, Packing, WIDTH, bindings, contiguous,
-    packings, trusted, words,
+use super::launch::{Kernel, WORKGROUP_SIZE, bindings, contiguous, encoding_values, words};
+use crate::{
+    ops::{Conv2dGeometry, Epilogue, Gpu, Packed},
+    quant::Encoding,
 };
 
 /// The side of a tile of outputs, and the factors that it has.
 const SIDE: usize = 4;
 const FACTORS: usize = 36;
-/// What a thread of the product makes.
+/// Outputs and tiles per thread of the product.
 const OUTPUTS: usize = 8;
 const TILES: usize = 16;
-/// The most bytes that lie between the kernels.
-const MOST_BYTES: u64 = 64 << 20;
+/// The most bytes of intermediate results.
+const MAX_BYTES: u64 = 64 << 20;
 
 pub(super) fn input_kernel() -> Kernel {
     Kernel {
         name: "winograd_input",
-        text: include_str!("../../../kernels/winograd_input.wgsl"),
-        values: vec![("SIX", 6), ("WIDTH", WIDTH)],
-        width: WIDTH,
+        values: vec![("SIX", 6), ("WORKGROUP_SIZE", WORKGROUP_SIZE)],
+        workgroup_size: WORKGROUP_SIZE,
     }
 }
 
-pub(super) fn weight_kernel(packing: Packing) -> Kernel {
-    let mut values = packings(packing);
-    values.extend([("THREE", 3), ("SIX", 6), ("WIDTH", WIDTH)]);
+pub(super) fn weight_kernel(encoding: Encoding) -> Kernel {
+    let mut values = encoding_values(encoding);
+    values.extend([("THREE", 3), ("SIX", 6), ("WORKGROUP_SIZE", WORKGROUP_SIZE)]);
     Kernel {
         name: "winograd_weight",
-        text: concat!(
-            include_str!("../../../kernels/winograd_weight.wgsl"),
-            include_str!("../../../kernels/unpack.wgsl")
-        ),
         values,
-        width: WIDTH,
+        workgroup_size: WORKGROUP_SIZE,
     }
 }
 
 pub(super) fn product_kernel() -> Kernel {
     Kernel {
         name: "winograd_product",
-        text: include_str!("../../../kernels/winograd_product.wgsl"),
-        values: vec![("FOUR", 4), ("EIGHT", 8), ("WIDTH", WIDTH)],
-        width: WIDTH,
+        values: vec![
+            ("FOUR", 4),
+            ("EIGHT", 8),
+            ("WORKGROUP_SIZE", WORKGROUP_SIZE),
+        ],
+        workgroup_size: WORKGROUP_SIZE,
     }
 }
 
-/// With a bias, a shift, a residual.
+/// The kernel with or without bias, shift and residual.
 pub(super) fn output_kernel([bias, shift, residual]: [bool; 3]) -> Kernel {
     let optional = [
         ("BIAS", "AT_BIAS", bias),
@@ -56,16 +55,15 @@ pub(super) fn output_kernel([bias, shift, residual]: [bool; 3]) -> Kernel {
         ("RESIDUAL", "AT_RESIDUAL", residual),
     ];
     let mut values = bindings(1, &optional);
-    values.extend([("FOUR", 4), ("SIX", 6), ("WIDTH", WIDTH)]);
+    values.extend([("FOUR", 4), ("SIX", 6), ("WORKGROUP_SIZE", WORKGROUP_SIZE)]);
     Kernel {
         name: "winograd_output",
-        text: include_str!("../../../kernels/winograd_output.wgsl"),
         values,
-        width: WIDTH,
+        workgroup_size: WORKGROUP_SIZE,
     }
 }
 
-/// How many there are of everything.
+/// The sizes of a convolution.
 #[derive(Debug, Clone, Copy)]
 struct Counts {
     batch: usize,
@@ -86,7 +84,7 @@ impl Counts {
         }
     }
 
-    /// Tiles below and beside each other.
+    /// Rows and columns of tiles.
     fn across(self) -> [usize; 2] {
         [self.rows.div_ceil(SIDE), self.columns.div_ceil(SIDE)]
     }
@@ -95,36 +93,36 @@ impl Counts {
         self.batch * self.across().iter().product::<usize>()
     }
 
-    /// Tiles and outputs, filled up for the product.
-    fn room(self) -> [usize; 2] {
+    /// Tiles and outputs, rounded up for the product.
+    fn padded(self) -> [usize; 2] {
         [
             self.tiles().next_multiple_of(TILES),
             self.outputs.next_multiple_of(OUTPUTS),
         ]
     }
 
-    /// The same as numbers that a browser's 32-bit ones cannot hold: inputs, outputs, tiles, and both with room.
+    /// Inputs, outputs, tiles, padded outputs and padded tiles in 64 bits: usize has 32 in a browser.
     fn wide(self) -> [u64; 5] {
-        let [tiles, outputs] = self.room();
+        let [tiles, outputs] = self.padded();
         [self.inputs, self.outputs, self.tiles(), outputs, tiles].map(|count| count as u64)
     }
 
-    /// Bytes that lie between the kernels.
+    /// Bytes of intermediate results.
     fn bytes(self) -> u64 {
         let [inputs, _, _, outputs, tiles] = self.wide();
         4 * FACTORS as u64 * (inputs * outputs + (inputs + outputs) * tiles)
     }
 
-    /// The time that the direct kernel takes: its products, each of them a unit.
+    /// The time of the direct kernel, in units of one of its products.
     fn direct(self) -> u64 {
         let [inputs, outputs, ..] = self.wide();
         let places = [self.batch, self.rows, self.columns].map(|count| count as u64);
         9 * inputs * outputs * places.iter().product::<u64>()
     }
 
-    /// The time that the four kernels take, in the same units, as measured on a software adapter: 26 for the
-    /// 36 products of an input, an output and a tile, 200 to transform an input's weights of an output, 480
-    /// to transform a tile of a channel, and four million for three more launches.
+    /// The time of the four kernels in the same units, as measured on a software adapter: 26 for the 36 products of
+    /// an input, an output and a tile, 200 to transform the weights of an input and an output, 480 to transform a tile
+    /// of a channel, and four million for three more launches.
     fn transformed(self) -> u64 {
         let [inputs, outputs, tiles, out_room, room] = self.wide();
         26 * inputs * out_room * room
@@ -134,21 +132,20 @@ impl Counts {
     }
 }
 
-/// Whether the four kernels can take the place of the direct one for `x` and a `weight` of these shapes, and are
-/// faster on a software adapter.
+/// Whether the four kernels can replace the direct one for `x` and a `weight` of these shapes, and are faster on a
+/// software adapter.
 pub(super) fn pays(x: [usize; 4], weight: [usize; 4], geometry: Conv2dGeometry) -> bool {
     let counts = Counts::new(x, weight);
     geometry.is_three_by_three(weight)
-        && counts.bytes() <= MOST_BYTES
+        && counts.bytes() <= MAX_BYTES
         && counts.transformed() < counts.direct()
-        && trusted(Operation::Winograd)
 }
 
 /// A convolution of 3 by 3 with as many outputs as inputs, and without an activation.
 pub(super) fn conv2d(
     x: Tensor<Gpu, 4>,
     weight: &Packed<Gpu>,
-    after: After<Gpu, 4>,
+    epilogue: Epilogue<Gpu, 4>,
 ) -> Tensor<Gpu, 4> {
     let counts = Counts::new(x.dims(), weight.shape());
     let Counts {
@@ -159,7 +156,7 @@ pub(super) fn conv2d(
         columns,
     } = counts;
     let ([tile_rows, tile_columns], tiles) = (counts.across(), counts.tiles());
-    let [room, out_room] = counts.room();
+    let [room, out_room] = counts.padded();
     let numbers = |sizes: [usize; 8]| sizes.map(|size| size as u32);
 
     let sizes = [
@@ -172,33 +169,33 @@ pub(super) fn conv2d(
         room,
         0,
     ];
-    let groups = [tiles.div_ceil(WIDTH), inputs, 1];
+    let groups = [tiles.div_ceil(WORKGROUP_SIZE), inputs, 1];
     let shape = [FACTORS, inputs, room];
     let v = input_kernel().run(vec![contiguous(x)], shape, &numbers(sizes), groups);
 
     let mut packed: Vec<_> = words(weight).collect();
     packed.extend(weight.floats().map(contiguous));
     let sizes = [inputs, outputs / 4, out_room / 4, 0].map(|size| size as u32);
-    let groups = [(outputs / 4).div_ceil(WIDTH), inputs, 1];
+    let groups = [(outputs / 4).div_ceil(WORKGROUP_SIZE), inputs, 1];
     let shape = [FACTORS, inputs, out_room];
-    let u = weight_kernel(weight.packing()).run(packed, shape, &sizes, groups);
+    let u = weight_kernel(weight.encoding()).run(packed, shape, &sizes, groups);
 
     let (eights, sixteens) = (out_room / OUTPUTS, room / TILES);
     let factors = vec![contiguous(u), contiguous(v)];
     let sizes = [inputs, eights, sixteens, 0].map(|size| size as u32);
-    let groups = [(eights * sixteens).div_ceil(WIDTH), FACTORS, 1];
+    let groups = [(eights * sixteens).div_ceil(WORKGROUP_SIZE), FACTORS, 1];
     let shape = [FACTORS, out_room, room];
     let m = product_kernel().run(factors, shape, &sizes, groups);
 
     let kernel = output_kernel([
-        after.bias.is_some(),
-        after.shift.is_some(),
-        after.residual.is_some(),
+        epilogue.bias.is_some(),
+        epilogue.shift.is_some(),
+        epilogue.residual.is_some(),
     ]);
     let mut tensors = vec![contiguous(m)];
-    tensors.extend(after.bias.map(contiguous));
-    tensors.extend(after.shift.map(contiguous));
-    tensors.extend(after.residual.map(contiguous));
+    tensors.extend(epilogue.bias.map(contiguous));
+    tensors.extend(epilogue.shift.map(contiguous));
+    tensors.extend(epilogue.residual.map(contiguous));
     let sizes = [
         outputs,
         out_room,
@@ -209,7 +206,7 @@ pub(super) fn conv2d(
         tiles,
         room,
     ];
-    let groups = [tiles.div_ceil(WIDTH), outputs, 1];
+    let groups = [tiles.div_ceil(WORKGROUP_SIZE), outputs, 1];
     let shape = [batch, outputs, rows, columns];
     kernel.run(tensors, shape, &numbers(sizes), groups)
 }

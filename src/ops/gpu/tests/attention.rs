@@ -1,24 +1,24 @@
-//! Attention, in both families.
+//! Attention, in both variants.
 
 use burn::tensor::{Tensor, TensorData};
 
 use super::{
-    super::attention, BOUND, HALVES, Registers, TILES, agree, agree_within, both, bound, gpu,
-    possible,
+    super::attention, BOUND, RegisterTiled, TILED, TILED_F16, agree, agree_within, both, bound,
+    gpu, possible,
 };
 use crate::ops::{Cpu, Gpu, plain};
 
 /// More than networks have: scores of up to 20, whose sums need the running maximum.
 const SCALE: f64 = 3.0;
 /// What keys of 16 bits do to scores of that size grows in the exponential.
-const HALF_BOUND: f32 = 5.0 * super::HALF_BOUND;
+const F16_BOUND: f32 = 5.0 * super::F16_BOUND;
 
 #[test]
 fn attention_agrees() {
     if !gpu() {
         return;
     }
-    let families = possible(&[Registers, TILES, HALVES]);
+    let variants = possible(&[RegisterTiled, TILED, TILED_F16]);
     for (batch, heads, queries, keys, dim) in [
         (1, 1, 1, 1, 8),
         (2, 4, 33, 9, 16),
@@ -63,18 +63,22 @@ fn attention_agrees() {
         );
         // Heads that were split off rows, as the networks have them.
         let split = |x: &Tensor<Gpu, 4>| (x.clone().swap_dims(1, 2) * 1.0).swap_dims(1, 2);
-        for &family in &families {
-            let what = format!("[{batch}, {heads}, {queries}, {dim}] on {keys} keys, {family:?}");
-            let bound = if family == HALVES { HALF_BOUND } else { BOUND };
+        for &variant in &variants {
+            let what = format!("[{batch}, {heads}, {queries}, {dim}] on {keys} keys, {variant:?}");
+            let bound = if variant == TILED_F16 {
+                F16_BOUND
+            } else {
+                BOUND
+            };
             let run = |bias: Option<&Tensor<Gpu, 4>>| {
                 let (q, k, v) = (q.clone(), k.clone(), v.clone());
-                attention::attention(family, q, k, v, bias.cloned(), SCALE)
+                attention::attention(variant, q, k, v, bias.cloned(), SCALE)
             };
             agree_within(bound, run(Some(&bias)), with.clone(), &what);
             agree_within(bound, run(Some(&full)), with_full.clone(), &what);
             agree_within(bound, run(None), without.clone(), &what);
             let (q, k, v) = (split(&q), split(&k), split(&v));
-            let found = attention::attention(family, q, k, v, None, SCALE);
+            let found = attention::attention(variant, q, k, v, None, SCALE);
             agree_within(bound, found, without.clone(), &what);
         }
     }
@@ -94,16 +98,16 @@ fn attention_to_itself_agrees() {
     ] {
         let (qkv, qkv_cpu) = both([batch, tokens, 3 * heads * dim], 1);
         let expected = plain::self_attention(qkv_cpu, heads, 0.25);
-        for family in possible(&[Registers, TILES, HALVES]) {
-            let found = attention::self_attention(family, qkv.clone(), heads, 0.25);
-            let what = format!("{batch} x {tokens} tokens, {heads} heads of {dim}, {family:?}");
-            agree_within(bound(family), found, expected.clone(), &what);
+        for variant in possible(&[RegisterTiled, TILED, TILED_F16]) {
+            let found = attention::self_attention(variant, qkv.clone(), heads, 0.25);
+            let what = format!("{batch} x {tokens} tokens, {heads} heads of {dim}, {variant:?}");
+            agree_within(bound(variant), found, expected.clone(), &what);
         }
     }
 }
 
 #[test]
-fn queries_whose_keys_are_all_masked_hear_them_equally() {
+fn queries_whose_keys_are_all_masked_attend_equally() {
     if !gpu() {
         return;
     }
@@ -112,9 +116,9 @@ fn queries_whose_keys_are_all_masked_hear_them_equally() {
     let (v, v_cpu) = both([1, 1, 70, 16], 3);
     let bias = Tensor::<Gpu, 4>::full([1, 1, 1, 70], f32::MIN, &Default::default());
     let expected = v_cpu.mean_dim(2).repeat_dim(2, 3);
-    for family in [Registers, TILES] {
+    for variant in [RegisterTiled, TILED] {
         let (q, k, v) = (q.clone(), k.clone(), v.clone());
-        let found = attention::attention(family, q, k, v, Some(bias.clone()), 0.25);
-        agree(found, expected.clone(), &format!("{family:?}"));
+        let found = attention::attention(variant, q, k, v, Some(bias.clone()), 0.25);
+        agree(found, expected.clone(), &format!("{variant:?}"));
     }
 }

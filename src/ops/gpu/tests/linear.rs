@@ -1,4 +1,4 @@
-//! Linear layers: rows, gates, channels, in both families and in panels.
+//! Linear layers: rows, gates, channels, in both variants and in panels.
 
 use burn::{
     module::Param,
@@ -6,12 +6,12 @@ use burn::{
 };
 
 use super::{
-    super::linear::{self, Way},
-    HALVES, after, agree_within, both, bound, gpu, packed, possible, ways,
+    super::linear::{self, Algorithm},
+    TILED_F16, agree_within, both, bound, epilogue, gpu, layer_variants, packed, possible,
 };
 use crate::{
-    ops::{Activation, After, Cpu, Gpu, Packed, Packing, Weight, WeightRef, plain},
-    weights::Encoding,
+    ops::{Activation, Cpu, Epilogue, Gpu, Packed, Weight, WeightRef, plain},
+    quant::Encoding,
 };
 
 #[test]
@@ -43,36 +43,36 @@ fn linear_layers_agree() {
     .into_iter()
     .enumerate()
     {
-        for (family, encoding) in ways() {
+        for (variant, encoding) in layer_variants() {
             let shape = [outputs, inputs];
             let Some(weight) = Both::new(encoding, shape) else {
                 continue;
             };
             let function = functions[i % functions.len()];
             let (x, x_cpu) = both([2, rows, inputs], 1);
-            let (behind, behind_cpu) = after([2, rows, outputs], outputs, false, function);
+            let (behind, behind_cpu) = epilogue([2, rows, outputs], outputs, false, function);
             let what = format!(
-                "{rows} rows, {inputs} to {outputs}, {family:?}, {encoding:?}, {function:?}"
+                "{rows} rows, {inputs} to {outputs}, {variant:?}, {encoding:?}, {function:?}"
             );
-            let found = linear::linear(family, x, weight.gpu.get(), behind);
+            let found = linear::linear(variant, x, weight.gpu.get(), behind);
             let expected = plain::linear(x_cpu, weight.cpu.get().unpack(), behind_cpu);
-            agree_within(bound(family), found, expected, &what);
+            agree_within(bound(variant), found, expected, &what);
         }
     }
 }
 
 #[test]
-fn numbers_beyond_the_range_of_16_bits_become_the_largest_of_it() {
+fn values_beyond_f16_are_clamped() {
     if !gpu() {
         return;
     }
     let device = Default::default();
-    for family in possible(&[HALVES]) {
+    for variant in possible(&[TILED_F16]) {
         let x = TensorData::new(vec![1e6f32, -1e6, 0.0, 0.0], [1, 4]);
         let x = Tensor::<Gpu, 2>::from_data(x, &device);
         let w = TensorData::new(vec![1.0f32, 0.5, 0.0, 0.0], [1, 4]);
-        let w = WeightRef::Plain(Tensor::from_data(w, &device));
-        let y = linear::linear(family, x, w, After::bias(None));
+        let w = WeightRef::Dense(Tensor::from_data(w, &device));
+        let y = linear::linear(variant, x, w, Epilogue::bias(None));
         assert_eq!(y.into_data().to_vec::<f32>().unwrap(), [32752.0]);
     }
 }
@@ -87,11 +87,11 @@ impl Both {
     /// Of `[out, in]`, where so many can be packed so.
     fn new(encoding: Encoding, shape: [usize; 2]) -> Option<Self> {
         let values = packed(encoding, &shape, 2)?;
-        if values.packing == Packing::F32 {
+        if values.encoding == Encoding::F32 {
             let (gpu, cpu) = both(shape, 2);
             return Some(Self {
-                gpu: Weight::Plain(Param::from_tensor(gpu)),
-                cpu: Weight::Plain(Param::from_tensor(cpu)),
+                gpu: Weight::Dense(Param::from_tensor(gpu)),
+                cpu: Weight::Dense(Param::from_tensor(cpu)),
             });
         }
         Some(Self {
@@ -116,16 +116,16 @@ fn gated_layers_agree() {
         (40, 128, 512),
         (3, 6, 9),
     ] {
-        for (family, encoding) in ways() {
+        for (variant, encoding) in layer_variants() {
             let Some(weight) = Both::new(encoding, [2 * outputs, inputs]) else {
                 continue;
             };
             let (x, x_cpu) = both([2, rows, inputs], 1);
             let (bias, bias_cpu) = both([2 * outputs], 3);
-            let found = linear::gated(family, x, weight.gpu.get(), Some(bias));
+            let found = linear::gated(variant, x, weight.gpu.get(), Some(bias));
             let expected = plain::geglu(x_cpu, weight.cpu.get().unpack(), Some(bias_cpu));
-            let what = format!("{rows} rows, {inputs} to {outputs}, {family:?}, {encoding:?}");
-            agree_within(bound(family), found, expected, &what);
+            let what = format!("{rows} rows, {inputs} to {outputs}, {variant:?}, {encoding:?}");
+            agree_within(bound(variant), found, expected, &what);
         }
     }
 }
@@ -142,20 +142,20 @@ fn layers_onto_channels_agree() {
         (2, [16, 4], 128, 128),
         (1, [3, 2], 6, 5),
     ] {
-        for (family, encoding) in ways() {
+        for (variant, encoding) in layer_variants() {
             let Some(weight) = Both::new(encoding, [outputs, inputs]) else {
                 continue;
             };
             let (x, x_cpu) = both([batch, rows * columns, inputs], 1);
             let (bias, bias_cpu) = both([outputs], 3);
             let (residual, residual_cpu) = both([batch, outputs, rows, columns], 4);
-            let found = linear::onto_channels(family, x, weight.gpu.get(), Some(bias), residual);
+            let found = linear::onto_channels(variant, x, weight.gpu.get(), Some(bias), residual);
             let bias_cpu = Some(bias_cpu);
             let expected =
                 plain::onto_channels(x_cpu, weight.cpu.get().unpack(), bias_cpu, residual_cpu);
             let what =
-                format!("{rows} x {columns}, {inputs} to {outputs}, {family:?}, {encoding:?}");
-            agree_within(bound(family), found, expected, &what);
+                format!("{rows} x {columns}, {inputs} to {outputs}, {variant:?}, {encoding:?}");
+            agree_within(bound(variant), found, expected, &what);
         }
     }
 }
@@ -181,8 +181,8 @@ fn panels_agree() {
                 continue;
             };
             let function = Some(Activation::Silu);
-            let (behind, behind_cpu) = after([batch, area, outputs], outputs, false, function);
-            let found = linear::linear(Way::Panels, x.clone(), weight.gpu.get(), behind);
+            let (behind, behind_cpu) = epilogue([batch, area, outputs], outputs, false, function);
+            let found = linear::linear(Algorithm::Panels, x.clone(), weight.gpu.get(), behind);
             agree(
                 found,
                 plain::linear(x_cpu.clone(), weight.cpu.get().unpack(), behind_cpu),
@@ -192,7 +192,7 @@ fn panels_agree() {
                 continue;
             };
             let (bias, bias_cpu) = both([2 * outputs], 3);
-            let found = linear::gated(Way::Panels, x, gated.gpu.get(), Some(bias));
+            let found = linear::gated(Algorithm::Panels, x, gated.gpu.get(), Some(bias));
             agree(
                 found,
                 plain::geglu(x_cpu, gated.cpu.get().unpack(), Some(bias_cpu)),
@@ -203,20 +203,20 @@ fn panels_agree() {
 
 #[test]
 fn panels_are_chosen_where_they_pay() {
-    let panels = |rows, inputs, sums, packing| linear::Panels {
+    let panels = |rows, inputs, sums, encoding| linear::Panels {
         rows,
         inputs,
         sums,
-        packing,
+        encoding,
     };
-    for packing in [Packing::F32, Packing::F16, Packing::Q8, Packing::Q4] {
-        assert!(panels(257, 1280, 5120, packing).pay());
+    for encoding in [Encoding::F32, Encoding::F16, Encoding::Q8, Encoding::Q4] {
+        assert!(panels(257, 1280, 5120, encoding).pay());
         // The laying would take longer than the layer.
-        assert!(!panels(8, 1280, 5120, packing).pay());
+        assert!(!panels(8, 1280, 5120, encoding).pay());
         // Too little to launch three kernels for.
-        assert!(!panels(64, 64, 64, packing).pay());
+        assert!(!panels(64, 64, 64, encoding).pay());
         // More than there may be between kernels.
-        assert!(!panels(4096, 4096, 16384, packing).pay());
+        assert!(!panels(4096, 4096, 16384, encoding).pay());
     }
-    assert!(!panels(2048, 1282, 5120, Packing::F32).pay());
+    assert!(!panels(2048, 1282, 5120, Encoding::F32).pay());
 }

@@ -1,6 +1,6 @@
-//! Normalisation, in both families.
+//! Normalisation, in both variants.
 
-use super::{super::norm, Registers, SUBGROUPS, TILES, agree, both, gpu, possible};
+use super::{super::norm, RegisterTiled, TILED, TILED_SUBGROUPS, agree, both, gpu, possible};
 use crate::ops::{Activation, plain};
 
 #[test]
@@ -8,7 +8,7 @@ fn group_norms_agree() {
     if !gpu() {
         return;
     }
-    let families = possible(&[Registers, TILES, SUBGROUPS]);
+    let variants = possible(&[RegisterTiled, TILED, TILED_SUBGROUPS]);
     for (batch, groups, shape) in [
         (1, 1, [1, 1, 3]),
         (2, 8, [32, 5, 7]),
@@ -25,18 +25,18 @@ fn group_norms_agree() {
             let (x_cpu, scale_cpu) = (x_cpu.clone() + 3.0, scale_cpu.clone());
             let shift_cpu = shift_cpu.clone();
             let expected = plain::group_norm(x_cpu, groups, scale_cpu, shift_cpu, 1e-5, activation);
-            for &family in &families {
+            for &variant in &variants {
                 let (x, scale, shift) = (x.clone() + 3.0, scale.clone(), shift.clone());
-                let found = norm::groups(family, x, groups, scale, shift, 1e-5, activation);
-                let what = format!("{shape:?}, {groups} groups, {activation:?}, {family:?}");
+                let found = norm::groups(variant, x, groups, scale, shift, 1e-5, activation);
+                let what = format!("{shape:?}, {groups} groups, {activation:?}, {variant:?}");
                 agree(found, expected.clone(), &what);
             }
         }
         let expected = plain::group_norm_to_tokens(x_cpu, groups, scale_cpu, shift_cpu, 1e-5);
-        for &family in &families {
+        for &variant in &variants {
             let (x, scale, shift) = (x.clone(), scale.clone(), shift.clone());
-            let found = norm::groups_to_tokens(family, x, groups, scale, shift, 1e-5);
-            let what = format!("{shape:?}, {groups} groups to tokens, {family:?}");
+            let found = norm::groups_to_tokens(variant, x, groups, scale, shift, 1e-5);
+            let what = format!("{shape:?}, {groups} groups to tokens, {variant:?}");
             agree(found, expected.clone(), &what);
         }
     }
@@ -47,7 +47,7 @@ fn layer_norms_agree() {
     if !gpu() {
         return;
     }
-    let families = possible(&[Registers, TILES, SUBGROUPS]);
+    let variants = possible(&[RegisterTiled, TILED, TILED_SUBGROUPS]);
     // The last has more rows than a launch has workgroups.
     for (rows, width) in [
         (1, 4),
@@ -63,10 +63,10 @@ fn layer_norms_agree() {
         let (scale, scale_cpu) = both([width], 2);
         let (shift, shift_cpu) = both([width], 3);
         let expected = plain::layer_norm(x_cpu + 3.0, scale_cpu, shift_cpu, 1e-5);
-        for &family in &families {
+        for &variant in &variants {
             let (x, scale, shift) = (x.clone() + 3.0, scale.clone(), shift.clone());
-            let found = norm::rows(family, x, scale, shift, 1e-5);
-            let what = format!("{rows} rows of {width}, {family:?}");
+            let found = norm::rows(variant, x, scale, shift, 1e-5);
+            let what = format!("{rows} rows of {width}, {variant:?}");
             agree(found, expected.clone(), &what);
         }
     }

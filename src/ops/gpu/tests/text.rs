@@ -4,64 +4,68 @@ use naga::{AddressSpace, valid};
 
 use super::{
     super::{
-        Kernel,
-        attention::{self, Others},
+        attention::{self, KeyValues},
         conv1d, conv2d,
-        linear::{self, Form},
+        launch::Kernel,
+        linear::{self, LinearSpec},
         norm, winograd,
     },
-    HALVES, Registers, SUBGROUPS, TILES,
+    RegisterTiled, TILED, TILED_F16, TILED_SUBGROUPS,
 };
-use crate::ops::{Activation, Packing};
+use crate::{ops::Activation, quant::Encoding};
 
-/// What linear layers make of their sums.
-fn forms(bias: bool) -> impl Iterator<Item = Form> {
-    let form = move |(residual, activation, gated, channels)| Form {
+/// Specifications of linear layers.
+fn specs(bias: bool) -> impl Iterator<Item = LinearSpec> {
+    let spec = move |(residual, activation, gated, channels)| LinearSpec {
         bias,
         residual,
         activation,
         gated,
         channels,
     };
-    let forms = [
+    let specs = [
         (!bias, Activation::None, false, false),
         (bias, Activation::Silu, false, false),
         (!bias, Activation::Gelu, false, false),
         (false, Activation::Gelu, true, false),
         (true, Activation::None, false, true),
     ];
-    forms.into_iter().map(form)
+    specs.into_iter().map(spec)
 }
 
 /// Every kernel that a launcher can ask for.
 fn kernels() -> Vec<Kernel> {
     let mut all = vec![winograd::input_kernel(), winograd::product_kernel()];
-    all.extend([Registers, TILES, SUBGROUPS].map(norm::layer_kernel));
+    all.extend([RegisterTiled, TILED, TILED_SUBGROUPS].map(norm::layer_kernel));
     for bias in [false, true] {
-        for packing in [Packing::F32, Packing::F16, Packing::Q8, Packing::Q4] {
-            all.push(winograd::weight_kernel(packing));
-            all.push(linear::laying_kernel(packing, bias));
-            for family in [Registers, TILES, HALVES] {
-                let layer = |form| linear::kernel(family, packing, form);
-                all.extend(forms(bias).map(layer));
-                all.push(conv2d::kernel(family, packing, [bias, bias, bias]));
-                all.push(conv2d::kernel(family, packing, [!bias, bias, !bias]));
+        for encoding in [Encoding::F32, Encoding::F16, Encoding::Q8, Encoding::Q4] {
+            all.push(winograd::weight_kernel(encoding));
+            all.push(linear::packing_kernel(encoding, bias));
+            for variant in [RegisterTiled, TILED, TILED_F16] {
+                let layer = |spec| linear::kernel(variant, encoding, spec);
+                all.extend(specs(bias).map(layer));
+                all.push(conv2d::kernel(variant, encoding, [bias, bias, bias]));
+                all.push(conv2d::kernel(variant, encoding, [!bias, bias, !bias]));
             }
         }
-        all.extend(forms(bias).map(linear::panels_kernel));
+        all.extend(specs(bias).map(linear::panels_kernel));
         all.push(winograd::output_kernel([bias, bias, bias]));
         all.push(winograd::output_kernel([!bias, bias, !bias]));
-        for family in [Registers, TILES, SUBGROUPS] {
-            all.push(norm::group_kernel(family, bias, false));
-            all.push(norm::group_kernel(family, false, bias));
+        for variant in [RegisterTiled, TILED, TILED_SUBGROUPS] {
+            all.push(norm::group_kernel(variant, bias, false));
+            all.push(norm::group_kernel(variant, false, bias));
         }
         all.extend([
             conv1d::depthwise_kernel(bias),
             conv1d::transposed_kernel(bias),
         ]);
-        for family in [Registers, TILES, HALVES] {
-            for others in [Others::None, Others::Bound, Others::AndBias] {
-                let kernel = |dim| attention::kernel(family, dim, others);
+        for variant in [RegisterTiled, TILED, TILED_F16] {
+            for key_values in [
+                KeyValues::Joint,
+                KeyValues::Separate,
+                KeyValues::SeparateWithBias,
+            ] {
+                let kernel = |dim| attention::kernel(variant, dim, key_values);
                 all.extend((4..=128).step_by(4).map(kernel));
             }
         }
@@ -77,7 +81,7 @@ fn kernels_are_valid_and_keep_to_portable_limits() {
             .unwrap_or_else(|e| panic!("{}: {}", kernel.name, e.emit_to_string(&text)));
         // What WebGPU always has: unpack2x16float.
         let mut features = valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
-        features.set(valid::Capabilities::SHADER_FLOAT16, kernel.has("HALF"));
+        features.set(valid::Capabilities::SHADER_FLOAT16, kernel.has("F16_TILES"));
         features.set(valid::Capabilities::SUBGROUP, kernel.has("SUBGROUPS"));
         let flags = valid::ValidationFlags::all();
         if let Err(e) = valid::Validator::new(flags, features).validate(&module) {
@@ -108,6 +112,6 @@ fn kernels_are_valid_and_keep_to_portable_limits() {
             panic!("{} does not lie in a line", kernel.name);
         };
         assert!(width <= 256, "{}", kernel.name);
-        assert_eq!(width as usize, kernel.width, "{}", kernel.name);
+        assert_eq!(width as usize, kernel.workgroup_size, "{}", kernel.name);
     }
 }

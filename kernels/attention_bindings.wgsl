@@ -1,5 +1,5 @@
-// What attention reads and writes, as attention.wgsl describes it; included in both of its kernels. Template: BIAS and
-// OTHERS (0 or 1; BIAS only with OTHERS), AT_Y (binding).
+// Bindings and loads that both attention kernels share; attention.wgsl describes them. Template: BIAS and SEPARATE_KV
+// (0 or 1; BIAS only with SEPARATE_KV), AT_Y (binding).
 struct Sizes {
     heads: u32, queries: u32, keys: u32, scale: f32,
     q_item: u32, q_head: u32, q_row: u32,
@@ -10,7 +10,7 @@ struct Sizes {
 }
 
 @group(0) @binding(0) var<storage, read_write> q: array<vec4f>;
-//% if OTHERS
+//% if SEPARATE_KV
 @group(0) @binding(1) var<storage, read_write> k: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> v: array<vec4f>;
 //% end
@@ -20,13 +20,13 @@ struct Sizes {
 @group(0) @binding(<AT_Y>) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(<1 + AT_Y>) var<uniform> sizes: Sizes;
 
-//% if OTHERS
-fn key_four(at: u32) -> vec4f { return k[at]; }
-fn value_four(at: u32) -> vec4f { return v[at]; }
+//% if SEPARATE_KV
+fn load_key(at: u32) -> vec4f { return k[at]; }
+fn load_value(at: u32) -> vec4f { return v[at]; }
 //% else
-fn key_four(at: u32) -> vec4f { return q[at]; }
-fn value_four(at: u32) -> vec4f { return q[at]; }
+fn load_key(at: u32) -> vec4f { return q[at]; }
+fn load_value(at: u32) -> vec4f { return q[at]; }
 //% end
 
-// The lowest number: a query whose keys are all masked out with it hears them equally.
-const LOWEST = -3.4028234e38;
+// The smallest f32: a query whose keys are all masked with it attends to them equally.
+const MIN_SCORE = -3.4028234e38;

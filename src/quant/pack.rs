@@ -1,56 +1,35 @@
-//! How the elements of a tensor are packed.
+//! Packing and unpacking, and what packing costs.
 
 use half::f16;
-use serde::{Deserialize, Serialize};
 
-use crate::{
-    Error, Result,
-    ops::{BLOCK, PackedValues, Packing},
-};
+use super::{BLOCK, Encoding, align};
+use crate::{Error, Result};
 
-/// Every tensor, and every plane of a quantised tensor, begins at a multiple of this.
-pub const ALIGNMENT: u64 = 16;
+/// The largest relative error that packing a tensor may cost.
+#[cfg(feature = "cli")]
+const MAX_ERROR: f64 = 0.02;
+/// The same for 4 bits, which cost about 0.09 where weights are normally distributed.
+#[cfg(feature = "cli")]
+const MAX_Q4_ERROR: f64 = 0.15;
 
-/// The encodings that a manifest can name. All numbers are little-endian.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Encoding {
-    /// 32-bit floats.
-    F32,
-    /// 16-bit floats.
-    F16,
-    /// Blocks of 32 along a row: a plane of int8, then a plane of one f16 scale a block. A row is
-    /// what belongs to one index of the first dimension: all that one output reduces over.
-    Q8,
-    /// The same with two 4-bit numbers a byte (the first one in the low half), from -8 to 7, plus 8.
-    Q4,
+/// Packs `values` with `wanted`, or with more bits where that would cost too much. Gives the bytes, the encoding
+/// that was used, and the relative error.
+#[cfg(feature = "cli")]
+pub fn pack_within_limit(values: &[f32], wanted: Encoding) -> Result<(Vec<u8>, Encoding, f64)> {
+    let (next, limit) = match wanted {
+        Encoding::F32 => (None, MAX_ERROR),
+        Encoding::F16 => (Some(Encoding::F32), MAX_ERROR),
+        Encoding::Q8 => (Some(Encoding::F16), MAX_ERROR),
+        Encoding::Q4 => (Some(Encoding::Q8), MAX_Q4_ERROR),
+    };
+    let (packed, error) = wanted.encode(values)?;
+    match next {
+        Some(next) if error.is_nan() || error >= limit => pack_within_limit(values, next),
+        _ => Ok((packed, wanted, error)),
+    }
 }
 
 impl Encoding {
-    /// Bytes of a tensor of `shape`, without padding behind it. `None` when they cannot be counted.
-    pub fn bytes(self, shape: &[usize]) -> Option<u64> {
-        let elements = shape
-            .iter()
-            .try_fold(1u64, |product, &n| product.checked_mul(n as u64))?;
-        match self {
-            Self::F32 => elements.checked_mul(4),
-            Self::F16 => elements.checked_mul(2),
-            Self::Q8 | Self::Q4 => {
-                let rows = *shape.first()? as u64;
-                let blocks = rows.checked_mul(BLOCK as u64)?;
-                if shape.len() < 2 || blocks == 0 || !elements.is_multiple_of(blocks) {
-                    return None;
-                }
-                let quants = if self == Self::Q8 {
-                    elements
-                } else {
-                    elements / 2
-                };
-                align(quants)?.checked_add(elements / BLOCK as u64 * 2)
-            }
-        }
-    }
-
     /// The elements in `bytes`, which hold `count` of them.
     pub fn decode(self, bytes: &[u8], count: usize) -> Result<Vec<f32>> {
         match self {
@@ -66,39 +45,6 @@ impl Encoding {
                 .collect()),
             Self::Q8 | Self::Q4 => self.decode_blocks(bytes, count),
         }
-    }
-
-    /// The `count` elements in `bytes` as they are packed; nothing for 32-bit floats.
-    pub fn split(self, mut bytes: Vec<u8>, count: usize) -> Result<Option<PackedValues>> {
-        let (packing, length) = match self {
-            Self::F32 => return Ok(None),
-            Self::F16 => (Packing::F16, 2 * count),
-            Self::Q8 => (Packing::Q8, count),
-            Self::Q4 => (Packing::Q4, count / 2),
-        };
-        let behind = align(length as u64).unwrap_or(0) as usize;
-        let scales: Vec<f16> = match packing.has_scales() {
-            true => {
-                let scales = bytes.get(behind..).unwrap_or_default();
-                let scales = scales.as_chunks::<2>().0.iter();
-                scales.map(|bytes| f16::from_le_bytes(*bytes)).collect()
-            }
-            false => Vec::new(),
-        };
-        let blocks = if packing.has_scales() {
-            count / BLOCK
-        } else {
-            0
-        };
-        if bytes.len() < length || scales.len() != blocks {
-            return Err(Error::internal("a packed tensor is too short"));
-        }
-        bytes.truncate(length);
-        Ok(Some(PackedValues {
-            packing,
-            elements: bytes,
-            scales,
-        }))
     }
 
     /// The elements of whole blocks, whose scales lie behind all quants.
@@ -203,26 +149,9 @@ fn relative_error(values: &[f32], packed: &[f32]) -> f64 {
     }
 }
 
-/// `n` rounded up to [`ALIGNMENT`].
-pub fn align(n: u64) -> Option<u64> {
-    n.checked_next_multiple_of(ALIGNMENT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_bytes_without_overflow() {
-        assert_eq!(Encoding::F16.bytes(&[3, 5]), Some(30));
-        assert_eq!(Encoding::F32.bytes(&[]), Some(4));
-        assert_eq!(Encoding::Q8.bytes(&[2, 64]), Some(128 + 8));
-        assert_eq!(Encoding::Q4.bytes(&[1, 32]), Some(16 + 2));
-        assert_eq!(Encoding::Q8.bytes(&[4, 32, 3]), Some(384 + 24));
-        assert_eq!(Encoding::Q8.bytes(&[2, 33]), None);
-        assert_eq!(Encoding::Q8.bytes(&[64]), None);
-        assert_eq!(Encoding::F32.bytes(&[usize::MAX, 8]), None);
-    }
 
     #[test]
     fn blocks_come_back_within_half_a_step() {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::names::{kind, stage};
 use crate::{
     Error, Result,
     audio::fbank,
@@ -21,66 +22,9 @@ use crate::{
         vocoder::{Vocoder, VocoderConfig},
     },
     ops::Cpu,
+    pipeline::StageWork,
     weights::{Manifest, NetworkEntry, StageEntry},
 };
-
-/// The stages of a bundle, by name.
-pub mod stage {
-    /// Picture to embedding.
-    pub const ENCODE: &str = "encode";
-    /// Embedding to Language-of-Audio tokens.
-    pub const CONDITION: &str = "condition";
-    /// Noise to latent.
-    pub const DENOISE: &str = "denoise";
-    /// Latent to log-mel.
-    pub const DECODE: &str = "decode";
-    /// Log-mel to sound.
-    pub const VOCODE: &str = "vocode";
-    /// Sound to embedding, to rank candidates (optional).
-    pub const RANK: &str = "rank";
-    /// Sound to latents, to measure and to learn with (optional).
-    pub const LEARN: &str = "learn";
-    /// Prompts to states, for prompts that are no constants of the bundle (optional).
-    pub const TEXT: &str = "text";
-}
-
-/// The networks of a bundle, by kind. A tensor's name begins with the kind of its network.
-pub mod kind {
-    /// ImageBind's vision trunk.
-    pub const IMAGEBIND_VISION: &str = "imagebind-vision";
-    /// CLIP's vision tower.
-    pub const CLIP_VISION: &str = "clip-vision";
-    /// The image aligner.
-    pub const ALIGNER: &str = "aligner";
-    /// GPT-2.
-    pub const GPT2: &str = "gpt2";
-    /// The UNet.
-    pub const UNET: &str = "unet";
-    /// The noise schedule (no tensors).
-    pub const SCHEDULER: &str = "scheduler";
-    /// The VAE's decoder.
-    pub const VAE_DECODER: &str = "vae-decoder";
-    /// The vocoder of the published weights.
-    pub const HIFIGAN: &str = "hifigan";
-    /// The vocoder of the small model.
-    pub const ISTFT: &str = "istft-vocoder";
-    /// ImageBind's audio trunk.
-    pub const IMAGEBIND_AUDIO: &str = "imagebind-audio";
-    /// CLAP's text branch.
-    pub const CLAP_TEXT: &str = "clap-text";
-    /// T5's encoder.
-    pub const T5: &str = "t5";
-    /// The projection model.
-    pub const PROJECTION: &str = "projection";
-    /// The VAE's encoder.
-    pub const VAE_ENCODER: &str = "vae-encoder";
-    /// What log-mel values are standardised with before the encoder takes them (no tensors).
-    pub const MEL_SCALE: &str = "mel-scale";
-    /// The layer that makes a language model's prefix of an audio embedding.
-    pub const AUDIO_PROJECTION: &str = "audio-projection";
-    /// The prefix of the constants in the stage `condition`.
-    pub const CONSTANTS: &str = "constants";
-}
 
 /// What turns a picture into an embedding.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,7 +122,7 @@ impl Networks {
     }
 
     /// Floating-point operations of each stage of a generation, in order of use.
-    pub fn flops(&self, work: &Work) -> Result<Vec<(&'static str, u64)>> {
+    pub fn work(&self, work: &Work) -> Result<Vec<StageWork>> {
         let lengths = self.lengths(work.seconds);
         let batch = if work.guided { 2 } else { 1 };
         let (rows, columns) = (lengths.rows, lengths.columns);
@@ -187,26 +131,48 @@ impl Networks {
             .unet
             .flops(rows, columns, audio, self.prompt_tokens.max(1))?;
         let candidates = work.candidates as u64;
+        let stage_work = |stage, flops| StageWork { stage, flops };
         let mut stages = vec![
-            (stage::ENCODE, self.encoder.flops()),
-            (stage::CONDITION, self.gpt2.flops(self.aligner.tokens)),
-            (
+            stage_work(stage::ENCODE, self.encoder.flops()),
+            stage_work(stage::CONDITION, self.gpt2.flops(self.aligner.tokens)),
+            stage_work(
                 stage::DENOISE,
                 candidates * batch * work.steps as u64 * call,
             ),
-            (
-                stage::DECODE,
-                candidates * self.vae.decoder_flops(rows, columns),
-            ),
-            (
-                stage::VOCODE,
-                candidates * self.vocoder.flops(lengths.frames),
-            ),
         ];
+        stages.extend(self.sound_work(lengths.rows, work.candidates));
         if let Some(ranking) = self.ranking.as_ref().filter(|_| work.candidates > 1) {
-            stages.push((stage::RANK, candidates * ranking.flops(fbank::CLIPS)));
+            stages.push(stage_work(
+                stage::RANK,
+                candidates * ranking.flops(fbank::CLIPS),
+            ));
         }
         Ok(stages)
+    }
+
+    /// Floating-point operations from latents of `rows` rows to sound, `count` times.
+    pub fn sound_work(&self, rows: usize, count: usize) -> [StageWork; 2] {
+        let factor = self.vae.factor();
+        let columns = self.vocoder.mel_bins() / factor;
+        let count = count as u64;
+        [
+            StageWork {
+                stage: stage::DECODE,
+                flops: count * self.vae.decoder_flops(rows, columns),
+            },
+            StageWork {
+                stage: stage::VOCODE,
+                flops: count * self.vocoder.flops(rows * factor),
+            },
+        ]
+    }
+
+    /// The width of the picture's embedding.
+    pub fn embedding_width(&self) -> usize {
+        match &self.encoder {
+            EncoderConfig::ImageBind(config) => config.embedding,
+            EncoderConfig::Clip(config) => config.projection_dim,
+        }
     }
 
     /// Networks must be possible, and fit each other.
@@ -223,10 +189,7 @@ impl Networks {
         if let Some(ranking) = &self.ranking {
             ranking.check()?;
         }
-        let embedding = match &self.encoder {
-            EncoderConfig::ImageBind(config) => config.embedding,
-            EncoderConfig::Clip(config) => config.projection_dim,
-        };
+        let embedding = self.embedding_width();
         let factor = self.vae.factor();
         let audio = self.unet.audio_widths()?;
         let mismatch = if self.aligner.embedding != embedding {

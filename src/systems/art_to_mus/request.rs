@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::networks::{Work, kind};
+use super::{names::kind, networks::Work};
 use crate::{
     Error, Result,
     diffusion::SchedulerKind,
-    weights::{Defaults, StageWeights},
+    image::Picture,
+    pipeline::Timing,
+    tensors::HostTensor,
+    weights::{Manifest, StageWeights},
 };
 
 /// Shortest and longest piece in seconds.
@@ -15,11 +18,74 @@ pub const SECONDS: std::ops::RangeInclusive<f64> = 0.1..=60.0;
 const MAX_GAIN: f64 = 40.0;
 /// Largest guidance scale.
 pub const MAX_GUIDANCE: f64 = 20.0;
+/// Most denoising steps.
+pub const MAX_STEPS: usize = 999;
 /// Most pieces of one request.
 pub const MAX_CANDIDATES: usize = 16;
 
+/// The settings that a bundle suggests: the defaults of its manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// Length of the music in seconds.
+    pub seconds: f64,
+    /// Denoising steps.
+    pub steps: usize,
+    /// The sampler.
+    pub scheduler: SchedulerKind,
+    /// Guidance scale.
+    pub guidance: f64,
+    /// What every piece is raised by, in dB, before a soft limiter: a small model's spectrograms are
+    /// blurred, and blurred ones have less energy. 0 for published weights.
+    #[serde(default)]
+    pub gain: f64,
+}
+
+impl Default for Defaults {
+    /// The paper's.
+    fn default() -> Self {
+        Self {
+            seconds: 10.0,
+            steps: 200,
+            scheduler: SchedulerKind::Ddim,
+            guidance: 3.5,
+            gain: 0.0,
+        }
+    }
+}
+
+impl Defaults {
+    /// The defaults of a manifest; those of the paper where it has none.
+    pub fn from_manifest(manifest: &Manifest) -> Result<Self> {
+        let Some(defaults) = &manifest.defaults else {
+            return Ok(Self::default());
+        };
+        let defaults = Self::deserialize(defaults).map_err(|e| {
+            Error::format(
+                format!("the defaults of the bundle cannot be used ({e})"),
+                "convert the checkpoint again",
+            )
+        })?;
+        defaults.check()?;
+        Ok(defaults)
+    }
+
+    /// Every number must be in its range.
+    pub fn check(&self) -> Result<()> {
+        Settings::from_defaults(self, 0).check()?;
+        if (-MAX_GAIN..=MAX_GAIN).contains(&self.gain) {
+            return Ok(());
+        }
+        Err(Error::format(
+            format!("the bundle wants pieces raised by {} dB", self.gain),
+            format!("give its manifest a gain between -{MAX_GAIN} and {MAX_GAIN}"),
+        ))
+    }
+}
+
 /// The settings of a generation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Settings {
     /// Length of the music in seconds.
     pub seconds: f64,
@@ -30,39 +96,23 @@ pub struct Settings {
     /// Guidance scale; 1 or less is no guidance.
     pub guidance: f64,
     /// The seed of the noise.
+    #[cfg_attr(test, ts(type = "number"))]
     pub seed: u64,
-    /// Pieces to make; the best one comes first.
+    /// Pieces to make, best first where they can be ranked.
     pub candidates: usize,
 }
 
 impl Settings {
     /// The settings that a bundle suggests.
-    pub fn from_defaults(defaults: &Defaults, seed: u64) -> Result<Self> {
-        let settings = Self {
+    pub fn from_defaults(defaults: &Defaults, seed: u64) -> Self {
+        Self {
             seconds: defaults.seconds,
             steps: defaults.steps,
-            scheduler: match defaults.scheduler.as_str() {
-                "ddim" => SchedulerKind::Ddim,
-                "dpmpp" => SchedulerKind::Dpmpp,
-                other => {
-                    return Err(Error::format(
-                        format!("the bundle suggests a scheduler {other:?}"),
-                        "convert the checkpoint again",
-                    ));
-                }
-            },
+            scheduler: defaults.scheduler,
             guidance: defaults.guidance,
             seed,
             candidates: 1,
-        };
-        settings.check()?;
-        if !(-MAX_GAIN..=MAX_GAIN).contains(&defaults.gain) {
-            return Err(Error::format(
-                format!("the bundle wants pieces raised by {} dB", defaults.gain),
-                format!("give its manifest a gain between -{MAX_GAIN} and {MAX_GAIN}"),
-            ));
         }
-        Ok(settings)
     }
 
     /// Every number must be in its range.
@@ -78,10 +128,10 @@ impl Settings {
                 ),
             );
         }
-        if !(1..1000).contains(&self.steps) {
+        if !(1..=MAX_STEPS).contains(&self.steps) {
             return outside(
                 format!("{} steps cannot be made", self.steps),
-                "ask for between 1 and 999 steps".into(),
+                format!("ask for between 1 and {MAX_STEPS} steps"),
             );
         }
         if !(0.0..=MAX_GUIDANCE).contains(&self.guidance) {
@@ -113,15 +163,6 @@ impl Settings {
             candidates: self.candidates,
         }
     }
-}
-
-/// A tensor in the program's own memory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HostTensor {
-    /// The shape.
-    pub shape: Vec<usize>,
-    /// The elements.
-    pub values: Vec<f32>,
 }
 
 /// The conditions that come from texts.
@@ -184,19 +225,46 @@ impl TextConditions {
     }
 }
 
-/// Everything that one generation starts from, besides the picture.
+/// What music is made from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// A picture.
+    Picture(&'a Picture),
+    /// A picture's embedding, `[1, width]`, or a mixture of several.
+    Embedding(&'a HostTensor),
+    /// Language-of-Audio tokens, `[1, tokens, width]`, in place of what the language model makes of a picture.
+    Tokens(&'a HostTensor),
+}
+
+impl<'a> From<&'a Picture> for Source<'a> {
+    fn from(picture: &'a Picture) -> Self {
+        Self::Picture(picture)
+    }
+}
+
+/// What one generation starts from, besides its source.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The settings.
     pub settings: Settings,
     /// Noise to use instead of the seed's, `[candidates, channels, rows, columns]`.
     pub latents: Option<HostTensor>,
-    /// Audio tokens `[1, tokens, width]` in place of what the language model makes of the picture.
-    pub audio_tokens: Option<HostTensor>,
     /// Conditions to use instead of the bundle's constants.
     pub text: Option<TextConditions>,
     /// Whether to record the tensors of every stage.
     pub trace: bool,
+}
+
+impl Request {
+    /// A request with these settings and nothing else.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            latents: None,
+            text: None,
+            trace: false,
+        }
+    }
 }
 
 /// One piece of music.
@@ -204,21 +272,12 @@ pub struct Request {
 pub struct Piece {
     /// Samples in -1..1.
     pub samples: Vec<f32>,
+    /// The latents that it was decoded from, `[1, channels, rows, columns]`.
+    pub latents: HostTensor,
     /// Which of the candidates this was.
     pub candidate: usize,
     /// Cosine similarity of picture and music in ImageBind's space, when it was computed.
     pub score: Option<f32>,
-}
-
-/// Time that one stage took.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Timing {
-    /// The stage.
-    pub stage: &'static str,
-    /// Milliseconds for loading its weights.
-    pub load_ms: f64,
-    /// Milliseconds for running it.
-    pub run_ms: f64,
 }
 
 /// What a generation gives.
@@ -230,6 +289,8 @@ pub struct Output {
     pub sample_rate: usize,
     /// The settings that were used.
     pub settings: Settings,
+    /// The kernels that computed it.
+    pub kernels: String,
     /// Time per stage.
     pub timings: Vec<Timing>,
     /// The recorded tensors, by name.
@@ -242,6 +303,7 @@ impl Output {
         let mut comment = serde_json::to_value(&self.settings)
             .map_err(|e| Error::internal(format!("the settings cannot be written ({e})")))?;
         comment["model"] = model.into();
+        comment["kernels"] = self.kernels.as_str().into();
         comment["candidate"] = piece.candidate.into();
         if let Some(score) = piece.score {
             comment["score"] = score.into();

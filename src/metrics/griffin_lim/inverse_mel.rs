@@ -3,7 +3,11 @@
 use super::{BINS, FFT};
 use crate::{
     Result,
-    audio::{SAMPLE_RATE, mel::MEL_BINS, stft},
+    audio::{
+        SAMPLE_RATE,
+        filterbank::Filterbank,
+        mel::{self, MEL_BINS},
+    },
 };
 
 /// The least squares end when the gradient has fallen to this share of the right side's.
@@ -13,36 +17,24 @@ const TOLERANCE: f64 = 1e-5;
 const MAX_STEPS: usize = 1000;
 
 /// The mel filterbank, to be inverted.
-pub(super) struct Filterbank {
-    /// For each band the first bin and the weights from there on.
-    bands: Vec<(usize, Vec<f64>)>,
+pub(super) struct InverseMel {
+    bank: Filterbank,
     /// `[64, 513]`: magnitudes in bands times this are the least-squares solution of least norm.
     inverse: Vec<f32>,
     /// No eigenvalue of `A^T A` is larger.
     bound: f64,
 }
 
-impl Filterbank {
+impl InverseMel {
     pub(super) fn new() -> Result<Self> {
-        let matrix = stft::mel_matrix(FFT, SAMPLE_RATE as usize);
-        let bands: Vec<(usize, Vec<f64>)> = (0..MEL_BINS)
-            .map(|band| {
-                let column = matrix.iter().skip(band).step_by(MEL_BINS);
-                let first = column.clone().take_while(|w| **w == 0.0).count();
-                let weights = column.skip(first).take_while(|w| **w != 0.0);
-                (first, weights.map(|w| f64::from(*w)).collect())
-            })
-            .collect();
+        let bank = mel::filterbank(FFT, SAMPLE_RATE as usize);
         // The largest sum of a row of the non-negative A^T A.
-        let sums: Vec<f64> = bands
-            .iter()
-            .map(|(_, weights)| weights.iter().sum())
-            .collect();
+        let sums: Vec<f64> = bank.sums(&[1.0; BINS], |x| *x).collect();
         let mut rows = vec![0.0; BINS];
-        add_bands(&bands, &sums, &mut rows);
+        bank.add_transposed(&sums, &mut rows);
         Ok(Self {
-            bands,
-            inverse: stft::mel_pseudo_inverse(FFT, SAMPLE_RATE as usize)?,
+            inverse: bank.pseudo_inverse()?,
+            bank,
             bound: rows.into_iter().fold(0.0, f64::max),
         })
     }
@@ -65,7 +57,7 @@ impl Filterbank {
         }
         x.iter_mut().for_each(|x| *x = x.max(0.0));
         let mut right = vec![0.0; BINS];
-        add_bands(&self.bands, &target, &mut right);
+        self.bank.add_transposed(&target, &mut right);
         let enough = TOLERANCE.powi(2) * right.iter().map(|x| x * x).sum::<f64>();
         let (mut ahead, mut speed, mut gradient) = (x.clone(), 1.0f64, vec![0.0; BINS]);
         for _ in 0..MAX_STEPS {
@@ -92,24 +84,10 @@ impl Filterbank {
 
     /// `A^T (A x - target)`.
     fn gradient(&self, x: &[f64], target: &[f64], gradient: &mut [f64]) {
-        let bands = self.bands.iter().zip(target);
-        let residuals: Vec<f64> = bands
-            .map(|((first, weights), target)| {
-                let pairs = x[*first..].iter().zip(weights);
-                pairs.map(|(x, w)| x * w).sum::<f64>() - target
-            })
-            .collect();
+        let sums = self.bank.sums(x, |x| *x);
+        let residuals: Vec<f64> = sums.zip(target).map(|(sum, target)| sum - target).collect();
         gradient.fill(0.0);
-        add_bands(&self.bands, &residuals, gradient);
-    }
-}
-
-/// Adds `A^T values` to `bins`.
-fn add_bands(bands: &[(usize, Vec<f64>)], values: &[f64], bins: &mut [f64]) {
-    for ((first, weights), value) in bands.iter().zip(values) {
-        for (bin, weight) in bins[*first..].iter_mut().zip(weights) {
-            *bin += weight * value;
-        }
+        self.bank.add_transposed(&residuals, gradient);
     }
 }
 
@@ -127,15 +105,14 @@ mod tests {
             .map(|n| if n < 900 { 0.0 } else { sample(n) })
             .collect();
         let log_mel = MelSpectrogram::new().compute(&sound).unwrap();
-        let bank = Filterbank::new().unwrap();
+        let bank = InverseMel::new().unwrap();
         for log_mel in log_mel.chunks_exact(MEL_BINS) {
             let magnitudes = bank.solve(log_mel);
             assert!(magnitudes.iter().all(|x| *x >= 0.0));
             let (mut error, mut norm) = (0.0, 0.0);
-            for ((first, weights), target) in bank.bands.iter().zip(log_mel) {
-                let pairs = magnitudes[*first..].iter().zip(weights);
+            for (sum, target) in bank.bank.sums(&magnitudes, |x| *x).zip(log_mel) {
                 let target = f64::from(*target).exp();
-                error += (pairs.map(|(x, w)| x * w).sum::<f64>() - target).powi(2);
+                error += (sum - target).powi(2);
                 norm += target * target;
             }
             assert!((error / norm).sqrt() < 1e-3, "{}", (error / norm).sqrt());

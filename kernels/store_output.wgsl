@@ -1,13 +1,15 @@
-// Writes one number of a linear layer's result; included in the kernels of linear layers, which bind `bias`,
-// `residual`, `y` and `sizes`.
+// The epilogue of a linear layer: stores one element of its result. The including kernel binds `bias`, `residual`,
+// `y` and `sizes`.
 //
-//   y = activation(sum) + residual, or with GATED sum activation(gate), where sums have their bias
+//   y = activation(sum) + residual, or with GATED sum activation(gate), where sums include their bias
 //
 // Layouts: y and residual [rows, outputs], or with CHANNELS [rows / area, outputs, area]; bias [outputs], with GATED
 //   [2 outputs].
-// Template: BIAS, RESIDUAL, CHANNELS, GATED (0 or 1). Needs activation.wgsl.
+// Template: BIAS, RESIDUAL, CHANNELS, GATED (0 or 1), and those of activation.wgsl.
 
-// What a sum begins with.
+//% include activation.wgsl
+
+// The initial value of an accumulator.
 fn bias_of(column: u32) -> f32 {
 //% if BIAS
     return bias[column];
@@ -16,7 +18,7 @@ fn bias_of(column: u32) -> f32 {
 //% end
 }
 
-// Where the first number of a row lies, and how far the next ones are behind it.
+// The offset of a row's first element in y, and the stride between its elements.
 fn row_start(row: u32) -> u32 {
 //% if CHANNELS
     return row / sizes.area * sizes.outputs * sizes.area + row % sizes.area;
@@ -32,8 +34,8 @@ fn column_step() -> u32 {
 //% end
 }
 
-// Only GATED reads `gate`.
-fn put(out: u32, sum: f32, gate: f32) {
+// `gate` is only read with GATED.
+fn store_output(out: u32, sum: f32, gate: f32) {
 //% if GATED
     var value = sum * activation(gate);
 //% else

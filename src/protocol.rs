@@ -1,0 +1,373 @@
+//! What the engine tells a page, and what a page asks of it: the JSON of the JavaScript surface.
+//!
+//! `web/src/engine/bindings.ts` is generated from these definitions; a test keeps it equal to them. Typed arrays
+//! (samples, latents, WAV files) are added beside them by `crate::web`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Result,
+    diffusion::SchedulerKind,
+    image::Region,
+    ops::Kernels,
+    pipeline::Timing,
+    systems::art_to_mus::{
+        ArtToMus, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, SECONDS, Settings, stage,
+    },
+    weights::ShardEntry,
+};
+
+/// The largest whole number that JavaScript's numbers hold exactly.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// Settings of one generation; what is left out takes the model's default.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct GenerateSettings {
+    /// Length of the music in seconds.
+    pub seconds: Option<f64>,
+    /// Denoising steps: more takes longer and sounds cleaner.
+    pub steps: Option<f64>,
+    /// The rule that walks from noise to music.
+    pub scheduler: Option<SchedulerKind>,
+    /// How strongly the picture steers the music; 1 means no guidance.
+    pub guidance: Option<f64>,
+    /// The same seed, settings and kernels give the same samples.
+    #[cfg_attr(test, ts(type = "number | bigint"))]
+    pub seed: Option<f64>,
+    /// How many pieces to make, best first where they can be ranked.
+    pub candidates: Option<f64>,
+    /// The part of the picture to use.
+    pub region: Option<Region>,
+    /// Return every stage's tensors as well (for tests; large).
+    pub trace: Option<bool>,
+}
+
+impl GenerateSettings {
+    /// The complete settings: what is left out is the model's default, and the seed `drawn`.
+    pub fn complete(&self, suggested: Settings, drawn: u64) -> Result<Settings> {
+        let whole = |name: &str, value: Option<f64>| match value {
+            Some(value) if !(0.0..=MAX_SAFE_INTEGER).contains(&value) || value.fract() != 0.0 => {
+                Err(Error::input(
+                    format!("{name} cannot be {value}"),
+                    "give a whole number from 0 to 2^53 - 1",
+                ))
+            }
+            value => Ok(value.map(|value| value as u64)),
+        };
+        let count = |name, value, default: usize| -> Result<usize> {
+            Ok(whole(name, value)?.map_or(default, |value| value as usize))
+        };
+        let settings = Settings {
+            seconds: self.seconds.unwrap_or(suggested.seconds),
+            steps: count("the number of steps", self.steps, suggested.steps)?,
+            scheduler: self.scheduler.unwrap_or(suggested.scheduler),
+            guidance: self.guidance.unwrap_or(suggested.guidance),
+            seed: whole("the seed", self.seed)?.unwrap_or(drawn),
+            candidates: count(
+                "the number of candidates",
+                self.candidates,
+                suggested.candidates,
+            )?,
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+}
+
+/// A stage of a generation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct StageInfo {
+    /// Its name in events and bundles.
+    pub name: String,
+    /// What a person reads while it runs.
+    pub label: String,
+    /// Whether it only runs where several candidates are made.
+    pub ranking: bool,
+}
+
+/// The range of a setting, and what the model suggests.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Range {
+    /// The smallest value.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// The value that the model suggests.
+    pub default: f64,
+}
+
+/// What a loaded model says of itself and of the device it runs on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Info {
+    /// What the stages are and how they make music.
+    pub system: String,
+    /// The model's name.
+    pub model: String,
+    /// The licence of its weights.
+    pub licence: String,
+    /// Whom the weights are owed to.
+    pub credits: Vec<String>,
+    /// False for a model that was never trained: what it makes is noise.
+    pub trained: bool,
+    /// Where it runs: `webgpu` or `wasm`.
+    pub device: String,
+    /// The GPU's name.
+    #[cfg_attr(test, ts(optional = nullable))]
+    pub adapter: Option<String>,
+    /// The kernels that compute: equal seeds give equal samples only with equal kernels.
+    pub kernels: String,
+    /// Bytes of weights in the bundle.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub bytes: u64,
+    /// Elements of all weights.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub parameters: u64,
+    /// The stages of a generation, in order.
+    pub stages: Vec<StageInfo>,
+    /// Length of the music in seconds.
+    pub seconds: Range,
+    /// Denoising steps.
+    pub steps: Range,
+    /// Guidance scale.
+    pub guidance: Range,
+    /// Pieces of one generation.
+    pub candidates: Range,
+    /// The sampler that the model suggests.
+    pub scheduler: SchedulerKind,
+    /// Numbers of a picture's embedding.
+    pub embedding_width: usize,
+    /// Estimated milliseconds of a generation with default settings, where that could be measured.
+    pub estimate_ms: Option<f64>,
+    /// Billions of floating-point operations of such a generation.
+    pub gflop: f64,
+    /// Whether several candidates can be ranked.
+    pub has_ranking: bool,
+}
+
+/// Where a model runs, as far as [`Info`] tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The GPU's name; none for the CPU.
+    pub adapter: Option<&'a str>,
+    /// Floating-point operations a millisecond, where that could be measured.
+    pub rate: Option<f64>,
+}
+
+impl Info {
+    /// What `system` says of itself.
+    pub fn of<B: Kernels>(system: &ArtToMus<B>, place: Place<'_>) -> Result<Self> {
+        let manifest = system.bundle().manifest();
+        let defaults = system.defaults();
+        let mut settings = Settings::from_defaults(defaults, 0);
+        let cost = Cost::of(system, &settings, place.rate)?;
+        settings.candidates = 2;
+        let work = system.work(&settings)?;
+        let stages = work.iter().map(|work| {
+            let own = manifest
+                .find_stage(work.stage)
+                .and_then(|s| s.label.clone());
+            let label = own.or_else(|| stage::label(work.stage).map(str::to_string));
+            StageInfo {
+                name: work.stage.into(),
+                label: label.unwrap_or_else(|| work.stage.into()),
+                ranking: work.stage == stage::RANK,
+            }
+        });
+        let range = |min, max, default| Range { min, max, default };
+        let parameters = manifest.stages.iter().map(|s| manifest.stage_parameters(s));
+        Ok(Self {
+            system: manifest.system.clone(),
+            model: manifest.model.name.clone(),
+            licence: manifest.model.licence.clone(),
+            credits: manifest.model.credits.clone(),
+            trained: manifest.model.trained,
+            device: if place.adapter.is_some() {
+                "webgpu"
+            } else {
+                "wasm"
+            }
+            .into(),
+            adapter: place.adapter.map(str::to_string),
+            kernels: B::kernels(system.model().device()),
+            bytes: manifest.shards.iter().map(|shard| shard.bytes).sum(),
+            parameters: parameters.sum(),
+            stages: stages.collect(),
+            seconds: range(*SECONDS.start(), *SECONDS.end(), defaults.seconds),
+            steps: range(1.0, MAX_STEPS as f64, defaults.steps as f64),
+            guidance: range(0.0, MAX_GUIDANCE, defaults.guidance),
+            candidates: range(1.0, MAX_CANDIDATES as f64, 1.0),
+            scheduler: defaults.scheduler,
+            embedding_width: system.networks().embedding_width(),
+            estimate_ms: cost.ms,
+            gflop: cost.gflop,
+            has_ranking: system.networks().ranking.is_some(),
+        })
+    }
+}
+
+/// What a generation costs: time, work, and the shards that it reads.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Cost {
+    /// Billions of floating-point operations.
+    pub gflop: f64,
+    /// Estimated milliseconds, where that could be measured.
+    pub ms: Option<f64>,
+    /// Bytes of weights that it reads.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub bytes: u64,
+    /// What those bytes are.
+    pub shards: Vec<ShardEntry>,
+}
+
+impl Cost {
+    /// What a generation with `settings` costs, at `rate` floating-point operations a millisecond.
+    pub fn of<B: Kernels>(
+        system: &ArtToMus<B>,
+        settings: &Settings,
+        rate: Option<f64>,
+    ) -> Result<Self> {
+        let manifest = system.bundle().manifest();
+        let mut flops = 0;
+        let mut shards = Vec::new();
+        for work in system.work(settings)? {
+            flops += work.flops;
+            let (range, _) = manifest.stage_shards(manifest.stage(work.stage)?);
+            shards.extend_from_slice(&manifest.shards[range]);
+        }
+        Ok(Self {
+            gflop: flops as f64 / 1e9,
+            ms: rate.map(|rate| flops as f64 / rate),
+            bytes: shards.iter().map(|shard| shard.bytes).sum(),
+            shards,
+        })
+    }
+}
+
+/// A piece of a result. Beside it stand `samples` and `latents` (32-bit floats) and `wav` (bytes).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct PieceInfo {
+    /// Which of the candidates this was.
+    pub candidate: usize,
+    /// Cosine similarity of picture and music in the encoder's space, where it was computed.
+    pub score: Option<f32>,
+    /// The shape of its latents.
+    pub latents_shape: Vec<usize>,
+}
+
+impl From<&Piece> for PieceInfo {
+    fn from(piece: &Piece) -> Self {
+        Self {
+            candidate: piece.candidate,
+            score: piece.score,
+            latents_shape: piece.latents.shape.clone(),
+        }
+    }
+}
+
+/// What a generation gives beside its pieces.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ResultInfo {
+    /// Samples per second.
+    pub sample_rate: usize,
+    /// The seed that was used.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub seed: u64,
+    /// The settings in full, defaults filled in.
+    pub settings: Settings,
+    /// The kernels that computed it.
+    pub kernels: String,
+    /// Time by stage.
+    pub timings: Vec<Timing>,
+}
+
+impl From<&Output> for ResultInfo {
+    fn from(output: &Output) -> Self {
+        Self {
+            sample_rate: output.sample_rate,
+            seed: output.settings.seed,
+            settings: output.settings.clone(),
+            kernels: output.kernels.clone(),
+            timings: output.timings.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Event;
+    use ts_rs::{Config, TS};
+
+    fn suggested() -> Settings {
+        Settings::from_defaults(&Default::default(), 0)
+    }
+
+    #[test]
+    fn what_is_left_out_is_the_models() {
+        let settings: GenerateSettings = serde_json::from_str(r#"{"steps": 7}"#).unwrap();
+        let complete = settings.complete(suggested(), 3).unwrap();
+        assert_eq!((complete.steps, complete.seed), (7, 3));
+        assert_eq!(complete.guidance, suggested().guidance);
+    }
+
+    #[test]
+    fn what_is_no_setting_is_refused() {
+        for (json, word) in [
+            (r#"{"steps": 2.5}"#, "the number of steps cannot be 2.5"),
+            (r#"{"seed": -1}"#, "the seed cannot be -1"),
+            (r#"{"seconds": 1e9}"#, "seconds of music"),
+        ] {
+            let settings: GenerateSettings = serde_json::from_str(json).unwrap();
+            let error = settings.complete(suggested(), 0).unwrap_err();
+            assert!(error.to_string().contains(word), "{error}");
+        }
+        let unknown = serde_json::from_str::<GenerateSettings>(r#"{"step": 3}"#);
+        assert!(unknown.unwrap_err().to_string().contains("step"));
+    }
+
+    fn declaration<T: TS>(config: &Config) -> String {
+        let docs = T::docs().unwrap_or_default();
+        format!("{docs}export {}\n", T::decl(config))
+    }
+
+    /// `UPDATE_BINDINGS=1 cargo test bindings` writes the file.
+    #[test]
+    fn bindings_are_those_of_the_definitions() {
+        let config = Config::default();
+        let parts = [
+            declaration::<SchedulerKind>(&config),
+            declaration::<Region>(&config),
+            declaration::<GenerateSettings>(&config),
+            declaration::<Event>(&config),
+            declaration::<StageInfo>(&config),
+            declaration::<Range>(&config),
+            declaration::<Info>(&config),
+            declaration::<ShardEntry>(&config),
+            declaration::<Cost>(&config),
+            declaration::<Settings>(&config),
+            declaration::<Timing>(&config),
+            declaration::<PieceInfo>(&config),
+            declaration::<ResultInfo>(&config),
+        ];
+        let head = "// Generated from src/protocol.rs: UPDATE_BINDINGS=1 cargo test bindings\n\n";
+        let text = format!("{head}{}", parts.join("\n"));
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/engine/bindings.ts");
+        if std::env::var_os("UPDATE_BINDINGS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(found, text, "run UPDATE_BINDINGS=1 cargo test bindings");
+    }
+}

@@ -1,0 +1,266 @@
+//! ArtToMus: a picture's embedding becomes tokens, and these condition a latent diffusion of sound.
+//!
+//! Stages: **encode** (picture to embedding), **condition** (embedding to Language-of-Audio tokens), **denoise**
+//! (noise to latents), **decode** (latents to log-mel), **vocode** (log-mel to sound), and **rank** where several
+//! candidates are made.
+
+#[cfg(feature = "cli")]
+mod assemble;
+mod names;
+mod networks;
+mod request;
+mod stages;
+
+#[cfg(feature = "cli")]
+pub use assemble::{network_entry, replace_aligner, write_stage};
+pub use names::{kind, stage};
+pub use networks::{
+    AudioProjectionConfig, EncoderConfig, Lengths, MelScale, Networks, Work, config,
+    needed_tensors, vocoder_kind,
+};
+pub use request::{
+    Defaults, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, Request, SECONDS, Settings,
+    Source, TextConditions,
+};
+
+use crate::{
+    Error, Result,
+    image::Picture,
+    ops::Kernels,
+    pipeline::{DEFAULT_BUDGET, Model, Observer, Run, StageWork},
+    tensors::HostTensor,
+    weights::Bundle,
+};
+use stages::Stages;
+
+/// The name of this system in bundles.
+pub const NAME: &str = "art-to-mus";
+
+/// The stages that a generation can go through, in order.
+const STAGES: [&str; 6] = [
+    stage::ENCODE,
+    stage::CONDITION,
+    stage::DENOISE,
+    stage::DECODE,
+    stage::VOCODE,
+    stage::RANK,
+];
+
+/// An opened model of this system.
+#[derive(Debug, Clone)]
+pub struct ArtToMus<B: Kernels> {
+    model: Model<B>,
+    networks: Networks,
+    defaults: Defaults,
+}
+
+impl<B: Kernels> ArtToMus<B> {
+    /// Checks that the bundle's networks are all there and fit each other. No weights are read yet.
+    pub fn new(bundle: Bundle, device: B::Device) -> Result<Self> {
+        Self::with_budget(bundle, device, DEFAULT_BUDGET)
+    }
+
+    /// The same, where networks stay on the device between pieces as far as they fit into `budget` bytes.
+    pub fn with_budget(bundle: Bundle, device: B::Device, budget: u64) -> Result<Self> {
+        let manifest = bundle.manifest();
+        if manifest.system != NAME {
+            return Err(Error::unsupported(
+                format!("the bundle is of the system {:?}", manifest.system),
+                format!("use one of the system {NAME}, or a newer program"),
+            ));
+        }
+        Ok(Self {
+            networks: Networks::from_manifest(manifest)?,
+            defaults: Defaults::from_manifest(manifest)?,
+            model: Model::new(bundle, device, &STAGES, budget),
+        })
+    }
+
+    /// The bundle.
+    pub fn bundle(&self) -> &Bundle {
+        self.model.bundle()
+    }
+
+    /// The bundle on its device.
+    pub fn model(&self) -> &Model<B> {
+        &self.model
+    }
+
+    /// The configurations of the networks.
+    pub fn networks(&self) -> &Networks {
+        &self.networks
+    }
+
+    /// The settings that the bundle suggests.
+    pub fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    /// The work of every stage that a generation with `settings` goes through.
+    pub fn work(&self, settings: &Settings) -> Result<Vec<StageWork>> {
+        self.networks.work(&settings.work())
+    }
+
+    /// Makes music. The same request gives the same samples with the same kernels.
+    ///
+    /// Candidates are ranked where the bundle has an audio trunk and the source is a picture or an embedding.
+    pub async fn generate(
+        &self,
+        source: impl Into<Source<'_>>,
+        request: &Request,
+        observer: &mut dyn Observer,
+    ) -> Result<Output> {
+        let source = source.into();
+        let settings = &request.settings;
+        settings.check()?;
+        let mut work = self.work(settings)?;
+        let skipped: &[&str] = match source {
+            Source::Picture(_) => &[],
+            Source::Embedding(_) => &[stage::ENCODE],
+            Source::Tokens(_) => &[stage::ENCODE, stage::RANK],
+        };
+        work.retain(|work| !skipped.contains(&work.stage));
+        let ranked = work.iter().any(|work| work.stage == stage::RANK);
+        let mut run = self.run(work, observer, request.trace)?;
+        let initial = run.initial_latents(request)?;
+        let embedding = match source {
+            Source::Picture(picture) => Some(run.encode(picture).await?),
+            Source::Embedding(embedding) => Some(embedding.clone()),
+            Source::Tokens(_) => None,
+        };
+        let tokens = match source {
+            Source::Tokens(tokens) => Some(tokens),
+            _ => None,
+        };
+        let conditions = run
+            .condition(
+                embedding.as_ref(),
+                tokens,
+                request.text.as_ref(),
+                settings.guided(),
+            )
+            .await?;
+        let latents = run.denoise(initial, &conditions, settings).await?;
+        let mels = run.decode(&latents).await?;
+        let samples = self.networks.lengths(settings.seconds).samples;
+        let sounds = run.vocode(mels, samples).await?;
+        let mut pieces: Vec<Piece> = sounds
+            .into_iter()
+            .zip(latents)
+            .enumerate()
+            .map(|(candidate, (samples, latents))| Piece {
+                samples,
+                latents,
+                candidate,
+                score: None,
+            })
+            .collect();
+        if let (true, Some(embedding)) = (ranked, &embedding) {
+            run.rank(embedding, &mut pieces).await?;
+        }
+        let finished = run.finish().await?;
+        Ok(Output {
+            pieces,
+            sample_rate: self.networks.vocoder.sampling_rate(),
+            settings: settings.clone(),
+            kernels: B::kernels(self.model.device()),
+            timings: finished.timings,
+            trace: finished.trace,
+        })
+    }
+
+    /// The embedding of a picture, `[1, width]`.
+    pub async fn embed(
+        &self,
+        picture: &Picture,
+        observer: &mut dyn Observer,
+    ) -> Result<HostTensor> {
+        let mut run = self.run_of(stage::ENCODE, observer)?;
+        let embedding = run.encode(picture).await?;
+        run.finish().await?;
+        Ok(embedding)
+    }
+
+    /// The Language-of-Audio tokens of an embedding `[1, width]`, `[1, tokens, width]`.
+    pub async fn condition(
+        &self,
+        embedding: &HostTensor,
+        observer: &mut dyn Observer,
+    ) -> Result<HostTensor> {
+        let mut run = self.run_of(stage::CONDITION, observer)?;
+        let conditions = run.condition(Some(embedding), None, None, false).await?;
+        run.finish().await?;
+        Ok(conditions.into_tokens())
+    }
+
+    /// The sound of latents `[count, channels, rows, columns]` as a generation makes them: one piece each, as long as
+    /// the latents are.
+    pub async fn decode(
+        &self,
+        latents: &HostTensor,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Vec<f32>>> {
+        let networks = &self.networks;
+        let factor = networks.vae.factor();
+        let columns = networks.vocoder.mel_bins() / factor;
+        let (count, rows) = match latents.shape[..] {
+            [count, channels, rows, own]
+                if count > 0
+                    && rows > 0
+                    && channels == networks.unet.in_channels
+                    && own == columns
+                    && latents.values.iter().all(|value| value.is_finite()) =>
+            {
+                (count, rows)
+            }
+            _ => {
+                return Err(Error::input(
+                    format!(
+                        "latents of shape {:?} (or without numbers) cannot be decoded",
+                        latents.shape
+                    ),
+                    format!(
+                        "give [pieces, {}, rows, {columns}]",
+                        networks.unet.in_channels
+                    ),
+                ));
+            }
+        };
+        let each = latents.values.len() / count;
+        let latents: Vec<HostTensor> = latents
+            .values
+            .chunks_exact(each)
+            .map(|values| HostTensor {
+                shape: vec![1, networks.unet.in_channels, rows, columns],
+                values: values.to_vec(),
+            })
+            .collect();
+        let work = networks.sound_work(rows, count).to_vec();
+        let mut run = self.run(work, observer, false)?;
+        let mels = run.decode(&latents).await?;
+        let sounds = run
+            .vocode(mels, rows * factor * networks.vocoder.hop())
+            .await?;
+        run.finish().await?;
+        Ok(sounds)
+    }
+
+    fn run<'a>(
+        &'a self,
+        work: Vec<StageWork>,
+        observer: &'a mut dyn Observer,
+        tracing: bool,
+    ) -> Result<Stages<'a, B>> {
+        Ok(Stages {
+            system: self,
+            run: Run::new(&self.model, work, observer, tracing)?,
+        })
+    }
+
+    /// A run through one stage.
+    fn run_of<'a>(&'a self, stage: &str, observer: &'a mut dyn Observer) -> Result<Stages<'a, B>> {
+        let mut work = self.work(&Settings::from_defaults(&self.defaults, 0))?;
+        work.retain(|work| work.stage == stage);
+        self.run(work, observer, false)
+    }
+}

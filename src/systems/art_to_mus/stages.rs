@@ -1,0 +1,441 @@
+//! The stages of one generation.
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, TensorData, backend::Backend},
+};
+
+use super::{
+    ArtToMus,
+    names::{kind, stage},
+    networks::{EncoderConfig, vocoder_kind},
+    request::{Piece, Request, Settings, TextConditions},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    audio::fbank,
+    diffusion::{Sampler, guide},
+    image::{self, Picture},
+    model::{
+        aligner::Aligner,
+        clip::ClipVision,
+        gpt2::Gpt2,
+        imagebind::{AudioTrunk, VisionTrunk},
+        istft::limit,
+        params::Params,
+        trace::Trace,
+        unet::{Context, Prepared, Unet},
+        vae::VaeDecoder,
+        vocoder::Vocoder,
+    },
+    ops::Kernels,
+    pipeline::{Finished, Run},
+    random::standard_normal,
+    tensors::{HostTensor, cosine, read},
+};
+
+/// One generation under way.
+pub(super) struct Stages<'a, B: Kernels> {
+    pub system: &'a ArtToMus<B>,
+    pub run: Run<'a, B>,
+}
+
+/// What the UNet is conditioned on: a batch of two when guided (negative first), else one.
+pub(super) struct Conditions {
+    audio: HostTensor,
+    text: HostTensor,
+    mask: Vec<Vec<bool>>,
+}
+
+impl Conditions {
+    /// The Language-of-Audio tokens of conditions that are not guided.
+    pub fn into_tokens(self) -> HostTensor {
+        self.audio
+    }
+}
+
+/// The image encoder of a bundle.
+// Modules cannot be boxed, and there is one of them.
+#[allow(clippy::large_enum_variant)]
+#[derive(Module, Debug)]
+enum Encoder<B: Backend> {
+    ImageBind(VisionTrunk<B>),
+    Clip(ClipVision<B>),
+}
+
+impl<B: Kernels> Encoder<B> {
+    fn load(p: &Params<B>, config: &EncoderConfig) -> Result<Self> {
+        Ok(match config {
+            EncoderConfig::ImageBind(config) => {
+                Self::ImageBind(VisionTrunk::load(&p.at(kind::IMAGEBIND_VISION), config)?)
+            }
+            EncoderConfig::Clip(config) => {
+                Self::Clip(ClipVision::load(&p.at(kind::CLIP_VISION), config)?)
+            }
+        })
+    }
+
+    fn forward(&self, pixels: Tensor<B, 4>, trace: &mut Trace<B>) -> Tensor<B, 2> {
+        match self {
+            Self::ImageBind(trunk) => trunk.forward(pixels, trace),
+            Self::Clip(tower) => tower.forward(pixels, trace),
+        }
+    }
+}
+
+/// What makes conditions: the aligner, the language model, and the constants of the bundle's prompts.
+#[derive(Module, Debug)]
+struct Conditioner<B: Backend> {
+    aligner: Aligner<B>,
+    gpt2: Gpt2<B>,
+    #[module(skip)]
+    text: TextConditions,
+}
+
+impl<B: Kernels> Stages<'_, B> {
+    /// The noise to start from, one tensor `[1, channels, rows, columns]` for each candidate.
+    pub fn initial_latents(&self, request: &Request) -> Result<Vec<HostTensor>> {
+        let settings = &request.settings;
+        let networks = &self.system.networks;
+        let lengths = networks.lengths(settings.seconds);
+        let shape = vec![1, networks.unet.in_channels, lengths.rows, lengths.columns];
+        let count = shape.iter().product::<usize>();
+        let latents = |values: Vec<f32>| HostTensor {
+            shape: shape.clone(),
+            values,
+        };
+        let Some(given) = &request.latents else {
+            let candidates = 0..settings.candidates as u64;
+            return Ok(candidates
+                .map(|candidate| latents(standard_normal(settings.seed, candidate, count)))
+                .collect());
+        };
+        let mut expected = shape.clone();
+        expected[0] = settings.candidates;
+        if given.shape != expected || given.values.iter().any(|v| !v.is_finite()) {
+            return Err(Error::input(
+                format!(
+                    "the latents have shape {:?} (or hold no numbers) where {expected:?} is needed",
+                    given.shape
+                ),
+                "give latents that fit the seconds and candidates, or leave them out",
+            ));
+        }
+        let parts = given.values.chunks_exact(count);
+        Ok(parts.map(|values| latents(values.to_vec())).collect())
+    }
+
+    /// Picture to embedding `[1, width]`.
+    pub async fn encode(&mut self, picture: &Picture) -> Result<HostTensor> {
+        let config = &self.system.networks.encoder;
+        let size = config.image_size();
+        let pixels = HostTensor {
+            shape: vec![1, 3, size, size],
+            values: image::preprocess(picture, size),
+        };
+        self.run
+            .stage(
+                stage::ENCODE,
+                |params, _| Encoder::load(params, config),
+                async |run: &mut Run<'_, B>, encoder: &Encoder<B>| {
+                    let pixels: Tensor<B, 4> = pixels.upload(run.device())?;
+                    run.trace.record("image.pixels", &pixels);
+                    let embedding = encoder.forward(pixels, &mut run.trace);
+                    run.trace.record("image.embedding", &embedding);
+                    HostTensor::read(embedding).await
+                },
+            )
+            .await
+    }
+
+    /// An embedding, or given Language-of-Audio tokens, to what the UNet is conditioned on.
+    pub async fn condition(
+        &mut self,
+        embedding: Option<&HostTensor>,
+        tokens: Option<&HostTensor>,
+        text: Option<&TextConditions>,
+        guided: bool,
+    ) -> Result<Conditions> {
+        let networks = &self.system.networks;
+        let width = networks.embedding_width();
+        let unfit = embedding.filter(|embedding| embedding.shape != [1, width]);
+        if let Some(unfit) = unfit {
+            return Err(Error::input(
+                format!(
+                    "an embedding of shape {:?} was given where [1, {width}] is needed",
+                    unfit.shape
+                ),
+                "give one that the same model made",
+            ));
+        }
+        self.run
+            .stage(
+                stage::CONDITION,
+                |params, weights| {
+                    Ok(Conditioner {
+                        aligner: Aligner::load(&params.at(kind::ALIGNER), &networks.aligner)?,
+                        gpt2: Gpt2::load(&params.at(kind::GPT2), &networks.gpt2)?,
+                        text: TextConditions::of_stage(weights)?,
+                    })
+                },
+                async |run: &mut Run<'_, B>, conditioner: &Conditioner<B>| {
+                    let device = run.device();
+                    let positive: Tensor<B, 3> = match (tokens, embedding) {
+                        (Some(given), _) => given.upload(device)?,
+                        (None, Some(embedding)) => {
+                            let tokens = conditioner.aligner.forward(embedding.upload(device)?);
+                            run.trace.record("aligner.tokens", &tokens);
+                            let positive = conditioner.gpt2.generate(tokens, None)?;
+                            run.trace.record("gpt2.image.tokens", &positive);
+                            positive
+                        }
+                        (None, None) => return Err(Error::internal("nothing to condition on")),
+                    };
+                    let text = text.unwrap_or(&conditioner.text);
+                    conditions(run, positive, text, guided).await
+                },
+            )
+            .await
+    }
+
+    /// Noise to latents, one for each candidate.
+    pub async fn denoise(
+        &mut self,
+        initial: Vec<HostTensor>,
+        conditions: &Conditions,
+        settings: &Settings,
+    ) -> Result<Vec<HostTensor>> {
+        let system = self.system;
+        self.run
+            .stage(
+                stage::DENOISE,
+                |params, _| Unet::load(&params.at(kind::UNET), &system.networks.unet),
+                async |run: &mut Run<'_, B>, unet: &Unet<B>| {
+                    let device = run.device();
+                    let prepared = unet.prepare(&Context::new(
+                        conditions.audio.upload(device)?,
+                        conditions.text.upload(device)?,
+                        &conditions.mask,
+                    ));
+                    let mut finished = Vec::new();
+                    let candidates = initial.len();
+                    for (candidate, latents) in initial.iter().enumerate() {
+                        // Only the first candidate is traced.
+                        run.trace.resume(run.is_tracing() && candidate == 0);
+                        let done = candidate * settings.steps;
+                        let progress = (done, candidates * settings.steps);
+                        let denoising = Denoising {
+                            system,
+                            unet,
+                            conditions: &prepared,
+                            settings,
+                        };
+                        finished.push(denoising.sample(run, latents, progress).await?);
+                    }
+                    run.trace.resume(run.is_tracing());
+                    Ok(finished)
+                },
+            )
+            .await
+    }
+
+    /// Latents, as the UNet makes them, to log-mel spectrograms `[1, 1, frames, bins]`.
+    pub async fn decode(&mut self, latents: &[HostTensor]) -> Result<Vec<HostTensor>> {
+        let config = &self.system.networks.vae;
+        self.run
+            .stage(
+                stage::DECODE,
+                |params, _| VaeDecoder::load(&params.at(kind::VAE_DECODER), config),
+                async |run: &mut Run<'_, B>, decoder: &VaeDecoder<B>| {
+                    let mut mels = Vec::new();
+                    for latents in latents {
+                        let latents: Tensor<B, 4> = latents.upload(run.device())?;
+                        let latents = latents / config.scaling_factor;
+                        let mel = decoder.decode(latents, &mut run.trace);
+                        run.trace.record("vae.decoded_mel", &mel);
+                        run.trace.resume(false);
+                        mels.push(HostTensor::read(mel).await?);
+                        run.pause().await?;
+                    }
+                    run.trace.resume(run.is_tracing());
+                    Ok(mels)
+                },
+            )
+            .await
+    }
+
+    /// Spectrograms to sounds of at most `length` samples.
+    pub async fn vocode(&mut self, mels: Vec<HostTensor>, length: usize) -> Result<Vec<Vec<f32>>> {
+        let config = &self.system.networks.vocoder;
+        let gain = self.system.defaults.gain;
+        self.run
+            .stage(
+                stage::VOCODE,
+                |params, _| Vocoder::load(&params.at(vocoder_kind(config)), config),
+                async |run: &mut Run<'_, B>, vocoder: &Vocoder<B>| {
+                    let mut sounds = Vec::new();
+                    for mel in &mels {
+                        let mel: Tensor<B, 4> = mel.upload(run.device())?;
+                        let waveform = vocoder.forward(mel.squeeze_dim(1), &mut run.trace);
+                        let [_, made] = waveform.dims();
+                        let waveform = waveform.narrow(1, 0, length.min(made));
+                        let waveform = match gain {
+                            0.0 => waveform,
+                            gain => limit(waveform * 10f64.powf(gain / 20.0)),
+                        };
+                        run.trace.record("waveform", &waveform);
+                        run.trace.resume(false);
+                        let samples = read(waveform).await?;
+                        if samples.iter().any(|sample| !sample.is_finite()) {
+                            return Err(Error::new(
+                                ErrorKind::Internal,
+                                "the networks gave numbers that are no sound",
+                                "try another device, or verify the bundle with art2mus verify",
+                            ));
+                        }
+                        sounds.push(samples);
+                        run.pause().await?;
+                    }
+                    run.trace.resume(run.is_tracing());
+                    Ok(sounds)
+                },
+            )
+            .await
+    }
+
+    /// Scores every piece by the similarity of its embedding with the picture's, best first.
+    pub async fn rank(&mut self, embedding: &HostTensor, pieces: &mut [Piece]) -> Result<()> {
+        let networks = &self.system.networks;
+        let Some(config) = &networks.ranking else {
+            return Ok(());
+        };
+        let rate = networks.vocoder.sampling_rate() as u32;
+        self.run
+            .stage(
+                stage::RANK,
+                |params, _| AudioTrunk::load(&params.at(kind::IMAGEBIND_AUDIO), config),
+                async |run: &mut Run<'_, B>, trunk: &AudioTrunk<B>| {
+                    for piece in pieces.iter_mut() {
+                        let clips = TensorData::new(
+                            fbank::clips(&piece.samples, rate)?,
+                            [fbank::CLIPS, 1, config.mel_bins, config.frames],
+                        );
+                        let clips = Tensor::from_data(clips, run.device());
+                        let vector = read(trunk.forward(clips, &mut Trace::off())).await?;
+                        piece.score = Some(cosine(&vector, &embedding.values));
+                        run.pause().await?;
+                    }
+                    let key = |piece: &Piece| piece.score.unwrap_or(f32::MIN);
+                    pieces.sort_by(|a, b| key(b).total_cmp(&key(a)));
+                    Ok(())
+                },
+            )
+            .await
+    }
+
+    /// Ends the run.
+    pub async fn finish(self) -> Result<Finished> {
+        self.run.finish().await
+    }
+}
+
+/// Puts the tokens of the picture and the texts' conditions together, the negative ones first.
+async fn conditions<B: Kernels>(
+    run: &mut Run<'_, B>,
+    positive: Tensor<B, 3>,
+    text: &TextConditions,
+    guided: bool,
+) -> Result<Conditions> {
+    let device = run.device();
+    let negative: Tensor<B, 3> = text.negative_tokens.upload(device)?;
+    if negative.dims() != positive.dims() {
+        return Err(Error::format(
+            "the negative prompt's constants do not fit the audio tokens",
+            "convert the checkpoint again, and give tokens of its own language model",
+        ));
+    }
+    let mut audio = vec![positive];
+    let mut states = vec![text.prompt_states.upload::<B, 3>(device)?];
+    let mut masks = vec![text.prompt_mask.upload::<B, 2>(device)?];
+    let mut mask = vec![booleans(&text.prompt_mask)];
+    if guided {
+        audio.insert(0, negative);
+        states.insert(0, text.negative_states.upload(device)?);
+        masks.insert(0, text.negative_mask.upload(device)?);
+        mask.insert(0, booleans(&text.negative_mask));
+    }
+    let (audio, text) = (Tensor::cat(audio, 0), Tensor::cat(states, 0));
+    run.trace.record("cond.gpt2", &audio);
+    run.trace.record("cond.t5", &text);
+    run.trace.record("cond.t5_mask", &Tensor::cat(masks, 0));
+    Ok(Conditions {
+        audio: HostTensor::read(audio).await?,
+        text: HostTensor::read(text).await?,
+        mask,
+    })
+}
+
+/// The sampling of one candidate.
+struct Denoising<'a, B: Kernels> {
+    system: &'a ArtToMus<B>,
+    unet: &'a Unet<B>,
+    conditions: &'a Prepared<B>,
+    settings: &'a Settings,
+}
+
+impl<B: Kernels> Denoising<'_, B> {
+    /// Noise to latents. `(done, all)` are the steps before this candidate and those of all candidates.
+    async fn sample(
+        &self,
+        run: &mut Run<'_, B>,
+        initial: &HostTensor,
+        (done, all): (usize, usize),
+    ) -> Result<HostTensor> {
+        let settings = self.settings;
+        let schedule = &self.system.networks.schedule;
+        let mut sampler = Sampler::new(settings.scheduler, schedule, settings.steps)?;
+        let mut latents: Tensor<B, 4> = initial.upload(run.device())?;
+        let tracing = run.trace.is_on();
+        run.trace.record("latents.initial", &latents);
+        for (index, t) in sampler.timesteps().to_vec().into_iter().enumerate() {
+            // Of the UNet's calls only the first is traced.
+            run.trace.resume(tracing && index == 0);
+            let noise = self.predict(&mut run.trace, &latents, t);
+            latents = sampler.step(index, latents, noise);
+            run.trace.resume(tracing);
+            let name = settings.scheduler.trace_name();
+            run.trace
+                .record(format_args!("{name}.latents.{index}"), &latents);
+            // One number read back keeps the step's time and the reaction to cancel honest.
+            read(latents.clone().slice([0..1, 0..1, 0..1, 0..1])).await?;
+            run.step(done + index + 1, all).await?;
+        }
+        HostTensor::read(latents).await
+    }
+
+    /// The noise in `latents` at timestep `t`, guided when the conditions are a batch of two.
+    fn predict(&self, trace: &mut Trace<B>, latents: &Tensor<B, 4>, t: usize) -> Tensor<B, 4> {
+        let schedule = &self.system.networks.schedule;
+        let (unet, conditions) = (self.unet, self.conditions);
+        if !self.settings.guided() {
+            let predicted = unet.forward(latents.clone(), &[t as f64], conditions, trace);
+            let noise = schedule.noise(predicted, latents, t);
+            trace.record("noise.first.cond", &noise);
+            return noise;
+        }
+        let both = Tensor::cat(vec![latents.clone(), latents.clone()], 0);
+        let noise = unet.forward(both, &[t as f64; 2], conditions, trace);
+        let negative = noise.clone().narrow(0, 0, 1);
+        let positive = noise.narrow(0, 1, 1);
+        trace.record("noise.first.uncond", &negative);
+        trace.record("noise.first.cond", &positive);
+        let predicted = guide(negative, positive, self.settings.guidance);
+        let noise = schedule.noise(predicted, latents, t);
+        trace.record("noise.first.guided", &noise);
+        noise
+    }
+}
+
+fn booleans(mask: &HostTensor) -> Vec<bool> {
+    mask.values.iter().map(|&value| value > 0.5).collect()
+}
