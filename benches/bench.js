@@ -18,10 +18,10 @@ if ("GPUComputePassEncoder" in globalThis) {
   }
 }
 
-/** The module of a device, started. */
+/** The module of a device that can measure, started. */
 async function engine(device) {
   if (!modules.has(device)) {
-    const module = await import(`../web/dist/${device}/art2mus.js`);
+    const module = await import(`../web/dist/bench-${device}/art2mus.js`);
     await module.default();
     modules.set(device, module);
   }

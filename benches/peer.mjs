@@ -3,8 +3,10 @@
 //
 //   npm --prefix benches install && node benches/peer.mjs [webgpu|wasm] [NAME]
 //
-// Needs what pkg-scripts/build makes. NAME keeps the cases whose name contains it. The last line is JSON.
+// Builds the package that it measures. NAME keeps the cases whose name contains it. The last line is JSON.
 
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { launch, ROOT } from "../tests/e2e/harness.mjs";
 import { serve } from "../tests/e2e/server.mjs";
 import { Graph, Real } from "./onnx-model.mjs";
@@ -12,6 +14,7 @@ import { unet } from "./onnx-unet.mjs";
 
 const device = process.argv[2] ?? "webgpu";
 const only = process.argv[3] ?? "";
+execFileSync(join(ROOT, "pkg-scripts/build"), [`bench-${device}`], { stdio: "inherit" });
 
 /** Numbers without a pattern, in -1..1: a linear congruential generator. */
 function numbers(shape, seed) {
@@ -100,7 +103,7 @@ const makers = {
 
 /** Runs in the page. */
 async function ours({ operation, given, options = {}, repeats = 2, device }) {
-  const module = (globalThis.ours ??= await import(`/web/dist/${device}/art2mus.js`).then(async (m) => (await m.default(), m)));
+  const module = (globalThis.ours ??= await import(`/web/dist/bench-${device}/art2mus.js`).then(async (m) => (await m.default(), m)));
   const unpacked = Object.fromEntries(Object.entries(given).map(([name, { shape, data }]) => [name, { shape, data: globalThis.decode(data) }]));
   const { ms, flops, output } = await module.bench(operation, { tensors: unpacked, device, repeats, ...options });
   globalThis.result = output.data;

@@ -32,11 +32,6 @@ help_if_asked() {
   done
 }
 
-# The version of a crate in Cargo.lock.
-locked_version() {
-  sed -n "/^name = \"$1\"\$/{n;s/^version = \"\(.*\)\"\$/\1/p;q}" Cargo.lock
-}
-
 # Where cargo puts what it builds.
 target_dir() {
   cargo metadata --format-version 1 --no-deps |

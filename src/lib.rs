@@ -30,6 +30,7 @@
 //! | `cli` (default) | the program; implies `native` |
 //! | `wgpu` (default) | the GPU device, `ops::Gpu` |
 //! | `web` | the JavaScript surface, when compiled to WebAssembly; with `wgpu` for WebGPU, without it a small module for the CPU |
+//! | `bench` | measuring from JavaScript, with `web` |
 //! | `train` | differentiation |
 //! | `cuda` | NVIDIA GPUs through CUDA, implies `train` |
 //!
@@ -38,6 +39,7 @@
 #![warn(missing_docs)]
 
 pub mod audio;
+#[cfg(any(feature = "cli", feature = "bench"))]
 pub mod bench;
 #[cfg(feature = "native")]
 pub mod checkpoint;
