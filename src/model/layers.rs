@@ -161,7 +161,13 @@ impl<B: Kernels> SelfProjection<B> {
             Self::Joined(layer) => B::self_attention(layer.forward(x), heads, scale),
             Self::Apart(layers) => {
                 let part = |i: usize| split_heads(layers[i].forward(x.clone()), heads);
-                merge_heads(<B as Kernels>::attention(part(0), part(1), part(2), None, scale))
+                merge_heads(<B as Kernels>::attention(
+                    part(0),
+                    part(1),
+                    part(2),
+                    None,
+                    scale,
+                ))
             }
         }
     }
