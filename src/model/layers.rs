@@ -154,7 +154,7 @@ impl<B: Kernels> SelfProjection<B> {
         })
     }
 
-    /// What `heads` heads of `x [batch, tokens, width]` hear in it; same shape.
+    /// Self-attention of `heads` heads on `x [batch, tokens, width]`; same shape.
     pub fn attend(&self, x: Tensor<B, 3>, heads: usize) -> Tensor<B, 3> {
         let scale = ((x.dims()[2] / heads) as f64).powf(-0.5);
         match self {
