@@ -12,7 +12,7 @@ pub mod wav;
 
 use crate::{Error, Result};
 
-/// The sample rate of everything the networks hear and say, in Hz.
+/// The sample rate of every sound that networks take and give, in Hz.
 pub const SAMPLE_RATE: u32 = 16_000;
 
 /// What [`rms_db`] gives for silence, in dB.

@@ -2,7 +2,7 @@
 
 use std::{f64::consts::PI, fmt, sync::Arc};
 
-use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex, num_complex::Complex};
 
 use super::{check_finite, transform_failed};
 use crate::{Error, Result};
@@ -68,11 +68,107 @@ impl Stft {
         Ok(())
     }
 
+    /// Calls `frame` with the number and the bins of each frame that begins at a multiple of the hop and lies inside of
+    /// `samples`: nothing is mirrored.
+    pub fn each_inside(
+        &self,
+        samples: &[f64],
+        mut frame: impl FnMut(usize, &[Complex<f64>]),
+    ) -> Result<()> {
+        let mut input = self.fft.make_input_vec();
+        let mut spectrum = self.fft.make_output_vec();
+        let mut scratch = self.fft.make_scratch_vec();
+        let frames = samples.windows(self.window.len()).step_by(self.hop);
+        for (number, samples) in frames.enumerate() {
+            for ((value, sample), window) in input.iter_mut().zip(samples).zip(&self.window) {
+                *value = sample * window;
+            }
+            self.fft
+                .process_with_scratch(&mut input, &mut spectrum, &mut scratch)
+                .map_err(transform_failed)?;
+            frame(number, &spectrum);
+        }
+        Ok(())
+    }
+
     /// All frames.
     pub fn spectrum(&self, samples: &[f32]) -> Result<Vec<Vec<Complex<f64>>>> {
         let mut frames = Vec::with_capacity(1 + samples.len() / self.hop);
         self.each(samples, |frame| frames.push(frame.to_vec()))?;
         Ok(frames)
+    }
+}
+
+/// The inverse of [`Stft::each_inside`]: windowed frames are added up and divided by the sum of the squared windows
+/// (Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984).
+#[derive(Clone)]
+pub struct InverseStft {
+    fft: Arc<dyn ComplexToReal<f64>>,
+    window: Vec<f64>,
+    hop: usize,
+    /// One over the sum of the squared windows at every sample, and over the frame length, which the transform leaves in.
+    scale: Vec<f64>,
+}
+
+impl InverseStft {
+    /// Plans the transform of `frames` frames of `n_fft` samples every `hop`.
+    pub fn new(n_fft: usize, hop: usize, frames: usize) -> Self {
+        let window = hann(n_fft);
+        let mut sum = vec![0.0; hop * frames.saturating_sub(1) + n_fft];
+        for frame in 0..frames {
+            for (sum, w) in sum[frame * hop..].iter_mut().zip(&window) {
+                *sum += w * w;
+            }
+        }
+        // Only the outermost samples are below the floor.
+        let scale = sum.iter().map(|sum| 1.0 / (sum.max(1e-3) * n_fft as f64));
+        Self {
+            fft: RealFftPlanner::new().plan_fft_inverse(n_fft),
+            scale: scale.collect(),
+            window,
+            hop,
+        }
+    }
+
+    /// The samples of the frames' sound.
+    pub fn samples(&self) -> usize {
+        self.scale.len()
+    }
+
+    /// Overwrites `sound`, which has [`InverseStft::samples`] samples, with the sound of `frames` frames, whose bins
+    /// `bins` fills in by their number. Imaginary parts of the first and the last bin are dropped.
+    pub fn write(
+        &self,
+        frames: usize,
+        mut bins: impl FnMut(usize, &mut [Complex<f64>]),
+        sound: &mut [f64],
+    ) -> Result<()> {
+        let mut input = self.fft.make_input_vec();
+        let mut frame = self.fft.make_output_vec();
+        let mut scratch = self.fft.make_scratch_vec();
+        sound.fill(0.0);
+        for number in 0..frames {
+            bins(number, &mut input);
+            if let [first, .., last] = &mut input[..] {
+                (first.im, last.im) = (0.0, 0.0);
+            }
+            self.fft
+                .process_with_scratch(&mut input, &mut frame, &mut scratch)
+                .map_err(transform_failed)?;
+            let windowed = frame.iter().zip(&self.window).map(|(x, w)| x * w);
+            for (sum, x) in sound[number * self.hop..].iter_mut().zip(windowed) {
+                *sum += x;
+            }
+        }
+        let scaled = sound.iter_mut().zip(&self.scale);
+        scaled.for_each(|(x, scale)| *x *= scale);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for InverseStft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InverseStft({}, {})", self.window.len(), self.hop)
     }
 }
 
@@ -141,6 +237,31 @@ mod tests {
         let places = |samples| (0..samples + 4).map(move |at| mirrored(at, 2, samples));
         assert_eq!(places(4).collect::<Vec<_>>(), [2, 1, 0, 1, 2, 3, 2, 1]);
         assert_eq!(places(3).collect::<Vec<_>>(), [2, 1, 0, 1, 2, 1, 0]);
+    }
+
+    #[test]
+    fn the_inverse_gives_the_sound_again() {
+        let (n, hop, frames) = (64, 16, 9);
+        let inverse = InverseStft::new(n, hop, frames);
+        let sound: Vec<f64> = (0..inverse.samples())
+            .map(|i| (i as f64 * 0.7).sin())
+            .collect();
+        let mut spectrum = vec![Vec::new(); frames];
+        let keep = |number: usize, bins: &[Complex<f64>]| spectrum[number] = bins.to_vec();
+        Stft::new(n, hop).each_inside(&sound, keep).unwrap();
+        let mut back = vec![1.0; sound.len()];
+        let bins =
+            |number: usize, bins: &mut [Complex<f64>]| bins.copy_from_slice(&spectrum[number]);
+        inverse.write(frames, bins, &mut back).unwrap();
+        // At the ends the windows add up to less than the floor.
+        for (a, b) in sound
+            .iter()
+            .zip(&back)
+            .skip(n / 4)
+            .take(sound.len() - n / 2)
+        {
+            assert!((a - b).abs() < 1e-9, "{a} {b}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders for
 //! high-quality audio synthesis", 2024; parameter names are the ones used there. Two differences: the
 //! network predicts the logarithm of the magnitudes as a *residual* on what the mel spectrogram says
-//! already (its filterbank's pseudo-inverse), and a soft limiter stands behind the transform.
+//! already (its filterbank's pseudo-inverse), and a soft limiter follows the transform.
 
 use burn::{
     module::{Module, Param},

@@ -106,7 +106,7 @@ impl<B: Kernels> Params<'_, B> {
         Ok(weight)
     }
 
-    /// The weights of several linear layers, each `[out, in]`, whose rows lie behind each other in one
+    /// The weights of several linear layers, each `[out, in]`, whose rows are concatenated in one
     /// tensor that is read as `stored`.
     pub fn linear_weights<const N: usize>(
         &self,
@@ -311,7 +311,7 @@ impl<'a, B: Backend> Params<'a, B> {
     }
 
     /// A parameter of `shape` with these elements: part `part` of the tensor `name`, of which the
-    /// parts, put behind each other, are all elements.
+    /// parts, concatenated, are all elements.
     pub fn make<const D: usize>(
         &self,
         name: &str,

@@ -42,7 +42,7 @@ impl Bundle {
         &self.manifest
     }
 
-    /// Gets the shards of stage `name`, whose hashes are checked. `progress` hears how many bytes of
+    /// Gets the shards of stage `name`, whose hashes are checked. `progress` is told how many bytes of
     /// the stage have arrived.
     pub async fn load(&self, name: &str, progress: &mut dyn FnMut(u64)) -> Result<StageWeights> {
         let stage = self.manifest.stage(name)?;

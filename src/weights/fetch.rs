@@ -24,14 +24,14 @@ pub trait ShardFetcher: Shareable + Debug {
     /// The small file `name`, of at most `limit` bytes.
     fn file<'a>(&'a self, name: &'a str, limit: u64) -> LocalFuture<'a, Result<Vec<u8>>>;
 
-    /// Waits for shards and checks their hashes. `progress` hears how many bytes of them have arrived.
+    /// Waits for shards and checks their hashes. `progress` is told how many bytes of them have arrived.
     fn shards<'a>(
         &'a self,
         entries: &'a [ShardEntry],
         progress: &'a mut dyn FnMut(u64),
     ) -> LocalFuture<'a, Result<Vec<Box<dyn FetchedShard>>>>;
 
-    /// Lets shards arrive while other things happen. Whoever needs them asks again, and hears then what is
+    /// Lets shards arrive while other things happen. Whoever needs them asks again, and is told then what is
     /// wrong.
     fn prefetch(&self, entries: &[ShardEntry]);
 }

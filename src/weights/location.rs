@@ -31,7 +31,7 @@ impl Location {
         }
     }
 
-    /// The file `name`, of at most `limit` bytes. `progress` hears how many bytes have arrived.
+    /// The file `name`, of at most `limit` bytes. `progress` is told how many bytes have arrived.
     pub async fn read(
         &self,
         name: &str,
@@ -58,7 +58,7 @@ impl Location {
         Ok(bytes)
     }
 
-    /// Shards whose hashes are right. `progress` hears how many bytes of them have arrived.
+    /// Shards whose hashes are right. `progress` is told how many bytes of them have arrived.
     pub(super) async fn shards(
         &self,
         entries: &[ShardEntry],

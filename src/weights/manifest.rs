@@ -33,7 +33,7 @@ pub struct Manifest {
     pub model: ModelInfo,
     /// The stages in order of use. Each begins with a shard of its own.
     pub stages: Vec<StageEntry>,
-    /// The shards in order; put behind each other they are the bytes that tensors lie in.
+    /// The shards in order; concatenated they are the bytes of all tensors.
     pub shards: Vec<ShardEntry>,
     /// Other files, for example tokenizers.
     #[serde(default)]
@@ -315,7 +315,7 @@ impl Manifest {
         self.check_stages()
     }
 
-    /// Tensors must lie behind each other from the first byte to the last, and every stage must
+    /// Tensors must be contiguous from the first byte to the last, and every stage must
     /// begin with a shard.
     fn check_stages(&self) -> Result<()> {
         let bad = |what: String| Err(Error::format(what, "fetch or convert the bundle again"));

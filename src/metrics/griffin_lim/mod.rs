@@ -6,17 +6,17 @@
 
 mod inverse_mel;
 
-use std::{f64::consts::TAU, sync::Arc};
+use std::f64::consts::TAU;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use realfft::{ComplexToReal, FftError, RealFftPlanner, RealToComplex, num_complex::Complex};
+use realfft::num_complex::Complex;
 
 use crate::{
     Error, Result,
     audio::{
         mel::{HOP, MEL_BINS},
-        stft,
+        stft::{InverseStft, Stft},
     },
 };
 use inverse_mel::InverseMel;
@@ -76,131 +76,45 @@ pub fn griffin_lim(log_mel: &[f32], samples: usize, seed: u64) -> Result<Vec<f32
         ));
     }
     let magnitudes = InverseMel::new()?.linear(log_mel);
-    let sound = Transform::new().sound(&magnitudes, seed)?;
+    let sound = self::sound(&magnitudes, seed)?;
     let sound = sound.iter().skip(FFT / 2).take(samples);
     Ok(sound.map(|x| *x as f32).collect())
 }
 
-/// The transform of frames and back.
-struct Transform {
-    forward: Arc<dyn RealToComplex<f64>>,
-    inverse: Arc<dyn ComplexToReal<f64>>,
-    window: Vec<f64>,
-}
-
-impl Transform {
-    fn new() -> Self {
-        let mut planner = RealFftPlanner::new();
-        Self {
-            forward: planner.plan_fft_forward(FFT),
-            inverse: planner.plan_fft_inverse(FFT),
-            window: stft::hann(FFT),
-        }
-    }
-
-    /// The sound of magnitudes `[frames, 513]`, from half a frame before the first sample that
-    /// counts.
-    fn sound(&self, magnitudes: &[f64], seed: u64) -> Result<Vec<f64>> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let random = |_| Complex::from_polar(1.0, rng.random_range(0.0..TAU));
-        let mut phases: Vec<Complex<f64>> = (0..magnitudes.len()).map(random).collect();
-        let mut last = vec![Complex::default(); magnitudes.len()];
-        let scale = self.scale(magnitudes.len() / BINS);
-        let mut sound = vec![0.0; scale.len()];
-        for _ in 0..ITERATIONS {
-            self.synthesise(magnitudes, &phases, &scale, &mut sound)?;
-            self.analyse(&sound, &mut last, &mut phases)?;
-        }
-        self.synthesise(magnitudes, &phases, &scale, &mut sound)?;
-        Ok(sound)
-    }
-
-    /// What each sample of added frames is multiplied with: one over the sum of the squared windows,
-    /// and over the frame length, which the inverse transform leaves in.
-    fn scale(&self, frames: usize) -> Vec<f64> {
-        let mut sum = vec![0.0; HOP * (frames - 1) + FFT];
-        for frame in 0..frames {
-            for (sum, w) in sum[frame * HOP..].iter_mut().zip(&self.window) {
-                *sum += w * w;
-            }
-        }
-        // Only the outermost samples, which are cut off, are below the floor.
-        sum.iter()
-            .map(|sum| 1.0 / (sum.max(1e-3) * FFT as f64))
-            .collect()
-    }
-
-    /// The sound that comes nearest to `magnitudes` with the phases of `spectrum`.
-    fn synthesise(
-        &self,
-        magnitudes: &[f64],
-        spectrum: &[Complex<f64>],
-        scale: &[f64],
-        sound: &mut [f64],
-    ) -> Result<()> {
-        let mut bins = self.inverse.make_input_vec();
-        let mut frame = self.inverse.make_output_vec();
-        let mut scratch = self.inverse.make_scratch_vec();
-        sound.fill(0.0);
-        let frames = magnitudes
-            .chunks_exact(BINS)
-            .zip(spectrum.chunks_exact(BINS));
-        for (at, (magnitudes, spectrum)) in frames.enumerate() {
-            for ((bin, magnitude), x) in bins.iter_mut().zip(magnitudes).zip(spectrum) {
+/// The sound of magnitudes `[frames, 513]`, from half a frame before the first sample that counts.
+fn sound(magnitudes: &[f64], seed: u64) -> Result<Vec<f64>> {
+    let frames = magnitudes.len() / BINS;
+    let (forward, inverse) = (Stft::new(FFT, HOP), InverseStft::new(FFT, HOP, frames));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let random = |_| Complex::from_polar(1.0, rng.random_range(0.0..TAU));
+    let mut phases: Vec<Complex<f64>> = (0..magnitudes.len()).map(random).collect();
+    let mut last = vec![Complex::default(); magnitudes.len()];
+    let mut sound = vec![0.0; inverse.samples()];
+    for step in 0..=ITERATIONS {
+        // The sound that comes nearest to the magnitudes with these phases.
+        let bins = |number: usize, bins: &mut [Complex<f64>]| {
+            let place = number * BINS..(number + 1) * BINS;
+            let wanted = magnitudes[place.clone()].iter().zip(&phases[place]);
+            for (bin, (magnitude, x)) in bins.iter_mut().zip(wanted) {
                 // A bin of 0 has no phase: it stays 0.
                 *bin = x * (magnitude / x.norm_sqr().sqrt().max(1e-100));
             }
-            // The first and the last bin of a real signal are real.
-            bins[0].im = 0.0;
-            bins[BINS - 1].im = 0.0;
-            self.inverse
-                .process_with_scratch(&mut bins, &mut frame, &mut scratch)
-                .map_err(transform_failed)?;
-            let windowed = frame.iter().zip(&self.window).map(|(x, w)| x * w);
-            for (sum, x) in sound[at * HOP..].iter_mut().zip(windowed) {
-                *sum += x;
-            }
+        };
+        inverse.write(frames, bins, &mut sound)?;
+        if step == ITERATIONS {
+            break;
         }
-        sound
-            .iter_mut()
-            .zip(scale)
-            .for_each(|(x, scale)| *x *= scale);
-        Ok(())
-    }
-
-    /// Puts the spectrum of the sound into `last`, and ahead of it by the momentum into `ahead`.
-    fn analyse(
-        &self,
-        sound: &[f64],
-        last: &mut [Complex<f64>],
-        ahead: &mut [Complex<f64>],
-    ) -> Result<()> {
-        let mut frame = self.forward.make_input_vec();
-        let mut bins = self.forward.make_output_vec();
-        let mut scratch = self.forward.make_scratch_vec();
-        let frames = last
-            .chunks_exact_mut(BINS)
-            .zip(ahead.chunks_exact_mut(BINS));
-        for (at, (last, ahead)) in frames.enumerate() {
-            let samples = sound[at * HOP..].iter().zip(&self.window);
-            for (x, (sample, w)) in frame.iter_mut().zip(samples) {
-                *x = sample * w;
-            }
-            self.forward
-                .process_with_scratch(&mut frame, &mut bins, &mut scratch)
-                .map_err(transform_failed)?;
-            for ((ahead, last), bin) in ahead.iter_mut().zip(last).zip(&bins) {
+        // Its spectrum, and ahead of it by the momentum.
+        forward.each_inside(&sound, |number, bins| {
+            let place = number * BINS..(number + 1) * BINS;
+            let before = last[place.clone()].iter_mut().zip(&mut phases[place]);
+            for ((last, ahead), bin) in before.zip(bins) {
                 *ahead = bin + (bin - *last) * MOMENTUM;
                 *last = *bin;
             }
-        }
-        Ok(())
+        })?;
     }
-}
-
-/// Transforms fail on wrong lengths only, which are ours.
-fn transform_failed(error: FftError) -> Error {
-    Error::internal("a Fourier transform got the wrong length").with_source(error)
+    Ok(sound)
 }
 
 #[cfg(test)]

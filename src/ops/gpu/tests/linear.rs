@@ -84,7 +84,7 @@ struct Both {
 }
 
 impl Both {
-    /// Of `[out, in]`, where so many can be packed so.
+    /// Of `[out, in]`, where the shape can be packed.
     fn new(encoding: Encoding, shape: [usize; 2]) -> Option<Self> {
         let values = packed(encoding, &shape, 2)?;
         if values.encoding == Encoding::F32 {
