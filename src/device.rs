@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::{Error, Result};
 
 /// What a person can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum DeviceChoice {
     /// A GPU if there is one, else the CPU.
     Auto,

@@ -5,7 +5,7 @@
 //! HiFi-GAN vocoder turn that into sound. No caption stands in between.
 //!
 //! ```no_run
-//! # #[cfg(feature = "cli")]
+//! # #[cfg(feature = "native")]
 //! # fn main() -> art2mus::Result<()> {
 //! use art2mus::{image, ops::Cpu, systems::art_to_mus::{ArtToMus, Request, Settings}, weights::{Bundle, Location}};
 //!
@@ -18,7 +18,7 @@
 //! println!("{} samples", music.pieces[0].samples.len());
 //! # Ok(())
 //! # }
-//! # #[cfg(not(feature = "cli"))]
+//! # #[cfg(not(feature = "native"))]
 //! # fn main() {}
 //! ```
 //!
@@ -26,9 +26,10 @@
 //!
 //! | feature | gives |
 //! |---|---|
-//! | `cli` (default) | the program, checkpoint readers, tokenizers, bundles over HTTP |
+//! | `native` (default) | files, checkpoint readers, tokenizers, bundles over HTTP, threads |
+//! | `cli` (default) | the program; implies `native` |
 //! | `wgpu` (default) | the GPU device, `ops::Gpu` |
-//! | `web` | the JavaScript surface; with `wgpu` for WebGPU, without it a small module for the CPU |
+//! | `web` | the JavaScript surface, when compiled to WebAssembly; with `wgpu` for WebGPU, without it a small module for the CPU |
 //! | `bench` | measuring from JavaScript, with `web` |
 //! | `train` | differentiation |
 //! | `cuda` | NVIDIA GPUs through CUDA, implies `train` |
@@ -40,22 +41,22 @@
 pub mod audio;
 #[cfg(any(feature = "cli", feature = "bench"))]
 pub mod bench;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub mod dataset;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub mod device;
 pub mod diffusion;
 mod error;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub mod evaluate;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 mod files;
 pub mod image;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub mod metrics;
 pub mod model;
 pub mod ops;
@@ -66,11 +67,11 @@ pub mod random;
 pub mod systems;
 mod task;
 pub mod tensors;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub mod text;
 #[cfg(feature = "train")]
 pub mod train;
-#[cfg(all(feature = "web", not(feature = "cli")))]
+#[cfg(all(feature = "web", target_family = "wasm"))]
 pub mod web;
 pub mod weights;
 

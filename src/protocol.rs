@@ -34,7 +34,7 @@ pub struct GenerateSettings {
     /// How strongly the picture steers the music; 1 means no guidance.
     pub guidance: Option<f64>,
     /// The same seed, settings and kernels give the same samples.
-    #[cfg_attr(test, ts(type = "number | bigint"))]
+    #[cfg_attr(test, ts(optional, type = "number | bigint"))]
     pub seed: Option<f64>,
     /// How many pieces to make, best first where they can be ranked.
     pub candidates: Option<f64>,
@@ -91,7 +91,7 @@ pub struct StageInfo {
 /// The range of a setting, and what the model suggests.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Range {
+pub struct SettingRange {
     /// The smallest value.
     pub min: f64,
     /// The largest value.
@@ -131,13 +131,13 @@ pub struct Info {
     /// The stages of a generation, in order.
     pub stages: Vec<StageInfo>,
     /// Length of the music in seconds.
-    pub seconds: Range,
+    pub seconds: SettingRange,
     /// Denoising steps.
-    pub steps: Range,
+    pub steps: SettingRange,
     /// Guidance scale.
-    pub guidance: Range,
+    pub guidance: SettingRange,
     /// Pieces of one generation.
-    pub candidates: Range,
+    pub candidates: SettingRange,
     /// The sampler that the model suggests.
     pub scheduler: SchedulerKind,
     /// Numbers of a picture's embedding.
@@ -179,7 +179,7 @@ impl Info {
                 ranking: work.stage == stage::RANK,
             }
         });
-        let range = |min, max, default| Range { min, max, default };
+        let range = |min, max, default| SettingRange { min, max, default };
         let parameters = manifest.stages.iter().map(|s| manifest.stage_parameters(s));
         Ok(Self {
             system: manifest.system.clone(),
@@ -351,7 +351,7 @@ mod tests {
             declaration::<GenerateSettings>(&config),
             declaration::<Event>(&config),
             declaration::<StageInfo>(&config),
-            declaration::<Range>(&config),
+            declaration::<SettingRange>(&config),
             declaration::<Info>(&config),
             declaration::<ShardEntry>(&config),
             declaration::<Cost>(&config),

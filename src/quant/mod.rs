@@ -5,7 +5,7 @@ mod values;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub use pack::pack_within_limit;
 pub use values::PackedValues;
 

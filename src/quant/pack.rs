@@ -6,15 +6,15 @@ use super::{BLOCK, Encoding, align};
 use crate::{Error, Result};
 
 /// The largest relative error that packing a tensor may cost.
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 const MAX_ERROR: f64 = 0.02;
 /// The same for 4 bits, which cost about 0.09 where weights are normally distributed.
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 const MAX_Q4_ERROR: f64 = 0.15;
 
 /// Packs `values` with `wanted`, or with more bits where that would cost too much. Gives the bytes, the encoding
 /// that was used, and the relative error.
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub fn pack_within_limit(values: &[f32], wanted: Encoding) -> Result<(Vec<u8>, Encoding, f64)> {
     let (next, limit) = match wanted {
         Encoding::F32 => (None, MAX_ERROR),

@@ -14,7 +14,7 @@ pub enum Location {
     #[cfg(not(target_family = "wasm"))]
     Folder(std::path::PathBuf),
     /// An address; files lie beneath it.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "native")]
     Url(String),
     /// Something outside of this crate that fetches files and keeps shards.
     Fetcher(Arc<dyn ShardFetcher>),
@@ -22,7 +22,7 @@ pub enum Location {
 
 impl Location {
     /// A folder, or an address when `text` begins with `http://` or `https://`.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "native")]
     pub fn parse(text: &str) -> Self {
         if text.starts_with("http://") || text.starts_with("https://") {
             Self::Url(text.trim_end_matches('/').to_string())
@@ -48,7 +48,7 @@ impl Location {
             })?,
             #[cfg(not(target_family = "wasm"))]
             Self::Folder(folder) => read_limited(&folder.join(name), limit)?,
-            #[cfg(feature = "cli")]
+            #[cfg(feature = "native")]
             Self::Url(base) => {
                 return http::get(&format!("{base}/{name}"), limit, progress).await;
             }
@@ -118,7 +118,7 @@ pub(crate) fn read_limited(path: &std::path::Path, limit: u64) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 mod http {
     use super::too_long;
     use crate::{Error, ErrorKind, Result};

@@ -8,17 +8,17 @@ mod fetch;
 mod location;
 mod manifest;
 mod shard;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 mod writer;
 
 pub use bundle::{Bundle, StageWeights};
 pub use fetch::{FetchedShard, LocalFuture, ShardFetcher, Shareable};
 pub use location::Location;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub(crate) use location::read_limited;
 pub use manifest::{
     AssetEntry, Constants, FORMAT, MAX_MANIFEST_BYTES, Manifest, ModelInfo, NegativePrefix,
     NetworkEntry, Provenance, ShardEntry, StageEntry, TensorEntry, VERSION,
 };
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub use writer::BundleWriter;

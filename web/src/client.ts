@@ -16,9 +16,17 @@
  * bundle loaded again by the next generation.
  */
 
-export { Art2Mus, create, type CreateOptions, type GenerateOptions } from "./api/art2mus.js";
+export {
+  Art2Mus,
+  create,
+  type CallOptions,
+  type CreateOptions,
+  type EmbedOptions,
+  type GenerateOptions,
+  type MusicSource,
+} from "./api/art2mus.js";
 export type { Artwork } from "./api/artwork.js";
-export { Generation, type Result } from "./api/generation.js";
+export { Generation, type Piece, type Result } from "./api/generation.js";
 export { probe, type Limits, type Probe, type Tier } from "./api/probe.js";
 export { Art2MusError, ERROR_NAMES, type ErrorName } from "./common/errors.js";
 export type {
@@ -32,8 +40,9 @@ export type {
   Scheduler,
   Settings,
   StageEvent,
-  StageName,
+  StageInfo,
   StepEvent,
-  TraceTensor,
+  Tensor,
+  Timing,
 } from "./engine/protocol.js";
 export { deleteStored, persist, storage, type StorageState } from "./storage/storage.js";

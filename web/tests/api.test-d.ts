@@ -30,13 +30,18 @@ export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
   const art2mus = await create({ bundle: "models/", device: "auto", signal });
   const generation = art2mus.generate(picture, { seconds: 10, seed: 1n, scheduler: "dpmpp", signal });
   for await (const event of generation) {
-    if (event.type === "step") same<typeof event.stage, "denoise">(true);
+    if (event.type === "step") same<typeof event.step, number>(true);
     if (event.type === "load") same<typeof event.total, number>(true);
   }
   art2mus.generate(new ImageData(1, 1));
   art2mus.generate(new URL("https://example.org/a.png"), { region: { x: 0, y: 0, width: 0.5, height: 1 } });
   if ((await art2mus.estimate()).download > 1e8) same<Awaited<ReturnType<typeof persist>>, boolean>(true);
   if ((await storage()).stored > 0) await deleteStored();
+  const embedding = await art2mus.embed(picture, { region: { x: 0, y: 0, width: 0.5, height: 1 } });
+  const tokens = await art2mus.condition(embedding, { signal });
+  art2mus.generate({ embedding }, { candidates: 2 });
+  const { pieces } = await art2mus.generate({ tokens }).result;
+  for (const { latents } of pieces) same<Awaited<ReturnType<typeof art2mus.decode>>, Float32Array[]>(true), latents;
   // @ts-expect-error an address must be a URL: a bare string says nothing of what it is relative to
   art2mus.generate("a.png");
   // @ts-expect-error no such scheduler

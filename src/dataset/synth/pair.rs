@@ -32,7 +32,8 @@ const REGISTER: [f32; 2] = [45.0, 77.0];
 const RATE: [f32; 2] = [0.8, 8.0];
 
 /// Which pairs: none belongs to two splits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
     /// To learn from.

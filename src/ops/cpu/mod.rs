@@ -95,25 +95,25 @@ fn owned<const D: usize>(x: Tensor<Cpu, D>) -> Vec<f32> {
 
 /// What `make` makes of each item: on all threads where there are several.
 fn map<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "native")]
     {
         use rayon::prelude::*;
         items.par_iter().map(make).collect()
     }
-    #[cfg(not(feature = "cli"))]
+    #[cfg(not(feature = "native"))]
     items.iter().map(make).collect()
 }
 
 /// Calls `change` with the number of each part of `length` elements, and the part: on all threads where
 /// there are several.
 fn each_chunk(all: &mut [f32], length: usize, change: impl Fn(usize, &mut [f32]) + Sync + Send) {
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "native")]
     {
         use rayon::prelude::*;
         let parts = all.par_chunks_mut(length).enumerate();
         parts.for_each(|(number, part)| change(number, part));
     }
-    #[cfg(not(feature = "cli"))]
+    #[cfg(not(feature = "native"))]
     {
         let parts = all.chunks_mut(length).enumerate();
         parts.for_each(|(number, part)| change(number, part));

@@ -4,14 +4,14 @@
 //! (noise to latents), **decode** (latents to log-mel), **vocode** (log-mel to sound), and **rank** where several
 //! candidates are made.
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 mod assemble;
 mod names;
 mod networks;
 mod request;
 mod stages;
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub use assemble::{network_entry, replace_aligner, write_stage};
 pub use names::{kind, stage};
 pub use networks::{

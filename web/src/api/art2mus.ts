@@ -3,8 +3,20 @@
 import { orAbort } from "../common/abort.js";
 import { Art2MusError, toError } from "../common/errors.js";
 import { loadTexts, text } from "../common/texts.js";
-import type { Device, Estimate, Info, Settings } from "../engine/protocol.js";
-import type { Artwork } from "./artwork.js";
+import type {
+  Call,
+  Device,
+  Estimate,
+  GenerationEvent,
+  Info,
+  Picture,
+  Region,
+  Replies,
+  Settings,
+  Source,
+  Tensor,
+} from "../engine/protocol.js";
+import { readArtwork, type Artwork } from "./artwork.js";
 import { Generation } from "./generation.js";
 import { probe } from "./probe.js";
 import { Session } from "./session.js";
@@ -16,11 +28,39 @@ export interface CreateOptions {
   device?: "auto" | Device;
   /** Load the model even where a generation would take unreasonably long. */
   allowSlow?: boolean;
+  /**
+   * The kernels that compute on the GPU, as a result's `kernels` names its own: for the same samples again. They are
+   * selected by a self-test where this is left out.
+   */
+  kernels?: string;
   signal?: AbortSignal;
 }
 
-export interface GenerateOptions extends Settings {
+export interface CallOptions {
   signal?: AbortSignal;
+}
+
+export interface GenerateOptions extends Settings, CallOptions {}
+
+export interface EmbedOptions extends CallOptions {
+  /** The part of the picture to use. */
+  region?: Region;
+}
+
+/** What music can be made from instead of a picture. */
+export type MusicSource = { embedding: Float32Array } | { tokens: Tensor };
+
+const ignore = (): void => {};
+
+async function readSource(source: Artwork | MusicSource, signal?: AbortSignal): Promise<Source> {
+  if ("embedding" in source) return { kind: "embedding", embedding: source.embedding };
+  if ("tokens" in source) return { kind: "tokens", tokens: source.tokens };
+  return readArtwork(source, signal);
+}
+
+/** The buffers that a picture's file leaves to the worker. */
+function buffersOf(source: Source | Picture): Transferable[] {
+  return source.kind === "file" ? [source.bytes.buffer] : [];
 }
 
 /** Failures of WebGPU after which `auto` tries WebAssembly; `Network`, as a host may lack the module for WebGPU. */
@@ -41,7 +81,7 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
   const wanted = options.device ?? "auto";
   const allowSlow = options.allowSlow ?? false;
   const open = async (device: Device, reasons: string[]) => {
-    const session = new Session({ bundle, device, allowSlow });
+    const session = new Session({ bundle, device, allowSlow, kernels: options.kernels });
     return new Art2Mus(session, await session.open(options.signal), device, reasons);
   };
   if (wanted !== "auto") return open(wanted, [text("probe.forced")]);
@@ -78,12 +118,36 @@ export class Art2Mus {
     this.#session = session;
   }
 
-  /** Makes music from a picture. Begins at once, or when the generations before it have ended. */
-  generate(artwork: Artwork, options: GenerateOptions = {}): Generation {
+  /** Makes music from a picture, an embedding or tokens. Begins at once, or when the generations before it have ended. */
+  generate(source: Artwork | MusicSource, options: GenerateOptions = {}): Generation {
     const { signal, ...settings } = options;
-    return new Generation((emit) =>
-      this.#inTurn((free) => this.#session.generate(artwork, settings, emit, free, signal), signal),
-    );
+    const prepare = async () => {
+      const read = await readSource(source, signal);
+      return { call: { kind: "generate" as const, source: read, settings }, transfer: buffersOf(read) };
+    };
+    return new Generation((emit) => this.#call(prepare, emit, signal));
+  }
+
+  /** The embedding of a picture, which `generate()` and `condition()` take; several of them can be mixed. */
+  embed(artwork: Artwork, { signal, region }: EmbedOptions = {}): Promise<Float32Array> {
+    const prepare = async () => {
+      const picture = await readArtwork(artwork, signal);
+      const settings: Settings = region === undefined ? {} : { region };
+      return { call: { kind: "embed" as const, picture, settings }, transfer: buffersOf(picture) };
+    };
+    return this.#call(prepare, ignore, signal);
+  }
+
+  /** The Language-of-Audio tokens of an embedding, which `generate()` takes too. */
+  condition(embedding: Float32Array, { signal }: CallOptions = {}): Promise<Tensor> {
+    const prepare = () => Promise.resolve({ call: { kind: "condition" as const, embedding } });
+    return this.#call(prepare, ignore, signal);
+  }
+
+  /** The sounds of latents as pieces have them, `[pieces, channels, rows, columns]`: one for each. */
+  decode(latents: Tensor, { signal }: CallOptions = {}): Promise<Float32Array[]> {
+    const prepare = () => Promise.resolve({ call: { kind: "decode" as const, latents } });
+    return this.#call(prepare, ignore, signal);
   }
 
   /** What a generation would cost, without running it. */
@@ -94,6 +158,14 @@ export class Art2Mus {
   /** Ends the worker and gives its memory back; whatever still runs rejects with `Cancelled`. */
   dispose(): void {
     this.#session.dispose();
+  }
+
+  #call<C extends Call>(
+    prepare: () => Promise<{ call: C; transfer?: Transferable[] }>,
+    emit: (event: GenerationEvent) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<Replies[C["kind"]]> {
+    return this.#inTurn((free) => this.#session.run(prepare, emit, free, signal), signal);
   }
 
   /** Runs `task` once everything before it has called its `free`. */

@@ -1,11 +1,22 @@
 /** One generation as its caller sees it: events to iterate over and a result to wait for. */
 
 import { Art2MusError, toError } from "../common/errors.js";
-import type { GenerationEvent, RawResult } from "../engine/protocol.js";
+import type { GenerationEvent, RawPiece, RawResult, Tensor } from "../engine/protocol.js";
 
 /** A finished piece of music. */
-export interface Result extends Omit<RawResult, "wav"> {
-  /** The music as a WAV file that names model, seed and settings. */
+export interface Piece extends Omit<RawPiece, "wav" | "latents" | "latentsShape"> {
+  /** What the samples were decoded from: `Art2Mus.decode()` gives them again. */
+  latents: Tensor;
+  /** The music as a WAV file that names model, seed, settings and kernels. */
+  wav(): Blob;
+}
+
+/** What a generation gives: all pieces, best first, and the best one's samples. */
+export interface Result extends Omit<RawResult, "pieces"> {
+  pieces: Piece[];
+  /** Samples of the best piece: one channel, between -1 and 1. */
+  samples: Float32Array;
+  /** The best piece as a WAV file. */
   wav(): Blob;
 }
 
@@ -29,9 +40,10 @@ export class Generation implements AsyncIterable<GenerationEvent> {
     };
     this.result = run(emit).then(
       (raw) => {
+        const result = resultOf(raw);
         this.#state = "done";
         this.#notify();
-        return withBlob(raw);
+        return result;
       },
       (thrown: unknown) => {
         this.#state = toError(thrown);
@@ -71,6 +83,13 @@ export class Generation implements AsyncIterable<GenerationEvent> {
   }
 }
 
-function withBlob({ wav, ...rest }: RawResult): Result {
-  return { ...rest, wav: () => new Blob([wav as Uint8Array<ArrayBuffer>], { type: "audio/wav" }) };
+function resultOf({ pieces: raw, ...rest }: RawResult): Result {
+  const pieces = raw.map(({ wav, latents, latentsShape, ...piece }) => ({
+    ...piece,
+    latents: { data: latents, shape: latentsShape },
+    wav: () => new Blob([wav as Uint8Array<ArrayBuffer>], { type: "audio/wav" }),
+  }));
+  const [best] = pieces;
+  if (best === undefined) throw new Error("no music came out");
+  return { ...rest, pieces, samples: best.samples, wav: best.wav };
 }

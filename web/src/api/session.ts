@@ -3,19 +3,26 @@
 import { cancelled, orAbort } from "../common/abort.js";
 import { toError } from "../common/errors.js";
 import { WorkerHost, type Running } from "../engine/host.js";
-import type { Device, Estimate, GenerationEvent, Info, RawResult, Settings } from "../engine/protocol.js";
-import { readArtwork, type Artwork } from "./artwork.js";
+import type { Call, Device, Estimate, GenerationEvent, Info, Replies, Settings } from "../engine/protocol.js";
 
-/** How long a cancelled run may take to let go before its worker is replaced. */
-const LET_GO_MS = 2000;
+/** How long a cancelled run may take to end before its worker is terminated. */
+const CANCEL_TIMEOUT_MS = 2000;
+
+/** What is opened. */
+export interface Opened {
+  bundle: string;
+  device: Device;
+  allowSlow: boolean;
+  kernels: string | undefined;
+}
 
 /** A bundle on a device, together with the worker that has it open; survives the worker. */
 export class Session {
-  readonly #what: { bundle: string; device: Device; allowSlow: boolean };
+  readonly #what: Opened;
   #host: WorkerHost | undefined;
   #disposed = false;
 
-  constructor(what: { bundle: string; device: Device; allowSlow: boolean }) {
+  constructor(what: Opened) {
     this.#what = what;
   }
 
@@ -36,27 +43,28 @@ export class Session {
     return (await this.#ready()).call({ kind: "estimate", settings }).reply;
   }
 
-  /** `free` is called when the worker can take the next call, which is after a cancelled result. */
-  async generate(
-    artwork: Artwork,
-    settings: Settings,
+  /**
+   * Makes a call that can be cancelled. `prepare` gives it, and the buffers that go over without a copy; `free` is
+   * called when the worker can take the next call, which is after a cancelled result.
+   */
+  async run<C extends Call>(
+    prepare: () => Promise<{ call: C; transfer?: Transferable[] }>,
     emit: (event: GenerationEvent) => void,
     free: () => void,
     signal?: AbortSignal,
-  ): Promise<RawResult> {
+  ): Promise<Replies[C["kind"]]> {
     let host: WorkerHost | undefined;
-    let running: Running<RawResult> | undefined;
+    let running: Running<Replies[C["kind"]]> | undefined;
     try {
-      const picture = await orAbort(readArtwork(artwork, signal), signal);
+      const { call, transfer } = await orAbort(prepare(), signal);
       host = await this.#ready(signal);
-      const transfer = picture.kind === "file" ? [picture.bytes.buffer] : [];
-      running = host.call({ kind: "generate", picture, settings }, emit, transfer);
-      const raw = await orAbort(running.reply, signal);
+      running = host.call(call, emit, transfer);
+      const reply = await orAbort(running.reply, signal);
       free();
-      return raw;
+      return reply;
     } catch (thrown) {
       const error = toError(thrown, "Input");
-      if (error.name === "Cancelled" && host && running) void letGo(host, running).then(free);
+      if (error.name === "Cancelled" && host && running) void cancelOrTerminate(host, running).then(free);
       else free();
       throw error;
     }
@@ -77,9 +85,9 @@ export class Session {
 }
 
 /** Tells the worker to stop, and ends it when it does not listen. */
-async function letGo(host: WorkerHost, running: Running<unknown>): Promise<void> {
+async function cancelOrTerminate(host: WorkerHost, running: Running<unknown>): Promise<void> {
   host.cancel(running.id);
-  const timer = setTimeout(() => host.close(cancelled("error.cancelled")), LET_GO_MS);
+  const timer = setTimeout(() => host.close(cancelled("error.cancelled")), CANCEL_TIMEOUT_MS);
   await running.reply.catch(() => {});
   clearTimeout(timer);
 }

@@ -25,6 +25,11 @@ export function text(key: string, values: Values = {}): string {
   );
 }
 
+/** The sentence `key`, or `fallback` where these texts have none. */
+export function textOr(key: string, fallback: string): string {
+  return texts[key] ?? fallback;
+}
+
 /** Fills every element below `root` that names its sentence in `data-text`. */
 export function fillTexts(root: ParentNode): void {
   for (const element of root.querySelectorAll<HTMLElement>("[data-text]")) {

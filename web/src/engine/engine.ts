@@ -1,36 +1,45 @@
 /** The WebAssembly module as JavaScript sees it. Both builds, `webgpu` and `wasm`, look the same. */
 
-import type { Shard } from "../storage/download.js";
 import type { ShardStore } from "../storage/shards.js";
-import type { Device, Estimate, GenerationEvent, Info, RawResult, Settings } from "./protocol.js";
+import type { Cost } from "./bindings.js";
+import type { Device, GenerationEvent, Info, RawResult, Settings, Tensor } from "./protocol.js";
 
 type OnEvent = (event: GenerationEvent) => void;
+type IsCancelled = () => boolean;
 
-/** What a generation costs, as the engine knows it: not what is stored already. */
-export interface EngineEstimate extends Omit<Estimate, "download"> {
-  shards: Shard[];
-}
+/** A picture as the engine takes it: an encoded file, or upright pixels, four bytes each. */
+export type EnginePicture =
+  | { file: Uint8Array }
+  | { rgba: Uint8ClampedArray; width: number; height: number };
+
+/** What the engine makes music from. */
+export type EngineSource = EnginePicture | { embedding: Float32Array } | { tokens: Float32Array; shape: number[] };
 
 /** A loaded model. */
 export interface Engine {
   info(): Info;
-  estimate(settings: Settings): EngineEstimate;
-  /** From an encoded picture file. */
+  estimate(settings: Settings): Cost;
   generate(
-    picture: Uint8Array,
+    source: EngineSource,
     settings: Settings,
     onEvent: OnEvent,
-    isCancelled: () => boolean,
-  ): Promise<RawResult>;
-  /** From upright pixels, four bytes each. */
-  generateRgba(
-    rgba: Uint8ClampedArray,
-    width: number,
-    height: number,
+    isCancelled: IsCancelled,
+  ): Promise<Omit<RawResult, "wasmBytes">>;
+  /** The embedding of a picture; of the settings only the region counts. */
+  embed(
+    picture: EnginePicture,
     settings: Settings,
     onEvent: OnEvent,
-    isCancelled: () => boolean,
-  ): Promise<RawResult>;
+    isCancelled: IsCancelled,
+  ): Promise<Float32Array>;
+  /** The Language-of-Audio tokens of an embedding. */
+  condition(embedding: Float32Array, onEvent: OnEvent, isCancelled: IsCancelled): Promise<Tensor>;
+  /** The sounds of latents, one for each. */
+  decode(
+    latents: { latents: Float32Array; shape: number[] },
+    onEvent: OnEvent,
+    isCancelled: IsCancelled,
+  ): Promise<Float32Array[]>;
   free(): void;
 }
 
@@ -43,7 +52,7 @@ export interface EngineModule {
     load(
       bundle: string,
       device: Device,
-      options: { allowSlow?: boolean },
+      options: { allowSlow?: boolean; kernels?: string | undefined },
       store: ShardStore,
     ): Promise<Engine>;
   };

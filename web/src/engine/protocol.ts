@@ -1,137 +1,66 @@
 /**
  * What travels between the page, the worker and the engine: settings, events, results and the
- * messages that carry them. Types only; nothing here exists at run time.
+ * messages that carry them. Types only; nothing here exists at run time. What the engine itself says
+ * and takes is in `bindings.ts`, which is generated from its definitions.
  */
 
 import type { PlainError } from "../common/errors.js";
+import type { Cost, Event, GenerateSettings, Info, PieceInfo, ResultInfo, SchedulerKind } from "./bindings.js";
+
+export type { Info, Region, StageInfo, Timing } from "./bindings.js";
 
 /** Where the networks run: on the GPU through WebGPU, or on the CPU in WebAssembly. */
 export type Device = "webgpu" | "wasm";
 
-/** The stages of one generation, in order. `rank` only happens when there are several candidates. */
-export type StageName = "encode" | "condition" | "denoise" | "decode" | "vocode" | "rank";
-
 /** Rule that walks from noise to music. */
-export type Scheduler = "ddim" | "dpmpp";
-
-/** A part of the picture, in fractions of its width and height. */
-export interface Region {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
+export type Scheduler = SchedulerKind;
 
 /** Settings of one generation; what is left out takes the model's default. */
-export interface Settings {
-  /** Length of the music. */
-  seconds?: number;
-  /** Denoising steps: more takes longer and sounds cleaner. */
-  steps?: number;
-  scheduler?: Scheduler;
-  /** How strongly the picture steers the music; 1 means no guidance. */
-  guidance?: number;
-  /** The same seed, settings and device give the same samples. */
-  seed?: number | bigint;
-  /** How many to make; the one that fits the picture best is returned. */
-  candidates?: number;
-  region?: Region;
-  /** Return every stage's tensors as well (for tests; large). */
-  trace?: boolean;
-}
+export type Settings = GenerateSettings;
+
+export type GenerationEvent = Event;
 
 /** Bytes of weights that have arrived. `total` is constant within one run and reached at its end. */
-export interface LoadEvent {
-  type: "load";
-  stage: string;
-  loaded: number;
-  total: number;
-}
+export type LoadEvent = Extract<Event, { type: "load" }>;
 
 /** A stage has begun. */
-export interface StageEvent {
-  type: "stage";
-  stage: StageName;
-  /** Place of this stage among `count`, from 0. */
-  index: number;
-  count: number;
-  /** Estimated milliseconds until the whole run ends, when an estimate exists. */
-  etaMs?: number | null;
-}
+export type StageEvent = Extract<Event, { type: "stage" }>;
 
-/** One denoising step is done. */
-export interface StepEvent {
-  type: "step";
-  stage: "denoise";
-  /** Steps done so far. */
-  step: number;
-  steps: number;
-  etaMs?: number | null;
-}
+/** A part of a stage is done, such as a denoising step. */
+export type StepEvent = Extract<Event, { type: "step" }>;
 
 /** The run has ended well; the result follows. */
-export interface DoneEvent {
-  type: "done";
-  [detail: string]: unknown;
-}
-
-export type GenerationEvent = LoadEvent | StageEvent | StepEvent | DoneEvent;
-
-/** What a loaded model says of itself and of the device it runs on. */
-export interface Info {
-  model: string;
-  licence: string;
-  credits: string[];
-  /** False for a model that was never trained: what it makes is noise. */
-  trained: boolean;
-  device: string;
-  adapter?: string;
-  /** Bytes of weights in the bundle. */
-  bytes: number;
-  parameters: number;
-  seconds: { min: number; max: number; default: number };
-  steps: { default: number };
-  scheduler: string;
-  guidance: number;
-  /** Estimated time and work of a generation with default settings; no time where none was measured. */
-  estimateMs: number | null;
-  gflop: number;
-  /** Whether several candidates can be ranked. */
-  hasRanking: boolean;
-}
+export type DoneEvent = Extract<Event, { type: "done" }>;
 
 /** Cost of a generation with given settings. */
-export interface Estimate {
-  gflop: number;
-  /** Null on a GPU, whose speed is not known beforehand. */
-  ms: number | null;
-  /** Weights that it reads. */
-  bytes: number;
-  /** Those of them that are not stored in this browser yet. */
+export interface Estimate extends Omit<Cost, "shards"> {
+  /** Bytes of weights that are not stored in this browser yet. */
   download: number;
 }
 
-export interface TraceTensor {
+/** A tensor, the last dimension fastest. */
+export interface Tensor {
   shape: number[];
   data: Float32Array;
 }
 
-/** What the engine hands over at the end of a generation. */
-export interface RawResult {
+/** A piece of a result as the engine hands it over. */
+export interface RawPiece extends PieceInfo {
   /** One channel, between -1 and 1. */
   samples: Float32Array;
-  sampleRate: number;
-  seed: number;
-  /** One score a candidate, best first; empty without ranking. */
-  scores: number[];
-  /** The same samples as a WAV file that names model, seed and settings. */
+  /** What the samples were decoded from, of `latentsShape`. */
+  latents: Float32Array;
+  /** The samples as a WAV file that names model, seed, settings and kernels. */
   wav: Uint8Array;
-  /** The settings in full, defaults filled in. */
-  settings: Record<string, unknown>;
-  timings: { stage: string; ms: number }[];
+}
+
+/** What the engine hands over at the end of a generation. */
+export interface RawResult extends ResultInfo {
+  /** The pieces, best first. */
+  pieces: RawPiece[];
   /** Size of WebAssembly's memory, which never shrinks: the most that was needed so far. */
   wasmBytes: number;
-  trace?: Record<string, TraceTensor>;
+  trace?: Record<string, Tensor>;
 }
 
 /** A picture on its way to the worker: an encoded file, raw pixels or a decoded bitmap. */
@@ -140,17 +69,26 @@ export type Picture =
   | { kind: "pixels"; rgba: Uint8ClampedArray; width: number; height: number }
   | { kind: "bitmap"; bitmap: ImageBitmap };
 
+/** What music is made from: a picture, its embedding, or Language-of-Audio tokens. */
+export type Source = Picture | { kind: "embedding"; embedding: Float32Array } | { kind: "tokens"; tokens: Tensor };
+
 /** Calls that are answered by exactly one `reply` or `failure` with the same id. */
 export type Call =
-  | { kind: "load"; device: Device; bundle: string; allowSlow: boolean }
+  | { kind: "load"; device: Device; bundle: string; allowSlow: boolean; kernels: string | undefined }
   | { kind: "estimate"; settings: Settings }
-  | { kind: "generate"; picture: Picture; settings: Settings };
+  | { kind: "generate"; source: Source; settings: Settings }
+  | { kind: "embed"; picture: Picture; settings: Settings }
+  | { kind: "condition"; embedding: Float32Array }
+  | { kind: "decode"; latents: Tensor };
 
 /** Answer to each kind of call. */
 export interface Replies {
   load: Info;
   estimate: Estimate;
   generate: RawResult;
+  embed: Float32Array;
+  condition: Tensor;
+  decode: Float32Array[];
 }
 
 /** From the page to the worker. `cancel` names the call to stop and has no answer of its own. */
@@ -159,6 +97,6 @@ export type ToWorker = { id: number; call: Call } | { cancel: number };
 /** From the worker to the page. After a `fatal` failure the worker must not be used again. */
 export type FromWorker =
   | { kind: "event"; id: number; event: GenerationEvent }
-  | { kind: "reply"; id: number; value: Info | Estimate | RawResult }
+  | { kind: "reply"; id: number; value: Replies[keyof Replies] }
   | { kind: "failure"; id: number; error: PlainError; fatal: boolean }
   | { kind: "lost"; error: PlainError };

@@ -4,9 +4,19 @@
  * which is how a cancellation reaches it.
  */
 
-import type { Engine, EngineEstimate, EngineModule } from "./engine.js";
+import type { Cost } from "./bindings.js";
+import type { Engine, EngineModule, EnginePicture, EngineSource } from "./engine.js";
 import { toPlain, type PlainError } from "../common/errors.js";
-import type { Call, Estimate, FromWorker, GenerationEvent, Picture, RawResult, ToWorker } from "./protocol.js";
+import type {
+  Call,
+  Estimate,
+  FromWorker,
+  GenerationEvent,
+  Picture,
+  Replies,
+  Source,
+  ToWorker,
+} from "./protocol.js";
 import { Shards } from "../storage/shards.js";
 import { list } from "../storage/stored.js";
 import { loadTexts } from "../common/texts.js";
@@ -73,19 +83,14 @@ async function answer(id: number, call: Call): Promise<void> {
       scope.postMessage({ kind: "reply", id, value: engine.info() });
     } else if (engine === undefined) {
       throw new Error("no model is loaded");
-    } else if (call.kind === "estimate") {
-      scope.postMessage({ kind: "reply", id, value: await estimate(engine.estimate(call.settings)) });
     } else {
       const onEvent = (event: GenerationEvent) => scope.postMessage({ kind: "event", id, event });
       const isCancelled = () => cancelled.has(id);
-      const value = await generate(engine, call, onEvent, isCancelled);
-      // Music that was made on a device without memory is none.
+      const { value, transfer } = await run(engine, call, onEvent, isCancelled);
+      // What was made on a device without memory is nothing.
       const told = module?.deviceTrouble ? await trouble() : undefined;
       if (told) throw told;
-      value.samples = owned(value.samples);
-      value.wav = owned(value.wav);
-      value.wasmBytes = memory?.buffer.byteLength ?? 0;
-      scope.postMessage({ kind: "reply", id, value }, [value.samples.buffer, value.wav.buffer]);
+      scope.postMessage({ kind: "reply", id, value }, transfer);
     }
   } catch (thrown) {
     const trap = thrown instanceof WebAssembly.RuntimeError;
@@ -109,25 +114,67 @@ async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
     throw toPlain(thrown, thrown instanceof WebAssembly.CompileError ? "Unsupported" : "Network");
   }
   shards = new Shards(call.bundle);
-  return module.Engine.load(call.bundle, call.device, { allowSlow: call.allowSlow }, shards);
+  return module.Engine.load(call.bundle, call.device, { allowSlow: call.allowSlow, kernels: call.kernels }, shards);
+}
+
+/** An answer, and the buffers that go over without a copy. */
+interface Answer {
+  value: Replies[keyof Replies];
+  transfer: Transferable[];
+}
+
+async function run(
+  engine: Engine,
+  call: Exclude<Call, { kind: "load" }>,
+  onEvent: (event: GenerationEvent) => void,
+  isCancelled: () => boolean,
+): Promise<Answer> {
+  switch (call.kind) {
+    case "estimate":
+      return { value: await estimate(engine.estimate(call.settings)), transfer: [] };
+    case "generate": {
+      const made = await engine.generate(sourceOf(call.source), call.settings, onEvent, isCancelled);
+      const pieces = made.pieces.map((piece) => ({
+        ...piece,
+        samples: owned(piece.samples),
+        latents: owned(piece.latents),
+        wav: owned(piece.wav),
+      }));
+      const transfer = pieces.flatMap(({ samples, latents, wav }) => [samples.buffer, latents.buffer, wav.buffer]);
+      return { value: { ...made, pieces, wasmBytes: memory?.buffer.byteLength ?? 0 }, transfer };
+    }
+    case "embed": {
+      const value = owned(await engine.embed(pictureOf(call.picture), call.settings, onEvent, isCancelled));
+      return { value, transfer: [value.buffer] };
+    }
+    case "condition":
+      return { value: await engine.condition(call.embedding, onEvent, isCancelled), transfer: [] };
+    case "decode": {
+      const { data, shape } = call.latents;
+      const sounds = await engine.decode({ latents: data, shape }, onEvent, isCancelled);
+      const value = sounds.map((samples) => owned(samples));
+      return { value, transfer: value.map(({ buffer }) => buffer) };
+    }
+  }
 }
 
 /** Adds what would have to be downloaded. */
-async function estimate({ shards, ...cost }: EngineEstimate): Promise<Estimate> {
+async function estimate({ shards, ...cost }: Cost): Promise<Estimate> {
   const stored = (await list()).shards;
   const missing = shards.filter(({ sha256 }) => !stored.has(sha256));
   return { ...cost, download: missing.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
-function generate(
-  engine: Engine,
-  { picture, settings }: Extract<Call, { kind: "generate" }>,
-  onEvent: (event: GenerationEvent) => void,
-  isCancelled: () => boolean,
-): Promise<RawResult> {
-  if (picture.kind === "file") return engine.generate(picture.bytes, settings, onEvent, isCancelled);
+function sourceOf(source: Source): EngineSource {
+  if (source.kind === "embedding") return { embedding: source.embedding };
+  if (source.kind === "tokens") return { tokens: source.tokens.data, shape: source.tokens.shape };
+  return pictureOf(source);
+}
+
+function pictureOf(picture: Picture): EnginePicture {
+  if (picture.kind === "file") return { file: picture.bytes };
   const { rgba, width, height } = picture.kind === "bitmap" ? pixelsOf(picture) : picture;
-  return engine.generateRgba(rgba, width, height, settings, onEvent, isCancelled);
+  return { rgba, width, height };
 }
 
 /** Reads the pixels of a bitmap; the page cannot do that without holding up its own thread. */
@@ -141,8 +188,10 @@ function pixelsOf({ bitmap }: Extract<Picture, { kind: "bitmap" }>) {
 }
 
 /** A typed array whose buffer holds nothing else, so that it can be transferred. */
-function owned<T extends Float32Array | Uint8Array>(array: T): T {
-  return array.byteLength === array.buffer.byteLength ? array : (array.slice() as T);
+function owned(array: Float32Array): Float32Array<ArrayBuffer>;
+function owned(array: Uint8Array): Uint8Array<ArrayBuffer>;
+function owned(array: Float32Array | Uint8Array): Float32Array | Uint8Array {
+  return array.byteLength === array.buffer.byteLength ? array : array.slice();
 }
 
 function internal(thrown: unknown): PlainError {

@@ -9,10 +9,11 @@
  * Parts for styling: `picture`, `controls`, `button`, `progress`, `status`, `audio`.
  */
 
-import { Art2MusError, create, type Art2Mus, type GenerationEvent, type Result } from "../client.js";
+import { Art2MusError, create, type Art2Mus, type GenerationEvent, type Result, type StageInfo } from "../client.js";
 import { toError } from "../common/errors.js";
 import { formatDuration, loadTexts, text } from "../common/texts.js";
 import { Player, type Download } from "./player.js";
+import { stageLabel } from "./progress-view.js";
 import { readDevice, readGeneration } from "./settings.js";
 
 const ATTRIBUTES = ["src", "bundle", "device", "seconds", "steps", "guidance", "scheduler", "seed"] as const;
@@ -49,6 +50,7 @@ export class ArtToMus extends HTMLElement {
   readonly #status = document.createElement("p");
   readonly #audio = document.createElement("audio");
   readonly #player = new Player(this.#audio);
+  #stages: readonly StageInfo[] = [];
   /** A large download that the button asks about; the next press agrees to it. */
   #asked: (Download & { bundle: string }) | undefined;
 
@@ -160,7 +162,9 @@ export class ArtToMus extends HTMLElement {
       const hint = text("hint.noSource");
       throw new Art2MusError({ name: "Input", message: text("error.noSource"), hint });
     }
-    return this.#engine(bundle);
+    const opened = await this.#engine(bundle);
+    this.#stages = opened.info.stages;
+    return opened;
   }
 
   #engine(bundle: string): Promise<Art2Mus> {
@@ -195,7 +199,7 @@ export class ArtToMus extends HTMLElement {
   #onEvent(event: GenerationEvent): void {
     if (event.type === "stage") {
       const left = event.etaMs == null ? "" : ` · ${text("progress.left", { time: formatDuration(event.etaMs) })}`;
-      this.#status.textContent = text(`stage.${event.stage}`) + left;
+      this.#status.textContent = stageLabel(this.#stages, event.stage) + left;
     } else if (event.type === "step") {
       this.#progress.value = event.step / event.steps;
     }

@@ -1,6 +1,6 @@
 /** The page: one picture, one button, one piece of music. */
 
-import { create, storage, type Art2Mus, type GenerationEvent } from "../client.js";
+import { create, storage, type Art2Mus, type GenerationEvent, type StageInfo } from "../client.js";
 import { toError } from "../common/errors.js";
 import { fillTexts, formatBytes, formatDuration, loadTexts, text } from "../common/texts.js";
 import { byId, keepHeight, show } from "./dom.js";
@@ -121,7 +121,8 @@ class Page {
         ask: (download) => void this.#ask(download),
         onBegin: () => {
           start = performance.now();
-          this.#showBegin((settings.generation.candidates ?? 1) > 1);
+          const ranked = (settings.generation.candidates ?? 1) > 1;
+          this.#showBegin(engine.info.stages.filter(({ ranking }) => ranked || !ranking));
         },
         onEvent: (event) => this.#onEvent(event),
       });
@@ -141,11 +142,11 @@ class Page {
     this.#refresh();
   }
 
-  #showBegin(ranked: boolean): void {
+  #showBegin(stages: readonly StageInfo[]): void {
     this.#hideProblem();
     this.#result.hide();
     this.#refresh();
-    this.#progress.begin(ranked);
+    this.#progress.begin(stages);
     void this.#picture.settled.then(() => this.#progress.reach());
     this.#announce(text("run.started"));
   }
@@ -232,11 +233,12 @@ class Page {
   /** What an empty field stands for, and which lengths the model can make. */
   #showDefaults(info: Art2Mus["info"]): void {
     const input = (name: string) => this.#form.elements.namedItem(name) as HTMLInputElement;
-    input("seconds").placeholder = String(info.seconds.default);
-    input("seconds").min = String(info.seconds.min);
-    input("seconds").max = String(info.seconds.max);
-    input("steps").placeholder = String(info.steps.default);
-    input("guidance").placeholder = String(info.guidance);
+    for (const name of ["seconds", "steps", "guidance"] as const) {
+      const range = info[name];
+      input(name).placeholder = String(range.default);
+      input(name).min = String(range.min);
+      input(name).max = String(range.max);
+    }
     input("seed").placeholder = text("settings.seed.random");
     if (!this.#settings.generation.scheduler) input("scheduler").value = info.scheduler;
   }

@@ -1,35 +1,40 @@
 /** Shows where a run stands: its stages, its steps, the bytes that arrive and the time left. */
 
 import { byId, show } from "./dom.js";
-import type { GenerationEvent, LoadEvent, StageEvent, StageName, StepEvent } from "../engine/protocol.js";
-import { formatBytes, formatDuration, text } from "../common/texts.js";
+import type { GenerationEvent, LoadEvent, StageEvent, StageInfo, StepEvent } from "../engine/protocol.js";
+import { formatBytes, formatDuration, text, textOr } from "../common/texts.js";
 
-const STAGES: readonly StageName[] = ["encode", "condition", "denoise", "decode", "vocode", "rank"];
+/** What a person reads while a stage runs: these texts', or the bundle's own words. */
+export function stageLabel(stages: readonly StageInfo[], name: string): string {
+  const label = stages.find((stage) => stage.name === name)?.label;
+  return textOr(`stage.${name}`, label ?? name);
+}
 
 export class ProgressView {
   readonly #overall = byId("overall", HTMLProgressElement);
   readonly #doing = byId("doing", HTMLElement);
   readonly #left = byId("left", HTMLElement);
   readonly #list = byId("stages", HTMLOListElement);
+  #stages: readonly StageInfo[] = [];
   #start = 0;
   #fraction = 0;
 
   /** `announce` says a sentence to screen readers. */
   constructor(readonly announce: (sentence: string) => void) {}
 
-  /** Shows the empty progress of a run with or without ranking. */
-  begin(ranked: boolean): void {
+  /** Shows the empty progress of a run through `stages`. */
+  begin(stages: readonly StageInfo[]): void {
+    this.#stages = stages;
     this.#start = performance.now();
     this.#fraction = 0;
     this.#overall.removeAttribute("value");
     this.#doing.textContent = text("run.started");
     this.#left.textContent = "";
-    const stages = ranked ? STAGES : STAGES.slice(0, -1);
     this.#list.replaceChildren(
-      ...stages.map((stage) => {
+      ...stages.map(({ name, label }) => {
         const item = document.createElement("li");
-        item.textContent = text(`stage.short.${stage}`);
-        item.dataset["stage"] = stage;
+        item.textContent = textOr(`stage.short.${name}`, label);
+        item.dataset["stage"] = name;
         return item;
       }),
     );
@@ -62,7 +67,7 @@ export class ProgressView {
   }
 
   #stage({ stage, etaMs }: StageEvent): void {
-    const sentence = text(`stage.${stage}`);
+    const sentence = stageLabel(this.#stages, stage);
     this.#doing.textContent = sentence;
     this.announce(sentence);
     let reached = false;
@@ -77,7 +82,7 @@ export class ProgressView {
   }
 
   #step({ stage, step, steps, etaMs }: StepEvent): void {
-    this.#doing.textContent = text("progress.step", { stage: text(`stage.${stage}`), step, steps });
+    this.#doing.textContent = text("progress.step", { stage: stageLabel(this.#stages, stage), step, steps });
     this.#time(etaMs);
   }
 

@@ -1,0 +1,362 @@
+// Generated from src/protocol.rs: UPDATE_BINDINGS=1 cargo test bindings
+
+/**
+ * Which sampler to use.
+ */
+export type SchedulerKind = "ddim" | "dpmpp";
+
+/**
+ * A rectangle in a picture, in fractions of its width and height: the whole is `0, 0, 1, 1`.
+ */
+export type Region = { 
+/**
+ * The left edge, from 0 at the picture's left.
+ */
+x: number, 
+/**
+ * The top edge, from 0 at the picture's top.
+ */
+y: number, 
+/**
+ * The width, 1 for the whole.
+ */
+width: number, 
+/**
+ * The height, 1 for the whole.
+ */
+height: number, };
+
+/**
+ * Settings of one generation; what is left out takes the model's default.
+ */
+export type GenerateSettings = { 
+/**
+ * Length of the music in seconds.
+ */
+seconds?: number, 
+/**
+ * Denoising steps: more takes longer and sounds cleaner.
+ */
+steps?: number, 
+/**
+ * The rule that walks from noise to music.
+ */
+scheduler?: SchedulerKind, 
+/**
+ * How strongly the picture steers the music; 1 means no guidance.
+ */
+guidance?: number, 
+/**
+ * The same seed, settings and kernels give the same samples.
+ */
+seed?: number | bigint, 
+/**
+ * How many pieces to make, best first where they can be ranked.
+ */
+candidates?: number, 
+/**
+ * The part of the picture to use.
+ */
+region?: Region, 
+/**
+ * Return every stage's tensors as well (for tests; large).
+ */
+trace?: boolean, };
+
+/**
+ * What happens while music is made.
+ */
+export type Event = { "type": "load", 
+/**
+ * The stage that they belong to.
+ */
+stage: string, 
+/**
+ * Bytes that have arrived, of all stages.
+ */
+loaded: number, 
+/**
+ * Bytes of all stages that are not resident; constant during a run.
+ */
+total: number, } | { "type": "stage", 
+/**
+ * The stage.
+ */
+stage: string, 
+/**
+ * Its number, from 0.
+ */
+index: number, 
+/**
+ * How many stages there are.
+ */
+count: number, 
+/**
+ * Estimated time left in milliseconds, once anything has been measured.
+ */
+etaMs: number | null, } | { "type": "step", 
+/**
+ * The stage.
+ */
+stage: string, 
+/**
+ * Parts done.
+ */
+step: number, 
+/**
+ * Parts in all.
+ */
+steps: number, 
+/**
+ * Estimated time left in milliseconds.
+ */
+etaMs: number | null, } | { "type": "done", 
+/**
+ * Milliseconds that the generation took.
+ */
+elapsedMs: number, };
+
+/**
+ * A stage of a generation.
+ */
+export type StageInfo = { 
+/**
+ * Its name in events and bundles.
+ */
+name: string, 
+/**
+ * What a person reads while it runs.
+ */
+label: string, 
+/**
+ * Whether it only runs where several candidates are made.
+ */
+ranking: boolean, };
+
+/**
+ * The range of a setting, and what the model suggests.
+ */
+export type SettingRange = { 
+/**
+ * The smallest value.
+ */
+min: number, 
+/**
+ * The largest value.
+ */
+max: number, 
+/**
+ * The value that the model suggests.
+ */
+default: number, };
+
+/**
+ * What a loaded model says of itself and of the device it runs on.
+ */
+export type Info = { 
+/**
+ * What the stages are and how they make music.
+ */
+system: string, 
+/**
+ * The model's name.
+ */
+model: string, 
+/**
+ * The licence of its weights.
+ */
+licence: string, 
+/**
+ * Whom the weights are owed to.
+ */
+credits: Array<string>, 
+/**
+ * False for a model that was never trained: what it makes is noise.
+ */
+trained: boolean, 
+/**
+ * Where it runs: `webgpu` or `wasm`.
+ */
+device: string, 
+/**
+ * The GPU's name.
+ */
+adapter?: string | null, 
+/**
+ * The kernels that compute: equal seeds give equal samples only with equal kernels.
+ */
+kernels: string, 
+/**
+ * Bytes of weights in the bundle.
+ */
+bytes: number, 
+/**
+ * Elements of all weights.
+ */
+parameters: number, 
+/**
+ * The stages of a generation, in order.
+ */
+stages: Array<StageInfo>, 
+/**
+ * Length of the music in seconds.
+ */
+seconds: SettingRange, 
+/**
+ * Denoising steps.
+ */
+steps: SettingRange, 
+/**
+ * Guidance scale.
+ */
+guidance: SettingRange, 
+/**
+ * Pieces of one generation.
+ */
+candidates: SettingRange, 
+/**
+ * The sampler that the model suggests.
+ */
+scheduler: SchedulerKind, 
+/**
+ * Numbers of a picture's embedding.
+ */
+embeddingWidth: number, 
+/**
+ * Estimated milliseconds of a generation with default settings, where that could be measured.
+ */
+estimateMs: number | null, 
+/**
+ * Billions of floating-point operations of such a generation.
+ */
+gflop: number, 
+/**
+ * Whether several candidates can be ranked.
+ */
+hasRanking: boolean, };
+
+/**
+ * One shard.
+ */
+export type ShardEntry = { 
+/**
+ * The file's name.
+ */
+file: string, 
+/**
+ * Its length.
+ */
+bytes: number, 
+/**
+ * Its SHA-256, in lower-case hexadecimal.
+ */
+sha256: string, };
+
+/**
+ * What a generation costs: time, work, and the shards that it reads.
+ */
+export type Cost = { 
+/**
+ * Billions of floating-point operations.
+ */
+gflop: number, 
+/**
+ * Estimated milliseconds, where that could be measured.
+ */
+ms: number | null, 
+/**
+ * Bytes of weights that it reads.
+ */
+bytes: number, 
+/**
+ * What those bytes are.
+ */
+shards: Array<ShardEntry>, };
+
+/**
+ * The settings of a generation.
+ */
+export type Settings = { 
+/**
+ * Length of the music in seconds.
+ */
+seconds: number, 
+/**
+ * Denoising steps.
+ */
+steps: number, 
+/**
+ * The sampler.
+ */
+scheduler: SchedulerKind, 
+/**
+ * Guidance scale; 1 or less is no guidance.
+ */
+guidance: number, 
+/**
+ * The seed of the noise.
+ */
+seed: number, 
+/**
+ * Pieces to make, best first where they can be ranked.
+ */
+candidates: number, };
+
+/**
+ * Time that one stage took.
+ */
+export type Timing = { 
+/**
+ * The stage.
+ */
+stage: string, 
+/**
+ * Milliseconds for loading its weights; next to nothing for resident networks.
+ */
+loadMs: number, 
+/**
+ * Milliseconds for running it.
+ */
+runMs: number, };
+
+/**
+ * A piece of a result. Beside it stand `samples` and `latents` (32-bit floats) and `wav` (bytes).
+ */
+export type PieceInfo = { 
+/**
+ * Which of the candidates this was.
+ */
+candidate: number, 
+/**
+ * Cosine similarity of picture and music in the encoder's space, where it was computed.
+ */
+score: number | null, 
+/**
+ * The shape of its latents.
+ */
+latentsShape: Array<number>, };
+
+/**
+ * What a generation gives beside its pieces.
+ */
+export type ResultInfo = { 
+/**
+ * Samples per second.
+ */
+sampleRate: number, 
+/**
+ * The seed that was used.
+ */
+seed: number, 
+/**
+ * The settings in full, defaults filled in.
+ */
+settings: Settings, 
+/**
+ * The kernels that computed it.
+ */
+kernels: string, 
+/**
+ * Time by stage.
+ */
+timings: Array<Timing>, };
