@@ -56,6 +56,29 @@ impl std::fmt::Display for Device {
 
 /// Finds the device for `choice`.
 pub fn choose(choice: DeviceChoice) -> Result<Device> {
+    choose_with_kernels(choice, None)
+}
+
+/// Finds the device for `choice`. On a GPU through wgpu, `kernels` are used, as a result names its own; a self-test
+/// selects them where none are given. Other devices have one kind, and refuse.
+pub fn choose_with_kernels(choice: DeviceChoice, kernels: Option<&str>) -> Result<Device> {
+    let device = find(choice, kernels)?;
+    #[cfg(feature = "wgpu")]
+    let has_kinds = matches!(device, Device::Wgpu { .. });
+    #[cfg(not(feature = "wgpu"))]
+    let has_kinds = false;
+    match kernels {
+        Some(kernels) if !has_kinds => Err(Error::unsupported(
+            format!("the device {device} cannot use the kernels {kernels:?}"),
+            "leave --kernels out, or use --device wgpu",
+        )),
+        _ => Ok(device),
+    }
+}
+
+fn find(choice: DeviceChoice, kernels: Option<&str>) -> Result<Device> {
+    #[cfg(not(feature = "wgpu"))]
+    let _ = kernels;
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         #[cfg(not(feature = "wgpu"))]
@@ -68,11 +91,11 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
         #[cfg(feature = "wgpu")]
         DeviceChoice::Auto => {
             let hardware = adapters().into_iter().find(|(_, software)| !software);
-            hardware.map_or(Ok(Device::Cpu), |(adapter, _)| prepared(adapter))
+            hardware.map_or(Ok(Device::Cpu), |(adapter, _)| prepared(adapter, kernels))
         }
         #[cfg(feature = "wgpu")]
         DeviceChoice::Wgpu => match adapters().into_iter().min_by_key(|(_, software)| *software) {
-            Some((adapter, _)) => prepared(adapter),
+            Some((adapter, _)) => prepared(adapter, kernels),
             None => Err(Error::unsupported(
                 "no GPU answers on this machine",
                 "install a graphics driver (mesa-vulkan-drivers has a software one) or use --device cpu",
@@ -97,8 +120,12 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
 
 /// The GPU device, once its kernels are selected.
 #[cfg(feature = "wgpu")]
-fn prepared(adapter: String) -> Result<Device> {
-    pollster::block_on(crate::ops::select_kernels(&Default::default(), None))?;
+fn prepared(adapter: String, kernels: Option<&str>) -> Result<Device> {
+    let pin = kernels.map(str::parse).transpose()?;
+    pollster::block_on(crate::ops::select_kernels(
+        &Default::default(),
+        pin.as_ref(),
+    ))?;
     Ok(Device::Wgpu { adapter })
 }
 

@@ -36,8 +36,6 @@
 //!
 //! `ARCHITECTURE.md` shows the way of the data and what each module does.
 
-#![warn(missing_docs)]
-
 pub mod audio;
 #[cfg(any(feature = "cli", feature = "bench"))]
 pub mod bench;

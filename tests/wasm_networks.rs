@@ -249,7 +249,7 @@ async fn networks_agree() {
         let context = Context::new(tensor([2, 8, 24], 4, device), text, &mask);
         // 13 rows: no multiple of eight.
         let latents = tensor([2, 8, 13, 16], 2, device);
-        let conditions = unet.prepare(&context);
+        let conditions = unet.cache(&context);
         unet.forward(latents, &[667.0; 2], &conditions, &mut Trace::off())
     });
     let vae = VaeConfig {

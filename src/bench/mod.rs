@@ -232,7 +232,7 @@ impl<B: Kernels> Bench<'_, B> {
         fits(audio.dims()[0] == batch && text.dims()[0] == batch)?;
         let tokens = text.dims()[1];
         let context = Context::new(audio, text, &vec![vec![true; tokens]; batch]);
-        let conditions = unet.prepare(&context);
+        let conditions = unet.cache(&context);
         let times = vec![500.0; batch];
         let run = || unet.forward(latents.clone(), &times, &conditions, &mut Trace::off());
         let work = cases::unet_flops(&config, [rows, columns], tokens, batch)?;

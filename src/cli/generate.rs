@@ -64,6 +64,9 @@ pub(super) struct Arguments {
     /// Where to compute.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceChoice,
+    /// The GPU's kernels, as a result names its own: for the same samples again [default: by a self-test].
+    #[arg(long)]
+    kernels: Option<String>,
     /// Start from the tensor `latents` of this safetensors file instead of the seed's noise.
     #[arg(long)]
     latents: Option<PathBuf>,
@@ -76,7 +79,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
-    let device = device::choose(arguments.device)?;
+    let device = device::choose_with_kernels(arguments.device, arguments.kernels.as_deref())?;
     let picture = image::decode(&read_limited(&arguments.picture, MAX_PICTURE_BYTES)?)?;
     let output = match &arguments.output {
         Some(path) => path.clone(),

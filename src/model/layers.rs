@@ -154,14 +154,20 @@ impl<B: Kernels> SelfProjection<B> {
         })
     }
 
-    /// What `heads` heads of `x [batch, tokens, width]` hear in it; same shape.
+    /// Self-attention of `heads` heads on `x [batch, tokens, width]`; same shape.
     pub fn attend(&self, x: Tensor<B, 3>, heads: usize) -> Tensor<B, 3> {
         let scale = ((x.dims()[2] / heads) as f64).powf(-0.5);
         match self {
             Self::Joined(layer) => B::self_attention(layer.forward(x), heads, scale),
             Self::Apart(layers) => {
                 let part = |i: usize| split_heads(layers[i].forward(x.clone()), heads);
-                merge_heads(<B as Kernels>::attention(part(0), part(1), part(2), None, scale))
+                merge_heads(<B as Kernels>::attention(
+                    part(0),
+                    part(1),
+                    part(2),
+                    None,
+                    scale,
+                ))
             }
         }
     }

@@ -6,11 +6,7 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    layers::Linear,
-    mask::KeyMask,
-    params::Params,
-};
+use super::{layers::Linear, mask::KeyMask, params::Params};
 use crate::{Result, ops::Kernels, tensors::Init};
 
 /// Sizes, as in `config.json`.

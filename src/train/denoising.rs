@@ -79,7 +79,7 @@ impl<B: Kernels> Denoising<'_, B> {
         };
         let timesteps: Vec<f64> = noised.timesteps.iter().map(|&t| t as f64).collect();
         let predict = |audio: Tensor<B, 3>, states: Option<(&HostTensor, &HostTensor)>| {
-            let conditions = self.unet.prepare(&self.context(audio, states, count)?);
+            let conditions = self.unet.cache(&self.context(audio, states, count)?);
             let latents = latents.clone();
             Ok(self
                 .unet

@@ -48,10 +48,13 @@ export class Engine {
 
   info() {
     return {
-      model: "Stand-in", licence: "MIT", credits: ["nobody"], trained: this.behaviour === "trained",
-      device: this.device, adapter: this.device === "webgpu" ? "an adapter" : undefined,
+      system: "stand-in", model: "Stand-in", licence: "MIT", credits: ["nobody"], trained: this.behaviour === "trained",
+      device: this.device, adapter: this.device === "webgpu" ? "an adapter" : undefined, kernels: "none",
       bytes: this.#bytes(), parameters: 1_700_000, seconds: { min: 1, max: 30, default: 4 },
-      steps: { default: 10 }, scheduler: "ddim", guidance: 3.5, estimateMs: 2000, gflop: 3, hasRanking: false,
+      stages: STAGES.map((name) => ({ name, label: `Stage ${name}`, ranking: false })),
+      steps: { min: 1, max: 999, default: 10 }, guidance: { min: 0, max: 20, default: 3.5 },
+      candidates: { min: 1, max: 16, default: 1 }, scheduler: "ddim", embeddingWidth: 4, estimateMs: 2000, gflop: 3,
+      hasRanking: false,
     };
   }
 
@@ -64,13 +67,9 @@ export class Engine {
     return this.behaviour === "large" ? 640_000_000 : 3_400_000;
   }
 
-  generateRgba(rgba, width, height, settings, onEvent, isCancelled) {
-    if (rgba.length !== width * height * 4) fail("Input", "The pixels do not fill the picture.");
-    return this.#run(settings, onEvent, isCancelled);
-  }
-
-  async generate(picture, settings, onEvent, isCancelled) {
-    if (picture[0] !== 0x89 && picture[0] !== 0xff) {
+  async generate({ file, rgba, width, height }, settings, onEvent, isCancelled) {
+    if (rgba && rgba.length !== width * height * 4) fail("Input", "The pixels do not fill the picture.");
+    if (file && file[0] !== 0x89 && file[0] !== 0xff) {
       fail("Input", "This file is not a picture that can be read.", "Choose a PNG, JPEG, WebP, GIF, BMP or TIFF file.");
     }
     return this.#run(settings, onEvent, isCancelled);
@@ -98,7 +97,9 @@ export class Engine {
     }
     onEvent({ type: "done", seed });
     const samples = tune(Math.round(seconds * SAMPLE_RATE), random(Number(seed)));
-    return { samples, sampleRate: SAMPLE_RATE, seed, scores: [], wav: toWav(samples), settings: { seconds, steps, seed }, timings: [] };
+    const latents = new Float32Array(4);
+    const piece = { candidate: 0, score: null, latentsShape: [1, 1, 2, 2], samples, latents, wav: toWav(samples) };
+    return { pieces: [piece], sampleRate: SAMPLE_RATE, seed, kernels: "none", settings: { seconds, steps, seed }, timings: [] };
   }
 
   free() {}

@@ -106,7 +106,7 @@ for (const { bundle, settings, names, device, bound } of cases) {
       const picture = await (await fetch("/tests/fixtures/picture.png")).arrayBuffer();
       const never = () => false;
       const options = { ...settings, trace: true };
-      const result = await engine.generate(new Uint8Array(picture), options, () => {}, never);
+      const result = await engine.generate({ file: new Uint8Array(picture) }, options, () => {}, never);
       const plain = ([name, { shape, data }]) => [name, { shape, data: Array.from(data) }];
       return Object.fromEntries(Object.entries(result.trace).map(plain));
     }, { device, bundle, settings });

@@ -26,7 +26,7 @@ test("every text that is used exists, and every text is used", () => {
   const source = [...sources, read("../../index.html")].join("\n");
   const literal = /(?:text\(\s*|data-(?:text|label)=|(?:cancelled|integrity)\(|\["|[?:] )"([a-z]+\.[A-Za-z.]+)"/g;
   const used = new Set([...source.matchAll(literal)].map((match) => match[1]));
-  const built = [...source.matchAll(/text\(`([\w.]+)\$\{/g)].map((match) => match[1]);
+  const built = [...source.matchAll(/text(?:Or)?\(`([\w.]+)\$\{/g)].map((match) => match[1]);
   for (const key of used) assert.ok(key in texts, `no text for ${key}`);
   for (const key of Object.keys(texts)) {
     assert.ok(source.includes(`"${key}"`) || built.some((start) => key.startsWith(start)), `${key} is not used`);
@@ -105,7 +105,8 @@ test("bytes are written for people", () => {
 });
 
 test("each iteration over a generation sees every event, and its failure", async () => {
-  const raw = { samples: new Float32Array(1), wav: new Uint8Array(3) };
+  const piece = { samples: new Float32Array(1), latents: new Float32Array(2), latentsShape: [1, 2], wav: new Uint8Array(3) };
+  const raw = { pieces: [piece, { ...piece, wav: new Uint8Array(4) }] };
   const good = new Generation(async (emit) => {
     emit({ type: "done", n: 1 });
     await new Promise((done) => setTimeout(done, 5));
@@ -119,7 +120,12 @@ test("each iteration over a generation sees every event, and its failure", async
   };
   assert.deepEqual(await Promise.all([collect(good), collect(good)]), [[1, 2], [1, 2]]);
   assert.deepEqual(await collect(good), [1, 2]);
-  assert.equal((await good.result).wav().size, 3);
+  const result = await good.result;
+  assert.deepEqual([result.wav().size, ...result.pieces.map(({ wav }) => wav().size)], [3, 3, 4]);
+  assert.deepEqual(result.pieces[0].latents.shape, [1, 2]);
+
+  const empty = new Generation(async () => ({ pieces: [] }));
+  await assert.rejects(collect(empty), { name: "Internal" });
 
   const bad = new Generation(async () => {
     throw { name: "Limits", message: "no" };

@@ -81,8 +81,8 @@ impl<B: Kernels> Block<B> {
 
     /// `x [batch, tokens, width]`; `bias` is added to the attention scores.
     pub fn forward(&self, x: Tensor<B, 3>, bias: Option<Tensor<B, 4>>) -> Tensor<B, 3> {
-        let heard = self.attend(self.norm_1.forward(x.clone()), bias);
-        let x = self.out_proj.forward_onto(heard, x);
+        let attended = self.attend(self.norm_1.forward(x.clone()), bias);
+        let x = self.out_proj.forward_onto(attended, x);
         let hidden = self.norm_2.forward(x.clone());
         let hidden = self.fc1.forward_with(hidden, Activation::Gelu);
         self.fc2.forward_onto(hidden, x)

@@ -29,7 +29,7 @@ use crate::{
     ops::{Activation, Kernels, activate, upsample_nearest},
 };
 use config::Level;
-use parts::{Keys, Layer, NextKeys, Transformers};
+use parts::{KeyValue, KeyValues, Layer, Transformers};
 
 /// What the UNet is conditioned on.
 #[derive(Debug, Clone)]
@@ -55,10 +55,11 @@ impl<B: Backend> Context<B> {
     }
 }
 
-/// What the network makes of its conditions, once for all steps.
+/// What the conditions contribute to every step, computed once: keys and values of the cross-attentions, and the
+/// projected mean token.
 #[derive(Debug, Clone)]
-pub struct Prepared<B: Backend> {
-    keys: Vec<Keys<B>>,
+pub struct CrossAttentionCache<B: Backend> {
+    keys: Vec<KeyValue<B>>,
     /// The projected mean token, `[batch, time width]`.
     mean_token: Option<Tensor<B, 2>>,
 }
@@ -154,7 +155,7 @@ impl<B: Kernels> Unet<B> {
     }
 
     /// Reads the conditions.
-    pub fn prepare(&self, context: &Context<B>) -> Prepared<B> {
+    pub fn cache(&self, context: &Context<B>) -> CrossAttentionCache<B> {
         let mut keys = Vec::new();
         let down = self.down_blocks.iter().flat_map(|block| &block.layers);
         down.for_each(|layer| layer.read(context, &mut keys));
@@ -163,7 +164,7 @@ impl<B: Kernels> Unet<B> {
         up.for_each(|layer| layer.read(context, &mut keys));
         let mean = || context.audio.clone().mean_dim(1).squeeze_dim(1);
         let projection = self.mean_token.as_ref();
-        Prepared {
+        CrossAttentionCache {
             keys,
             mean_token: projection.map(|projection| projection.forward(mean())),
         }
@@ -174,7 +175,7 @@ impl<B: Kernels> Unet<B> {
         &self,
         latents: Tensor<B, 4>,
         timesteps: &[f64],
-        conditions: &Prepared<B>,
+        conditions: &CrossAttentionCache<B>,
         trace: &mut Trace<B>,
     ) -> Tensor<B, 4> {
         let mut time = self.embed_time(timesteps, &latents.device());
@@ -259,7 +260,7 @@ impl<B: Kernels> DownBlock<B> {
         &self,
         mut x: Tensor<B, 4>,
         time: &Tensor<B, 2>,
-        keys: &mut NextKeys<'_, B>,
+        keys: &mut KeyValues<'_, B>,
         skips: &mut Vec<Tensor<B, 4>>,
     ) -> Tensor<B, 4> {
         for layer in &self.layers {
@@ -297,7 +298,7 @@ impl<B: Kernels> MidBlock<B> {
         &self,
         x: Tensor<B, 4>,
         time: &Tensor<B, 2>,
-        keys: &mut NextKeys<'_, B>,
+        keys: &mut KeyValues<'_, B>,
     ) -> Tensor<B, 4> {
         let x = self.first.forward(x, Some(time));
         let x = self.attentions.forward(x, keys);
@@ -342,7 +343,7 @@ impl<B: Kernels> UpBlock<B> {
         &self,
         mut x: Tensor<B, 4>,
         time: &Tensor<B, 2>,
-        keys: &mut NextKeys<'_, B>,
+        keys: &mut KeyValues<'_, B>,
         skips: &mut Vec<Tensor<B, 4>>,
     ) -> Tensor<B, 4> {
         for layer in &self.layers {

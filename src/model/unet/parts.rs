@@ -16,9 +16,9 @@ use crate::{
     ops::{Kernels, merge_heads, split_heads},
 };
 
-/// What one attention reads of a stream: the same in every step.
+/// Keys and values of one cross-attention: the same in every step.
 #[derive(Debug, Clone)]
-pub(super) struct Keys<B: Backend> {
+pub(super) struct KeyValue<B: Backend> {
     /// `[batch, heads, tokens, dim]`.
     keys: Tensor<B, 4>,
     /// The same shape.
@@ -27,8 +27,8 @@ pub(super) struct Keys<B: Backend> {
     bias: Option<Tensor<B, 4>>,
 }
 
-/// The keys of all attentions that read a stream, in order of use.
-pub(super) type NextKeys<'a, B> = std::slice::Iter<'a, Keys<B>>;
+/// The keys and values of all cross-attentions, in order of use.
+pub(super) type KeyValues<'a, B> = std::slice::Iter<'a, KeyValue<B>>;
 
 /// GroupNorm of a transformer: not the one of the resnets.
 const TRANSFORMER_EPS: f64 = 1e-6;
@@ -64,14 +64,14 @@ impl<B: Kernels> Layer<B> {
         &self,
         x: Tensor<B, 4>,
         time: &Tensor<B, 2>,
-        keys: &mut NextKeys<'_, B>,
+        keys: &mut KeyValues<'_, B>,
     ) -> Tensor<B, 4> {
         self.attentions
             .forward(self.resnet.forward(x, Some(time)), keys)
     }
 
     /// Adds the keys of these attentions to `keys`.
-    pub fn read(&self, context: &Context<B>, keys: &mut Vec<Keys<B>>) {
+    pub fn read(&self, context: &Context<B>, keys: &mut Vec<KeyValue<B>>) {
         self.attentions.read(context, keys);
     }
 }
@@ -91,13 +91,13 @@ impl<B: Kernels> Transformers<B> {
         Ok(Self { list })
     }
 
-    pub fn forward(&self, x: Tensor<B, 4>, keys: &mut NextKeys<'_, B>) -> Tensor<B, 4> {
+    pub fn forward(&self, x: Tensor<B, 4>, keys: &mut KeyValues<'_, B>) -> Tensor<B, 4> {
         let list = self.list.iter();
         list.fold(x, |x, transformer| transformer.forward(x, keys))
     }
 
     /// Adds the keys of these attentions to `keys`.
-    pub fn read(&self, context: &Context<B>, keys: &mut Vec<Keys<B>>) {
+    pub fn read(&self, context: &Context<B>, keys: &mut Vec<KeyValue<B>>) {
         let blocks = self.list.iter().flat_map(|transformer| &transformer.blocks);
         keys.extend(blocks.filter_map(|block| block.attn2.read(context)));
     }
@@ -142,7 +142,7 @@ impl<B: Kernels> Transformer<B> {
         })
     }
 
-    fn forward(&self, x: Tensor<B, 4>, keys: &mut NextKeys<'_, B>) -> Tensor<B, 4> {
+    fn forward(&self, x: Tensor<B, 4>, keys: &mut KeyValues<'_, B>) -> Tensor<B, 4> {
         let tokens = self.norm.forward_to_tokens(x.clone());
         let mut tokens = self.proj_in.forward(tokens);
         for block in &self.blocks {
@@ -186,7 +186,7 @@ impl<B: Kernels> TransformerBlock<B> {
         })
     }
 
-    fn forward(&self, x: Tensor<B, 3>, keys: &mut NextKeys<'_, B>) -> Tensor<B, 3> {
+    fn forward(&self, x: Tensor<B, 3>, keys: &mut KeyValues<'_, B>) -> Tensor<B, 3> {
         let h = self.norm1.forward(x.clone());
         let x = self.attn1.forward_onto(h, x);
         let h = self.norm2.forward(x.clone());
@@ -214,10 +214,10 @@ impl<B: Kernels> SelfAttention<B> {
         })
     }
 
-    /// What `x [batch, tokens, channels]` hears in itself is added to `residual`.
+    /// `residual` plus the self-attention of `x [batch, tokens, channels]`.
     fn forward_onto(&self, x: Tensor<B, 3>, residual: Tensor<B, 3>) -> Tensor<B, 3> {
-        let heard = self.qkv.attend(x, self.heads);
-        self.to_out.forward_onto(heard, residual)
+        let attended = self.qkv.attend(x, self.heads);
+        self.to_out.forward_onto(attended, residual)
     }
 }
 
@@ -236,7 +236,7 @@ impl<B: Kernels> SecondAttention<B> {
     fn forward_onto(
         &self,
         x: Tensor<B, 3>,
-        keys: &mut NextKeys<'_, B>,
+        keys: &mut KeyValues<'_, B>,
         residual: Tensor<B, 3>,
     ) -> Tensor<B, 3> {
         match self {
@@ -248,7 +248,7 @@ impl<B: Kernels> SecondAttention<B> {
         }
     }
 
-    fn read(&self, context: &Context<B>) -> Option<Keys<B>> {
+    fn read(&self, context: &Context<B>) -> Option<KeyValue<B>> {
         match self {
             Self::Itself(_) => None,
             Self::Other(attention) => Some(attention.read(context)),
@@ -281,29 +281,29 @@ impl<B: Kernels> CrossAttention<B> {
         })
     }
 
-    fn read(&self, context: &Context<B>) -> Keys<B> {
+    fn read(&self, context: &Context<B>) -> KeyValue<B> {
         let (stream, bias) = match self.stream {
             Stream::Audio => (context.audio.clone(), None),
             Stream::Text => (context.text.clone(), context.text_bias.clone()),
         };
-        Keys {
+        KeyValue {
             keys: split_heads(self.to_k.forward(stream.clone()), self.heads),
             values: split_heads(self.to_v.forward(stream), self.heads),
             bias,
         }
     }
 
-    /// What `x [batch, tokens, channels]` hears is added to `residual`.
+    /// `residual` plus the cross-attention of `x [batch, tokens, channels]`.
     fn forward_onto(
         &self,
         x: Tensor<B, 3>,
-        keys: &Keys<B>,
+        keys: &KeyValue<B>,
         residual: Tensor<B, 3>,
     ) -> Tensor<B, 3> {
         let q = split_heads(self.to_q.forward(x), self.heads);
         let scale = (q.dims()[3] as f64).powf(-0.5);
-        let Keys { keys, values, bias } = keys.clone();
-        let heard = merge_heads(<B as Kernels>::attention(q, keys, values, bias, scale));
-        self.to_out.forward_onto(heard, residual)
+        let KeyValue { keys, values, bias } = keys.clone();
+        let attended = merge_heads(<B as Kernels>::attention(q, keys, values, bias, scale));
+        self.to_out.forward_onto(attended, residual)
     }
 }

@@ -54,21 +54,21 @@ pub(super) fn attention(
         let lines = scores.chunks_exact_mut(keys.max(1));
         let sums: Vec<f32> = lines.map(powers).collect();
         let scores = TensorData::new(scores, [1, 1, count, keys]);
-        let mut heard = owned(Tensor::<Cpu, 4>::from_data(scores, &device).matmul(all(&v)));
-        for (heard, sum) in heard.chunks_exact_mut(dim.max(1)).zip(sums) {
-            heard.iter_mut().for_each(|x| *x /= sum);
+        let mut attended = owned(Tensor::<Cpu, 4>::from_data(scores, &device).matmul(all(&v)));
+        for (attended, sum) in attended.chunks_exact_mut(dim.max(1)).zip(sums) {
+            attended.iter_mut().for_each(|x| *x /= sum);
         }
-        heard
+        attended
     });
     // Heads of a query lie together, where they are wanted next.
     let mut y = vec![0.0; batch * queries * heads * dim];
-    for (block, heard) in blocks.iter().zip(parts) {
+    for (block, attended) in blocks.iter().zip(parts) {
         let [item, head] = block.head;
         let rows = y
             .chunks_exact_mut(heads * dim)
             .skip(item * queries + block.first);
-        for (row, heard) in rows.zip(heard.chunks_exact(dim)) {
-            row[head * dim..][..dim].copy_from_slice(heard);
+        for (row, attended) in rows.zip(attended.chunks_exact(dim)) {
+            row[head * dim..][..dim].copy_from_slice(attended);
         }
     }
     let y = TensorData::new(y, [batch, queries, heads, dim]);

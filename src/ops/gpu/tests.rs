@@ -3,6 +3,7 @@
 mod attention;
 mod linear;
 mod norm;
+mod shapes;
 mod text;
 
 use burn::tensor::{Tensor, TensorData};

@@ -24,7 +24,7 @@ use crate::{
         istft::limit,
         params::Params,
         trace::Trace,
-        unet::{Context, Prepared, Unet},
+        unet::{Context, CrossAttentionCache, Unet},
         vae::VaeDecoder,
         vocoder::Vocoder,
     },
@@ -212,7 +212,7 @@ impl<B: Kernels> Stages<'_, B> {
                 |params, _| Unet::load(&params.at(kind::UNET), &system.networks.unet),
                 async |run: &mut Run<'_, B>, unet: &Unet<B>| {
                     let device = run.device();
-                    let prepared = unet.prepare(&Context::new(
+                    let prepared = unet.cache(&Context::new(
                         conditions.audio.upload(device)?,
                         conditions.text.upload(device)?,
                         &conditions.mask,
@@ -379,7 +379,7 @@ async fn conditions<B: Kernels>(
 struct Denoising<'a, B: Kernels> {
     system: &'a ArtToMus<B>,
     unet: &'a Unet<B>,
-    conditions: &'a Prepared<B>,
+    conditions: &'a CrossAttentionCache<B>,
     settings: &'a Settings,
 }
 

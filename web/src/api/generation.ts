@@ -38,9 +38,8 @@ export class Generation implements AsyncIterable<GenerationEvent> {
       this.#events.push(event);
       this.#notify();
     };
-    this.result = run(emit).then(
-      (raw) => {
-        const result = resultOf(raw);
+    this.result = run(emit).then(resultOf).then(
+      (result) => {
         this.#state = "done";
         this.#notify();
         return result;
