@@ -3,8 +3,7 @@
 
 mod common;
 
-use art2mus::audio::wav;
-use common::{fixture, program};
+use common::{fixture, program, read_wav};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -138,9 +137,9 @@ fn the_aligner_is_trained_alone_and_its_bundle_makes_music() {
         "cpu",
     ];
     run(&arguments, true);
-    let sound = wav::decode(&fs::read(&sound).unwrap()).unwrap();
-    assert_eq!(sound.channels[0].len(), 128 * 160);
-    assert!(sound.channels[0].iter().all(|x| x.abs() < 0.99));
+    let (_, samples) = read_wav(&sound);
+    assert_eq!(samples.len(), 128 * 160);
+    assert!(samples.iter().all(|x| x.abs() < 0.99));
 }
 
 #[test]

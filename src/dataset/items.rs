@@ -7,10 +7,8 @@ use super::synth::{Pair, Split};
 use crate::{
     Error, Result,
     audio::{
-        SAMPLE_RATE, fbank,
+        SAMPLE_RATE, decode, fbank,
         mel::{self, HOP, MEL_BINS, MelSpectrogram, fit},
-        resample::resample,
-        wav,
     },
     image::{self, Picture},
     model::{
@@ -88,9 +86,8 @@ impl Source {
                 let open =
                     |path: &Path| std::fs::read(path).map_err(|e| Error::file("read", path, e));
                 let picture = image::decode(&open(picture)?)?;
-                let sound = wav::decode(&open(music)?)?;
-                let track = sound.channels.first().cloned().unwrap_or_default();
-                Ok((picture, resample(&track, sound.sample_rate, SAMPLE_RATE)?))
+                let track = decode::decode(&open(music)?)?.resampled()?;
+                Ok((picture, track))
             }
         }
     }
