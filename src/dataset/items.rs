@@ -318,7 +318,7 @@ impl<B: Kernels> Translator<B> {
     fn translate(&self, clips: Vec<f32>, count: usize, device: &B::Device) -> Result<Tensor<B, 3>> {
         let shape = [count * fbank::CLIPS, 1, fbank::MEL_BINS, fbank::FRAMES];
         let clips = tensor(clips, shape, device);
-        let heard = self.trunk.hear(clips, fbank::CLIPS, &mut Trace::off());
+        let heard = self.trunk.forward_with_tokens(clips, fbank::CLIPS, &mut Trace::off());
         let prefix = self.projection.forward(heard.embedding);
         let [_, length] = prefix.dims();
         let prefix = prefix.reshape([count, length / self.width, self.width]);

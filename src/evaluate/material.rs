@@ -254,7 +254,7 @@ impl<B: Kernels> Listener<B> {
             }
             let shape = [some.len() * fbank::CLIPS, 1, fbank::MEL_BINS, fbank::FRAMES];
             let clips = tensor(clips, shape, &self.device);
-            let heard = self.trunk.hear(clips, fbank::CLIPS, &mut Trace::off());
+            let heard = self.trunk.forward_with_tokens(clips, fbank::CLIPS, &mut Trace::off());
             embeddings.extend(rows(heard.embedding, some.len())?);
         }
         Ok(Sounds {

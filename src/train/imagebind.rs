@@ -133,7 +133,7 @@ impl<'a, B: TrainingBackend> ImageBindTask<'a, B> {
             &self.device,
         );
         let pictures = model.vision.forward(pixels, &mut Trace::off());
-        let sounds = model.audio.hear(clips, CLIPS, &mut Trace::off()).embedding;
+        let sounds = model.audio.forward_with_tokens(clips, CLIPS, &mut Trace::off()).embedding;
         let sounds = l2_normalise(sounds);
         let truth = tensor::<C, 2>(pairs.factors, [count, FACTORS], &self.device);
         let error = |embedding: &Tensor<C, 2>| {

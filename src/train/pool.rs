@@ -98,7 +98,7 @@ impl<'a, B: Kernels> PieceEncoder<'a, B> {
             .vae
             .encode((mel - scale.mean) / scale.scale, &mut Trace::off());
         let clips = tensor(clips, [count * CLIPS, 1, CLIP_BINS, FRAMES], &self.device);
-        let heard = self.trunk.hear(clips, CLIPS, &mut Trace::off());
+        let heard = self.trunk.forward_with_tokens(clips, CLIPS, &mut Trace::off());
         let tokens = self.parts_of_time(heard.tokens, count);
         let host = |x: Tensor<B, 1>| pollster::block_on(read(x));
         Ok(Encoded {
