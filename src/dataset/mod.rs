@@ -14,7 +14,6 @@ mod artsound;
 mod bundle;
 mod cache;
 mod frozen;
-pub mod items;
 mod json_lines;
 mod loader;
 mod preprocess;
