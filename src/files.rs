@@ -4,6 +4,14 @@ use std::{io::Write, path::Path};
 
 use crate::{Error, Result};
 
+/// What the names of unfinished files and folders begin with.
+const UNFINISHED: &str = ".art2mus-unfinished-";
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Whether a file can be written at `path`.
 pub fn check_writable(path: &Path) -> Result<()> {
     unfinished_file(path).map(drop)
@@ -16,9 +24,22 @@ fn unfinished_file(path: &Path) -> Result<tempfile::NamedTempFile> {
         _ => Path::new("."),
     };
     tempfile::Builder::new()
-        .prefix(".art2mus-unfinished-")
+        .prefix(UNFINISHED)
         .tempfile_in(folder)
         .map_err(|e| Error::file("write", path, e))
+}
+
+/// Removes what a program that was killed has left in `folder`. No other program may be writing there.
+pub fn remove_unfinished(folder: &Path) -> Result<()> {
+    let failed = |e| Error::file("read", folder, e);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(UNFINISHED) {
+            std::fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file so that it is there completely or not at all.
@@ -56,7 +77,7 @@ pub fn unfinished_folder(target: &Path) -> Result<tempfile::TempDir> {
     };
     std::fs::create_dir_all(parent).map_err(|e| Error::file("create", parent, e))?;
     tempfile::Builder::new()
-        .prefix(".art2mus-unfinished-")
+        .prefix(UNFINISHED)
         .tempdir_in(parent)
         .map_err(|e| Error::file("create a folder in", parent, e))
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use art2mus::audio::wav;
-use common::{convert, fixture, program, run};
+use common::{convert, fixture, program, read_wav, run};
 use serde_json::Value;
 use std::{
     fs,
@@ -63,12 +63,9 @@ fn makes_music_that_repeats() {
     let read = |name: &str| fs::read(path(name)).unwrap();
     assert_eq!(read("a.wav"), read("b.wav"));
     assert_ne!(read("a.wav"), read("c.wav"));
-    let sound = wav::decode(&read("a.wav")).unwrap();
-    assert_eq!(
-        (sound.sample_rate, sound.channels[0].len()),
-        (16_000, 4_800)
-    );
-    assert!(art2mus::audio::peak(&sound.channels[0]) > 1e-3);
+    let (sample_rate, samples) = read_wav(&path("a.wav"));
+    assert_eq!((sample_rate, samples.len()), (16_000, 4_800));
+    assert!(art2mus::audio::peak(&samples) > 1e-3);
     let metadata = wav::metadata(&read("a.wav"));
     let comment = metadata.iter().find(|(key, _)| key == "ICMT").unwrap();
     let settings: Value = serde_json::from_str(&comment.1).unwrap();

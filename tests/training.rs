@@ -3,8 +3,7 @@
 
 mod common;
 
-use art2mus::audio::wav;
-use common::{fixture, program};
+use common::{fixture, program, read_wav};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -54,7 +53,10 @@ fn every_part_is_trained_logged_and_drawn() {
     for part in ["vae", "vocoder", "imagebind", "prior"] {
         let folder = runs().join(part);
         let log = fs::read_to_string(folder.join("log.csv")).unwrap();
-        assert!(log.contains(",loss,") && log.contains("held out"), "{log}");
+        assert!(
+            log.contains(",loss,") && log.contains("validation: "),
+            "{log}"
+        );
         let plot = fs::read_to_string(folder.join("losses.svg")).unwrap();
         assert!(plot.contains("<svg") && plot.contains("loss"));
         assert!(folder.join("final.safetensors").is_file());
@@ -82,12 +84,160 @@ fn a_resumed_run_takes_the_same_steps() {
 #[test]
 fn the_loss_falls() {
     let log = fs::read_to_string(runs().join("vae/log.csv")).unwrap();
-    let losses: Vec<f64> = log
-        .lines()
-        .filter_map(|line| line.split_once(",held out: log-mel L1,")?.1.parse().ok())
-        .collect();
-    assert_eq!(losses.len(), 2, "{log}");
-    assert!(losses[1] < losses[0], "{losses:?}");
+    let figures = |name: &str| -> Vec<f64> {
+        let rows = log
+            .lines()
+            .filter_map(|line| line.split_once(',')?.1.split_once(','));
+        let rows = rows.filter(|(found, _)| *found == name);
+        rows.map(|(_, value)| value.parse().unwrap()).collect()
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let losses = figures("loss");
+    assert_eq!(losses.len(), 12, "{log}");
+    let thirds: Vec<f64> = losses.chunks(4).map(mean).collect();
+    assert!(thirds[0] > thirds[1] && thirds[1] > thirds[2], "{thirds:?}");
+    let validated = figures("validation: log-mel L1");
+    assert_eq!(validated.len(), 4, "{log}");
+    assert!(validated.is_sorted_by(|a, b| a > b), "{validated:?}");
+}
+
+/// The arguments that train the aligner of the tiny model in `folder`.
+fn train<'a>(
+    bundle: &'a Path,
+    config: &'a Path,
+    folder: &'a Path,
+    more: &[&'a str],
+) -> Vec<&'a str> {
+    let mut arguments = vec!["train", "--device", "cpu", "--bundle", text(bundle)];
+    arguments.extend(["--config", text(config), "-o", text(folder)]);
+    arguments.extend(more);
+    arguments
+}
+
+/// The configuration with another line in place of the aligner's number of items.
+fn with_items(folder: &Path, line: &str) -> PathBuf {
+    let text = fs::read_to_string(config()).unwrap();
+    let (before, behind) = text.rsplit_once("items = 4\n").unwrap();
+    let path = folder.join("items.toml");
+    fs::write(&path, format!("{before}{line}{behind}")).unwrap();
+    path
+}
+
+/// All files beneath `folder`.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn encoding_that_is_killed_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let many = with_items(folder.path(), "items = 300\n");
+    let bundle = runs().join("bundle");
+    let (cache, place) = (folder.path().join("cache"), folder.path().join("run"));
+    let more = ["--cache", text(&cache), "--threads", "3"];
+    let arguments = train(&bundle, &many, &place, &more);
+    let mut child = program()
+        .args(&arguments)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // At least one shard is there when the program is killed, and not all three.
+    let shards = || {
+        let caches = fs::read_dir(&cache).into_iter().flatten().flatten();
+        let first = caches.map(|cache| cache.path().join("000000.bin"));
+        first.filter(|shard| shard.is_file()).count()
+    };
+    while shards() == 0 && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(shards() > 0 && !place.join("final.safetensors").is_file());
+    run(&arguments, true);
+    let resumed = files(&cache);
+    let shard = |(path, _): &&(PathBuf, Vec<u8>)| path.extension().is_some_and(|e| e == "bin");
+    assert_eq!(
+        resumed.iter().filter(shard).count(),
+        3 + 1,
+        "and one to validate on"
+    );
+
+    let other = folder.path().join("other");
+    let (whole, elsewhere) = (other.join("cache"), other.join("run"));
+    // Another number of threads changes nothing.
+    let more = ["--cache", text(&whole), "--threads", "0"];
+    run(&train(&bundle, &many, &elsewhere, &more), true);
+    let bytes =
+        |files: Vec<(PathBuf, Vec<u8>)>| files.into_iter().map(|(_, b)| b).collect::<Vec<_>>();
+    assert!(bytes(resumed) == bytes(files(&whole)));
+    let last = |folder: &Path| fs::read(folder.join("final.safetensors")).unwrap();
+    assert!(last(&place) == last(&elsewhere));
+}
+
+#[test]
+fn broken_files_are_left_out_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = folder.path().join("pairs");
+    let arguments = [
+        "synth",
+        "-o",
+        text(&pairs),
+        "--count",
+        "6",
+        "--size",
+        "64",
+        "--seconds",
+        "1.28",
+    ];
+    run(&arguments, true);
+    let list = pairs.join("pairs.jsonl");
+    let mut lines = fs::read_to_string(&list).unwrap();
+    fs::write(pairs.join("broken.mp3"), "no music").unwrap();
+    fs::copy(fixture("sounds/stereo.mp3"), pairs.join("short.mp3")).unwrap();
+    lines += "{\"picture\": \"000000.png\", \"music\": \"broken.mp3\"}\n";
+    lines += "{\"picture\": \"missing.png\", \"music\": \"short.mp3\"}\n";
+    lines += "{\"picture\": \"000001.png\", \"music\": \"short.mp3\"}\n";
+    fs::write(&list, &lines).unwrap();
+    let all = with_items(folder.path(), "");
+    let (bundle, place) = (runs().join("bundle"), folder.path().join("run"));
+    let said = run(
+        &train(&bundle, &all, &place, &["--pairs", text(&list)]),
+        true,
+    );
+    assert!(said.contains("2 items could not be read"), "{said}");
+    let skipped = fs::read_to_string(place.join("skipped.jsonl")).unwrap();
+    assert_eq!(skipped.lines().count(), 2, "{skipped}");
+    assert!(
+        skipped.contains("broken.mp3") && skipped.contains("missing.png"),
+        "{skipped}"
+    );
+
+    let none = pairs.join("none.jsonl");
+    fs::write(
+        &none,
+        "{\"picture\": \"000000.png\", \"music\": \"broken.mp3\"}\n",
+    )
+    .unwrap();
+    let place = folder.path().join("none");
+    let said = run(
+        &train(&bundle, &all, &place, &["--pairs", text(&none)]),
+        false,
+    );
+    assert!(said.contains("none of the items can be read"), "{said}");
+    // Synthetic pairs never end: their number must be given.
+    let place = folder.path().join("endless");
+    let said = run(&train(&bundle, &all, &place, &[]), false);
+    assert!(said.contains("synthetic pairs never end"), "{said}");
 }
 
 #[test]
@@ -138,9 +288,9 @@ fn the_aligner_is_trained_alone_and_its_bundle_makes_music() {
         "cpu",
     ];
     run(&arguments, true);
-    let sound = wav::decode(&fs::read(&sound).unwrap()).unwrap();
-    assert_eq!(sound.channels[0].len(), 128 * 160);
-    assert!(sound.channels[0].iter().all(|x| x.abs() < 0.99));
+    let (_, samples) = read_wav(&sound);
+    assert_eq!(samples.len(), 128 * 160);
+    assert!(samples.iter().all(|x| x.abs() < 0.99));
 }
 
 #[test]
@@ -200,7 +350,25 @@ fn faults_are_told_in_one_sentence() {
     let wrong = folder.path().join("wrong.toml");
     fs::write(&wrong, "name = \"x\"\nframes = \"many\"\n").unwrap();
     let said = pretrain(folder.path(), &["--config", text(&wrong)], false);
-    assert!(said.contains("frames") || said.contains("line 2"), "{said}");
+    assert!(said.contains("expected usize, line 2"), "{said}");
+
+    // What the CPU device lacks is refused, and so is the name that a key had.
+    for (from, to, refusal) in [
+        (
+            "steps = 12\n",
+            "steps = 12\nactivation_checkpointing = true\n",
+            "activation checkpointing is not there",
+        ),
+        (
+            "steps = 12\n",
+            "steps = 12\nfinal_share = 0.1\n",
+            "write minimum_learning_rate_ratio instead",
+        ),
+    ] {
+        fs::write(&other, changed.replace(from, to)).unwrap();
+        let said = pretrain(&folder.path().join("new"), &more, false);
+        assert!(said.contains(refusal), "{said}");
+    }
 
     // Published networks need their VAE encoder to train on.
     let plain = folder.path().join("plain");

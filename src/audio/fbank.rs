@@ -1,6 +1,6 @@
 //! What ImageBind's audio trunk takes: three clips of two seconds as Kaldi log filterbanks.
 //!
-//! Epilogue ImageBind's `data.py` and `torchaudio.compliance.kaldi.fbank` with `htk_compat`, a Hann
+//! After ImageBind's `data.py` and `torchaudio.compliance.kaldi.fbank` with `htk_compat`, a Hann
 //! window and no dither.
 
 use std::{f64::consts::PI, ops::Range, sync::Arc};

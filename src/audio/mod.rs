@@ -1,8 +1,10 @@
-//! Sound: WAV files, resampling, and the two spectrograms that networks take.
+//! Sound: music files, resampling, and the two spectrograms that networks take.
 //!
 //! Samples in, values out: nothing here opens a file or knows of a network. Samples are `f32`, full
 //! scale is ±1, and one `Vec` is one channel. Sums run in `f64`.
 
+#[cfg(feature = "native")]
+pub mod decode;
 pub mod fbank;
 pub mod filterbank;
 pub mod mel;
@@ -18,18 +20,46 @@ pub const SAMPLE_RATE: u32 = 16_000;
 /// What [`rms_db`] gives for silence, in dB.
 pub const SILENCE_DB: f32 = -120.0;
 
+/// A sound of one channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sound {
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// The samples; full scale is ±1.
+    pub samples: Vec<f32>,
+}
+
+impl Sound {
+    /// The samples at [`SAMPLE_RATE`].
+    pub fn resampled(self) -> Result<Vec<f32>> {
+        if self.sample_rate == SAMPLE_RATE {
+            return Ok(self.samples);
+        }
+        resample::resample(&self.samples, self.sample_rate, SAMPLE_RATE)
+    }
+}
+
 /// The largest absolute sample, 0 for no samples. Samples that are not numbers count as 0.
 pub fn peak(samples: &[f32]) -> f32 {
     samples.iter().fold(0.0, |peak, x| x.abs().max(peak))
+}
+
+/// The root of the mean square, 0 for no samples.
+pub fn rms(samples: &[f32]) -> f32 {
+    mean_square(samples).sqrt() as f32
 }
 
 /// The level in dB below full scale: `20 log10(sqrt(mean(x^2)))`, never below [`SILENCE_DB`].
 ///
 /// A square wave of ±1 has 0 dB, a sine -3.01 dB.
 pub fn rms_db(samples: &[f32]) -> f32 {
-    let energy: f64 = samples.iter().map(|x| f64::from(*x).powi(2)).sum();
-    let level = 10.0 * (energy / samples.len().max(1) as f64).log10();
+    let level = 10.0 * mean_square(samples).log10();
     (level as f32).max(SILENCE_DB)
+}
+
+fn mean_square(samples: &[f32]) -> f64 {
+    let energy: f64 = samples.iter().map(|x| f64::from(*x).powi(2)).sum();
+    energy / samples.len().max(1) as f64
 }
 
 /// Fails if a sample is infinite or not a number, which would spoil everything made from it.
@@ -88,6 +118,7 @@ mod tests {
 
     #[test]
     fn levels_are_in_decibels() {
+        assert!((rms(&[0.3, -0.4]) - 0.125f32.sqrt()).abs() < 1e-7 && rms(&[]) == 0.0);
         assert!(rms_db(&[1.0, -1.0]).abs() < 1e-6);
         assert!((rms_db(&[0.1, -0.1]) + 20.0).abs() < 1e-4);
         assert_eq!(rms_db(&[]), SILENCE_DB);

@@ -15,13 +15,22 @@ pub fn hann(length: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Frames of `n_fft` samples every `hop` around the sample they stand for, under a periodic Hann
-/// window; the signal is mirrored at its ends, which are not repeated.
+/// Where frames lie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// Around the sample they stand for; the signal is mirrored at its ends, which are not repeated.
+    Centred,
+    /// From the first sample on; zeros fill the last frame.
+    FromStart,
+}
+
+/// Short-time Fourier transforms: frames of `n_fft` samples every `hop`, under a Hann window.
 #[derive(Clone)]
 pub struct Stft {
     fft: Arc<dyn RealToComplex<f64>>,
     window: Vec<f64>,
     hop: usize,
+    framing: Framing,
 }
 
 impl fmt::Debug for Stft {
@@ -31,22 +40,36 @@ impl fmt::Debug for Stft {
 }
 
 impl Stft {
-    /// Plans the transform.
+    /// Plans transforms of frames around the sample they stand for, under the periodic window; the signal
+    /// is mirrored at its ends, which are not repeated. There are `1 + samples / hop` frames, and a sound of
+    /// half a frame or less is refused.
     pub fn new(n_fft: usize, hop: usize) -> Self {
         Self {
             fft: RealFftPlanner::new().plan_fft_forward(n_fft),
             window: hann(n_fft),
             hop: hop.max(1),
+            framing: Framing::Centred,
         }
     }
 
-    /// Calls `frame` with the `n_fft / 2 + 1` bins of each of the `1 + samples / hop` frames.
-    ///
-    /// A sound of half a frame or less cannot be mirrored at its ends and is refused.
+    /// Plans transforms of frames from the first sample on, under a window whose middle lies between
+    /// samples; zeros fill the last frame. There is at least one frame.
+    pub fn from_start(n_fft: usize, hop: usize) -> Self {
+        let turn = 2.0 * PI / n_fft.max(1) as f64;
+        let window = (0..n_fft).map(|n| 0.5 - 0.5 * (turn * (n as f64 + 0.5)).cos());
+        Self {
+            window: window.collect(),
+            framing: Framing::FromStart,
+            ..Self::new(n_fft, hop)
+        }
+    }
+
+    /// Calls `frame` with the `n_fft / 2 + 1` bins of each frame.
     pub fn each(&self, samples: &[f32], mut frame: impl FnMut(&[Complex<f64>])) -> Result<()> {
         check_finite(samples)?;
         let half = self.window.len() / 2;
-        if samples.len() <= half {
+        let centred = self.framing == Framing::Centred;
+        if centred && samples.len() <= half {
             return Err(Error::input(
                 format!("the sound has {} samples at 16 kHz", samples.len()),
                 format!("give one of more than {half}"),
@@ -55,9 +78,19 @@ impl Stft {
         let mut input = self.fft.make_input_vec();
         let mut spectrum = self.fft.make_output_vec();
         let mut scratch = self.fft.make_scratch_vec();
-        for middle in (0..=samples.len()).step_by(self.hop) {
+        let count = match self.framing {
+            Framing::Centred => 1 + samples.len() / self.hop,
+            Framing::FromStart => {
+                let behind = samples.len().saturating_sub(self.window.len());
+                1 + behind.div_ceil(self.hop)
+            }
+        };
+        for at in (0..count).map(|i| i * self.hop) {
             for (n, (value, window)) in input.iter_mut().zip(&self.window).enumerate() {
-                let sample = samples[mirrored(middle + n, half, samples.len())];
+                let sample = match self.framing {
+                    Framing::Centred => samples[mirrored(at + n, half, samples.len())],
+                    Framing::FromStart => samples.get(at + n).copied().unwrap_or(0.0),
+                };
                 *value = f64::from(sample) * window;
             }
             self.fft
@@ -262,6 +295,23 @@ mod tests {
         {
             assert!((a - b).abs() < 1e-9, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn frames_from_the_start_are_filled_with_zeros() {
+        let stft = Stft::from_start(8, 3);
+        let frames = |samples: &[f32]| stft.spectrum(samples).unwrap();
+        for (samples, count) in [(0, 1), (5, 1), (8, 1), (9, 2), (11, 2), (12, 3)] {
+            assert_eq!(frames(&vec![1.0; samples]).len(), count, "{samples}");
+        }
+        let sound: Vec<f32> = (0..10).map(|i| i as f32).collect();
+        let mut rest = sound[3..].to_vec();
+        rest.push(0.0);
+        for (a, b) in frames(&sound)[1].iter().zip(&frames(&rest)[0]) {
+            assert!((a - b).norm() < 1e-12);
+        }
+        // The window is even, so the sum of a constant is that of the window: half of it.
+        assert!((frames(&[1.0; 8])[0][0].re - 4.0).abs() < 1e-12);
     }
 
     #[test]

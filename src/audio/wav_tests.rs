@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use hound::{SampleFormat, WavReader};
 
 use super::*;
 
@@ -18,58 +18,9 @@ fn notes() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A file of `channels` ramps that hound wrote: sample `i` of channel `c` is `(i + c) / 16`.
-fn ramp(channels: u16, bits: u16, format: SampleFormat) -> Vec<u8> {
-    let spec = WavSpec {
-        channels,
-        sample_rate: 22_050,
-        bits_per_sample: bits,
-        sample_format: format,
-    };
-    let mut bytes = Cursor::new(Vec::new());
-    let mut writer = WavWriter::new(&mut bytes, spec).unwrap();
-    for (i, c) in (-8..8).flat_map(|i| (0..i32::from(channels)).map(move |c| (i, c))) {
-        match format {
-            SampleFormat::Float => writer.write_sample((i + c) as f32 / 16.0).unwrap(),
-            SampleFormat::Int => {
-                // A sixteenth of full scale, `2^(bits - 1)`.
-                let sixteenth = 1_i32 << (bits - 5);
-                writer.write_sample((i + c) * sixteenth).unwrap();
-            }
-        }
-    }
-    writer.finalize().unwrap();
-    bytes.into_inner()
-}
-
-/// A file with this format chunk and data.
-fn handmade(format: &[u8], data: &[u8]) -> Vec<u8> {
-    let mut bytes = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
-    bytes.extend((format.len() as u32).to_le_bytes());
-    bytes.extend(format);
-    bytes.extend(b"data");
-    bytes.extend((data.len() as u32).to_le_bytes());
-    bytes.extend(data);
-    bytes
-}
-
-fn format_chunk(format: u16, channels: u16, rate: u32, frame: u16, bits: u16) -> Vec<u8> {
-    let mut chunk = Vec::new();
-    chunk.extend(format.to_le_bytes());
-    chunk.extend(channels.to_le_bytes());
-    chunk.extend(rate.to_le_bytes());
-    chunk.extend((rate.wrapping_mul(frame.into())).to_le_bytes());
-    chunk.extend(frame.to_le_bytes());
-    chunk.extend(bits.to_le_bytes());
-    chunk
-}
-
 #[test]
-fn what_is_written_is_read() {
+fn metadata_is_read_back() {
     let bytes = encode(&wave(), 16_000, &notes()).unwrap();
-    let sound = decode(&bytes).unwrap();
-    assert_eq!(sound.sample_rate, 16_000);
-    assert_eq!(sound.channels, [wave()]);
     let read = metadata(&bytes);
     let read: Vec<(&str, String)> = read.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
     assert_eq!(read, notes());
@@ -112,80 +63,23 @@ fn every_length_in_the_file_is_right() {
     let chunks: Vec<_> = Chunks::of_file(&bytes).unwrap().collect();
     let ids: Vec<_> = chunks.iter().map(|chunk| &chunk.id).collect();
     assert_eq!(ids, [b"fmt ", b"fact", b"LIST", b"data"]);
-    assert!(chunks.iter().all(|chunk| chunk.missing == 0));
+    let end = chunks
+        .iter()
+        .map(|chunk| 8 + chunk.body.len().next_multiple_of(2))
+        .sum::<usize>();
+    assert_eq!(end + 12, bytes.len());
 }
 
 #[test]
-fn what_hound_writes_is_read() {
-    for (bits, format) in [
-        (8, SampleFormat::Int),
-        (16, SampleFormat::Int),
-        (24, SampleFormat::Int),
-        (32, SampleFormat::Int),
-        (32, SampleFormat::Float),
-    ] {
-        // hound writes WAVE_FORMAT_EXTENSIBLE for more than two channels or 16 bits.
-        for channels in [1, 2, 6] {
-            let sound = decode(&ramp(channels, bits, format)).unwrap();
-            assert_eq!(sound.sample_rate, 22_050);
-            assert_eq!(sound.channels.len(), usize::from(channels));
-            for (c, channel) in sound.channels.iter().enumerate() {
-                let expected: Vec<f32> = (-8..8).map(|i| (i + c as i32) as f32 / 16.0).collect();
-                assert_eq!(*channel, expected, "{bits} bits, channel {c}");
-            }
-        }
+fn no_length_and_no_wrong_byte_break_the_reader_of_metadata() {
+    let bytes = encode(&wave()[..20], 16_000, &notes()).unwrap();
+    for length in 0..bytes.len() {
+        metadata(&bytes[..length]);
     }
-}
-
-#[test]
-fn doubles_are_read_and_what_is_not_finite_is_silence() {
-    let values = [0.25, -1.5, f64::NAN, f64::INFINITY, 1e300];
-    let data: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let bytes = handmade(&format_chunk(FLOAT, 1, 48_000, 8, 64), &data);
-    assert_eq!(
-        decode(&bytes).unwrap().channels,
-        [[0.25, -1.5, 0.0, 0.0, 0.0]]
-    );
-}
-
-#[test]
-fn an_open_end_and_a_broken_last_sample_are_read() {
-    let format = format_chunk(PCM, 2, 16_000, 4, 16);
-    let mut bytes = handmade(&format, &[0, 64, 0, 192, 1, 2, 3]);
-    let expected = [vec![0.5], vec![-0.5]];
-    assert_eq!(decode(&bytes).unwrap().channels, expected);
-    bytes[40..44].fill(0xFF);
-    assert_eq!(decode(&bytes).unwrap().channels, expected);
-    bytes[40..44].copy_from_slice(&8_u32.to_le_bytes());
-    assert!(decode(&bytes).unwrap_err().message().contains("cut off"));
-    assert_eq!(
-        decode(&handmade(&format, &[])).unwrap().channels,
-        [vec![0.0_f32; 0], vec![]]
-    );
-}
-
-#[test]
-fn what_cannot_be_meant_is_refused() {
-    for (format, channels, rate, frame, bits) in [
-        (PCM, 0, 16_000, 2, 16),
-        (PCM, 1, 16_000, 0, 16),
-        (PCM, 2, 16_000, 3, 16),
-        (PCM, 1, 0, 2, 16),
-        (PCM, 1, u32::MAX, 2, 16),
-        (PCM, 65, 16_000, 130, 16),
-        (PCM, 1, 16_000, 8, 64),
-        (PCM, 1, 16_000, 2, 32),
-        (FLOAT, 1, 16_000, 2, 16),
-        (2, 1, 16_000, 2, 4),
-        (EXTENSIBLE, 1, 16_000, 2, 16),
-    ] {
-        let bytes = handmade(&format_chunk(format, channels, rate, frame, bits), &[0; 40]);
-        let error = decode(&bytes).unwrap_err();
-        assert_eq!(
-            error.kind(),
-            ErrorKind::Input,
-            "{format} {channels} {rate} {frame}"
-        );
+    for (i, flip) in (0..bytes.len()).flat_map(|i| [0x01, 0x80, 0xFF].map(|flip| (i, flip))) {
+        let mut wrong = bytes.clone();
+        wrong[i] ^= flip;
+        metadata(&wrong);
     }
     for bad in [
         &b""[..],
@@ -193,23 +87,7 @@ fn what_cannot_be_meant_is_refused() {
         b"not a WAV file at all",
         b"RF64\0\0\0\0WAVE",
     ] {
-        assert_eq!(decode(bad).unwrap_err().kind(), ErrorKind::Input);
         assert!(metadata(bad).is_empty());
-    }
-}
-
-#[test]
-fn no_length_and_no_wrong_byte_break_the_reader() {
-    let bytes = encode(&wave()[..20], 16_000, &notes()).unwrap();
-    for length in 0..bytes.len() {
-        assert!(decode(&bytes[..length]).is_err(), "{length}");
-        metadata(&bytes[..length]);
-    }
-    for (i, flip) in (0..bytes.len()).flat_map(|i| [0x01, 0x80, 0xFF].map(|flip| (i, flip))) {
-        let mut wrong = bytes.clone();
-        wrong[i] ^= flip;
-        let _ = decode(&wrong);
-        metadata(&wrong);
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod bench;
 mod convert;
+#[cfg(feature = "train")]
+mod data;
 mod evaluate;
 mod generate;
 mod inspect;

@@ -1,18 +1,19 @@
 //! `art2mus pretrain`: the parts that the paper takes as given, for the small model.
 
-use sha2::{Digest, Sha256};
+use burn::backend::Autodiff;
 use std::path::{Path, PathBuf};
 
+use super::data::DataArguments;
 use crate::{
     Error, Result,
     device::{Device, DeviceChoice, choose},
     quant::Encoding,
     train::{
-        TrainingBackend, Weights,
-        config::SmallModel,
+        TrainingBackend,
+        config::{RunConfig, SmallModel},
         export, finished,
         imagebind::ImageBindTask,
-        pool::{PieceEncoder, Pool},
+        latents::PieceEncoders,
         prior::PriorTask,
         run,
         vae::VaeTask,
@@ -31,6 +32,8 @@ pub(super) struct Arguments {
     /// Train only this part; the parts that it builds on must be there.
     #[arg(long, value_enum)]
     part: Option<Part>,
+    #[command(flatten)]
+    data: DataArguments,
     /// What to compute on.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceChoice,
@@ -62,15 +65,52 @@ impl Part {
     }
 }
 
+impl Part {
+    fn run(self, config: &SmallModel) -> &RunConfig {
+        match self {
+            Self::Vae => &config.vae.run,
+            Self::Vocoder => &config.vocoder.run,
+            Self::Imagebind => &config.imagebind.run,
+            Self::Prior => &config.prior.run,
+        }
+    }
+}
+
 pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     let config = SmallModel::read(&arguments.config)?;
-    with_device(
-        arguments.device,
-        Pretraining {
+    let folder = &arguments.output;
+    let parts = match arguments.part {
+        Some(part) => vec![part],
+        None => Part::ALL.to_vec(),
+    };
+    for part in parts {
+        let own = folder.join(part.name());
+        if finished(&own) {
+            eprintln!("The part {} is finished: {}", part.name(), own.display());
+            continue;
+        }
+        let job = Training {
+            part,
             arguments,
             config: &config,
-        },
-    )
+            own: &own,
+        };
+        with_device(arguments.device, part.run(&config), job)?;
+    }
+    let bundle = folder.join("bundle");
+    if arguments.part.is_some() || bundle.is_dir() {
+        return Ok(());
+    }
+    let job = Export {
+        arguments,
+        config: &config,
+        bundle: &bundle,
+    };
+    with_device(arguments.device, &config.prior.run, job)?;
+    super::print_line(&format!(
+        "{} is ready for art2mus train --bundle {0}",
+        bundle.display()
+    ))
 }
 
 /// Something to do on a device that can train.
@@ -78,10 +118,17 @@ pub(super) trait OnDevice {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()>;
 }
 
-/// Does `job` on the device that `choice` names.
-pub(super) fn with_device(choice: DeviceChoice, job: impl OnDevice) -> Result<()> {
-    use burn::backend::Autodiff;
-    match choose(choice)? {
+/// Does `job` on the device that `choice` names, in the way that `config` asks for.
+pub(super) fn with_device(
+    choice: DeviceChoice,
+    config: &RunConfig,
+    job: impl OnDevice,
+) -> Result<()> {
+    let device = choose(choice)?;
+    if config.activation_checkpointing {
+        return recomputing(&device, job);
+    }
+    match device {
         Device::Cpu => job.run::<Autodiff<crate::ops::Cpu>>(Default::default()),
         #[cfg(feature = "wgpu")]
         Device::Wgpu { .. } => job.run::<Autodiff<crate::ops::Gpu>>(Default::default()),
@@ -92,97 +139,99 @@ pub(super) fn with_device(choice: DeviceChoice, job: impl OnDevice) -> Result<()
     }
 }
 
-struct Pretraining<'a> {
-    arguments: &'a Arguments,
-    config: &'a SmallModel,
+/// The same with activations computed again on the way back: a backend of its own, which is built only for
+/// devices that train networks of the published sizes.
+#[cfg_attr(
+    not(any(feature = "cuda", feature = "libtorch")),
+    expect(unused_variables, reason = "no such device in this build")
+)]
+fn recomputing(device: &Device, job: impl OnDevice) -> Result<()> {
+    #[cfg(any(feature = "cuda", feature = "libtorch"))]
+    use burn::backend::autodiff::checkpoint::strategy::BalancedCheckpointing;
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda => {
+            job.run::<Autodiff<burn::backend::Cuda, BalancedCheckpointing>>(Default::default())
+        }
+        #[cfg(feature = "libtorch")]
+        Device::Libtorch => {
+            job.run::<Autodiff<burn::backend::LibTorch, BalancedCheckpointing>>(Default::default())
+        }
+        other => Err(Error::unsupported(
+            format!("activation checkpointing is not there on the device {other}"),
+            "leave activation_checkpointing out of the configuration, or train on CUDA",
+        )),
+    }
 }
 
-impl OnDevice for Pretraining<'_> {
+/// One part to be trained.
+struct Training<'a> {
+    part: Part,
+    arguments: &'a Arguments,
+    config: &'a SmallModel,
+    own: &'a Path,
+}
+
+impl OnDevice for Training<'_> {
+    fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
+        let (config, own) = (self.config, self.own);
+        let folder = &self.arguments.output;
+        let data = &open_data(self.arguments, config, own)?;
+        let (name, to) = (self.part.name(), self.part.run(config));
+        match self.part {
+            Part::Vae => {
+                let task = VaeTask::<B>::new(config, data, device.clone())?;
+                run(name, &task, to, own, data.threads, &device)
+            }
+            Part::Vocoder => {
+                let task = VocoderTask::<B>::new(config, data, device.clone())?;
+                run(name, &task, to, own, data.threads, &device)
+            }
+            Part::Imagebind => {
+                let task = ImageBindTask::<B>::new(config, data, device.clone())?;
+                run(name, &task, to, own, data.threads, &device)
+            }
+            Part::Prior => {
+                let task = PriorTask::<B>::new(config, folder, data, device.clone())?;
+                run(name, &task, to, own, data.threads, &device)
+            }
+        }?;
+        data.skipped.report();
+        Ok(())
+    }
+}
+
+/// The finished parts to be made a bundle.
+struct Export<'a> {
+    arguments: &'a Arguments,
+    config: &'a SmallModel,
+    bundle: &'a Path,
+}
+
+impl OnDevice for Export<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
         let folder = &self.arguments.output;
-        let parts = match self.arguments.part {
-            Some(part) => vec![part],
-            None => Part::ALL.to_vec(),
-        };
-        for part in parts {
-            let own = folder.join(part.name());
-            if finished(&own) {
-                eprintln!("The part {} is finished: {}", part.name(), own.display());
-                continue;
-            }
-            train_part::<B>(part, self.config, folder, &own, &device)?;
-        }
-        let bundle = folder.join("bundle");
-        if self.arguments.part.is_some() || bundle.is_dir() {
-            return Ok(());
-        }
-        let encoder = PieceEncoder::<B::InnerBackend>::load(self.config, folder, &device)?;
-        let pool = open_pool(self.config, folder, &encoder)?;
+        let data = open_data(self.arguments, self.config, &folder.join("prior"))?;
+        let encoders = PieceEncoders::<B::InnerBackend>::load(self.config, folder, &device)?;
+        let pieces = encoders.training(&data)?;
         export::bundle(
             self.config,
             folder,
-            pool.scaling_factor,
-            &bundle,
+            pieces.scaling_factor,
+            self.bundle,
             Encoding::F32,
         )?;
-        super::print_line(&format!(
-            "{} is ready for art2mus train --bundle {0}",
-            bundle.display()
-        ))
+        Ok(())
     }
 }
 
-fn train_part<B: TrainingBackend>(
-    part: Part,
+/// The items of the part in `own`; caches are shared by all parts.
+fn open_data(
+    arguments: &Arguments,
     config: &SmallModel,
-    folder: &Path,
     own: &Path,
-    device: &B::Device,
-) -> Result<()> {
-    let name = part.name();
-    match part {
-        Part::Vae => {
-            let task = VaeTask::<B>::new(config, device.clone());
-            run(name, &task, &config.vae.run, own, device)
-        }
-        Part::Vocoder => {
-            let task = VocoderTask::<B>::new(config, device.clone());
-            run(name, &task, &config.vocoder.run, own, device)
-        }
-        Part::Imagebind => {
-            let task = ImageBindTask::<B>::new(config, device.clone());
-            run(name, &task, &config.imagebind.run, own, device)
-        }
-        Part::Prior => {
-            let encoder = PieceEncoder::<B::InnerBackend>::load(config, folder, device)?;
-            let pool = open_pool(config, folder, &encoder)?;
-            let task = PriorTask::<B>::new(config, pool, &encoder, device.clone())?;
-            run(name, &task, &config.prior.run, own, device)
-        }
-    }
-}
-
-/// The pool of encoded pieces, made by the finished VAE and ImageBind in `folder`.
-pub(super) fn open_pool<B: crate::ops::Kernels>(
-    config: &SmallModel,
-    folder: &Path,
-    encoder: &PieceEncoder<B>,
-) -> Result<Pool> {
-    let own = folder.join("prior");
-    std::fs::create_dir_all(&own).map_err(|e| Error::file("create", &own, e))?;
-    let count = config.prior.network.pool;
-    // Another VAE or another length makes other latents.
-    let mut digest = Sha256::new();
-    for part in ["vae", "imagebind"] {
-        let weights = Weights::of(folder, part);
-        let path = weights.path();
-        digest.update(std::fs::read(path).map_err(|e| Error::file("read", path, e))?);
-    }
-    digest.update(format!("{count} {}", config.frames));
-    let origin: String = digest
-        .finalize()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Pool::open(encoder, &own.join("pool.safetensors"), count, &origin)
+) -> Result<crate::train::data::Data> {
+    let size = config.imagebind.network.vision.image_size;
+    let cache = arguments.output.join("cache");
+    arguments.data.open(own, &cache, (size, config.seconds()))
 }

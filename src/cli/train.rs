@@ -1,26 +1,19 @@
 //! `art2mus train`: the image aligner, on the frozen networks of a bundle.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::pretrain::{OnDevice, with_device};
+use super::{
+    data::DataArguments,
+    pretrain::{OnDevice, with_device},
+};
 use crate::{
     Result,
-    audio::mel::MEL_BINS,
     checkpoint::Checkpoint,
-    dataset::{
-        items::{ItemEncoder, Source},
-        synth::Split,
-    },
+    dataset::BundleNetworks,
     device::DeviceChoice,
-    model::{gpt2::Gpt2, params::Params, unet::Unet},
     quant::Encoding,
-    systems::art_to_mus::{Defaults, Networks, TextConditions, kind, replace_aligner, stage},
-    train::{
-        TrainingBackend,
-        aligner::{AlignerTask, Frozen},
-        config::AlignerTraining,
-        finished, run,
-    },
+    systems::art_to_mus::replace_aligner,
+    train::{TrainingBackend, aligner::AlignerTask, config::AlignerTraining, finished, run},
     weights::{Bundle, Location},
 };
 
@@ -32,12 +25,8 @@ pub(super) struct Arguments {
     /// The part `aligner` of this file says what to train, and how.
     #[arg(long, default_value = "configs/small.toml")]
     config: PathBuf,
-    /// Pairs to learn from: JSON lines with `picture` and `music`. Synthetic pairs when left out.
-    #[arg(long)]
-    pairs: Option<PathBuf>,
-    /// Pairs to validate on; synthetic ones when left out.
-    #[arg(long)]
-    held_out: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArguments,
     /// Another number of tokens than the configuration's.
     #[arg(long)]
     tokens: Option<usize>,
@@ -65,21 +54,20 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     }
     let location = Location::Folder(arguments.bundle.clone());
     let bundle = pollster::block_on(Bundle::open(location))?;
+    let networks = BundleNetworks::new(&bundle)?;
     if !finished(&arguments.output) {
-        with_device(
-            arguments.device,
-            Training {
-                arguments,
-                config: &config,
-                bundle: &bundle,
-            },
-        )?;
+        let job = Training {
+            arguments,
+            config: &config,
+            networks: &networks,
+        };
+        with_device(arguments.device, &config.aligner.run, job)?;
     }
     let Some(target) = &arguments.export else {
         return Ok(());
     };
-    let networks = Networks::from_manifest(bundle.manifest())?;
-    let sizes = sizes(&config, &networks);
+    let network = &config.aligner.network;
+    let sizes = network.config(networks.embedding(), networks.token_width());
     let weights = Checkpoint::open(&arguments.output.join("final.safetensors"))?;
     let encoding = arguments.dtype;
     let name = arguments.name.clone();
@@ -87,61 +75,21 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     super::print_line(&format!("{} is ready", target.display()))
 }
 
-fn sizes(config: &AlignerTraining, networks: &Networks) -> crate::model::aligner::AlignerConfig {
-    let network = &config.aligner.network;
-    network.config(networks.embedding_width(), networks.gpt2.n_embd)
-}
-
 struct Training<'a> {
     arguments: &'a Arguments,
     config: &'a AlignerTraining,
-    bundle: &'a Bundle,
+    networks: &'a BundleNetworks<'a>,
 }
 
 impl OnDevice for Training<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
-        let networks = Networks::from_manifest(self.bundle.manifest())?;
-        let part = &self.config.aligner;
-        let source = |path: &Option<PathBuf>, split| match path {
-            Some(path) => Source::read(path),
-            None => Ok(Source::Synthetic(split)),
-        };
-        let encoder = |source| {
-            let translate = part.loss.tokens > 0.0;
-            ItemEncoder::<B::InnerBackend>::load(self.bundle, &networks, source, translate, &device)
-        };
-        let training = encoder(source(&self.arguments.pairs, Split::Training)?)?;
-        let held_out = encoder(source(&self.arguments.held_out, Split::Validation)?)?;
-        let frozen = frozen::<B>(self.bundle, &networks, &device)?;
-        let sizes = sizes(self.config, &networks);
-        let task = AlignerTask::new(part, sizes, frozen, training, &held_out, device.clone())?;
-        let folder: &Path = &self.arguments.output;
-        run("aligner", &task, &part.run, folder, &device)
+        let (part, folder) = (&self.config.aligner, &self.arguments.output);
+        let data = &self.arguments.data;
+        let sizes = (self.networks.image_size(), self.networks.seconds());
+        let data = data.open(folder, &folder.join("cache"), sizes)?;
+        let task = AlignerTask::<B>::new(part, self.networks, &data, device.clone())?;
+        run("aligner", &task, &part.run, folder, data.threads, &device)?;
+        data.skipped.report();
+        Ok(())
     }
-}
-
-/// The networks that the gradient passes.
-fn frozen<B: TrainingBackend>(
-    bundle: &Bundle,
-    networks: &Networks,
-    device: &B::Device,
-) -> Result<Frozen<B>> {
-    let load = |name| pollster::block_on(bundle.load(name, &mut |_| ()));
-    let condition = load(stage::CONDITION)?;
-    let denoise = load(stage::DENOISE)?;
-    let gpt2 = Params::new(&condition, device).at(kind::GPT2);
-    let unet = Params::new(&denoise, device).at(kind::UNET);
-    let lengths = networks.lengths(Defaults::from_manifest(bundle.manifest())?.seconds);
-    let text = TextConditions::of_stage(&condition)?;
-    Ok(Frozen {
-        gpt2: Gpt2::load(&gpt2, &networks.gpt2)?,
-        unet: Unet::load(&unet, &networks.unet)?,
-        schedule: networks.schedule.clone(),
-        text,
-        shape: [
-            networks.vae.latent_channels,
-            lengths.rows,
-            MEL_BINS / networks.vae.factor(),
-        ],
-    })
 }

@@ -1,4 +1,39 @@
-//! Pictures paired with music.
+//! Pictures paired with music: where items come from, and what frozen networks make of them.
+//!
+//! ```text
+//! Source ─ Loader (threads) ─ Preprocessor ─ FrozenNetworks (device) ─ Cache (shards on disk) ─ training
+//! ```
+//!
+//! A [`Source`] gives items: [`Synthetic`] pairs, files from a [`JsonLines`] list, or [`ArtSound`]. A
+//! [`Loader`] reads them on every core, in order. [`FrozenNetworks`] is the one place that runs frozen
+//! networks over items, and a [`Cache`] keeps what they give, so that it is computed once. [`Shuffled`]
+//! says in which order an epoch takes the items. Items that cannot be read are left out and listed by a
+//! [`SkipLog`].
 
-pub mod items;
+mod artsound;
+mod bundle;
+mod cache;
+mod frozen;
+mod json_lines;
+mod loader;
+mod preprocess;
+mod shuffle;
+mod skipped;
+mod source;
 pub mod synth;
+mod synthetic;
+
+pub use artsound::{ArtSound, Subset, stratified_split};
+pub use bundle::{BundleNetworks, Decoder, DiffusionPrior, Wanted};
+pub use cache::{Cache, Field, Recipe, Record};
+pub use frozen::{EncodedBatch, FrozenNetworks, LatentEncoder, LoaTokens, PictureEncoder, field};
+pub use json_lines::JsonLines;
+pub use loader::{Loader, cores};
+pub use preprocess::{Features, MelRecipe, Preprocessor};
+pub use shuffle::Shuffled;
+pub use skipped::{SkipLog, first_readable, read_first};
+pub use source::{Captions, Item, Source};
+pub use synthetic::Synthetic;
+
+/// Items that go through a network at once.
+pub const BATCH_SIZE: usize = 8;

@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::material::Material;
 use crate::{
+    audio::rms_db,
     dataset::synth::Pair,
     metrics::{
-        estimators::{brightness, loudness, majorness, note_rate, register},
+        estimators::{brightness, majorness, note_rate, register},
         rank::{shuffled_control, spearman, standard_error},
     },
 };
@@ -34,7 +35,7 @@ const FACTORS: [Factor; 5] = [
     },
     Factor {
         name: "loudness",
-        estimate: loudness,
+        estimate: rms_db,
         picture: |pair| pair.picture.saturation,
     },
     Factor {

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::material::Material;
+use crate::tensors::cosine;
 
 /// Shares of random triplets (a picture, its piece, another's piece) in which the ImageBind score is
 /// higher for its own piece.
@@ -39,11 +40,10 @@ fn won(pictures: &[Vec<f32>], sounds: &[Vec<f32>], triplets: usize) -> f64 {
         return 0.0;
     }
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let score = |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
     let wins = (0..triplets).filter(|_| {
         let own = rng.random_range(0..count);
         let other = (own + rng.random_range(1..count)) % count;
-        score(&pictures[own], &sounds[own]) > score(&pictures[own], &sounds[other])
+        cosine(&pictures[own], &sounds[own]) > cosine(&pictures[own], &sounds[other])
     });
     wins.count() as f64 / triplets as f64
 }

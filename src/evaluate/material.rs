@@ -6,37 +6,26 @@ use std::time::Instant;
 use super::Extent;
 use crate::{
     Error, Result,
-    audio::{SAMPLE_RATE, fbank, mel::HOP},
+    audio::{SAMPLE_RATE, fbank},
     dataset::{
-        items::{ItemEncoder, Source},
+        BATCH_SIZE, BundleNetworks, FrozenNetworks, Loader, Source, Synthetic, Wanted, cores,
         synth::{Pair, Split},
     },
-    image::Picture,
-    model::{
-        imagebind::AudioTrunk,
-        params::{FreshInit, Params},
-        trace::Trace,
-        vae::VaeDecoder,
-        vocoder::Vocoder,
-    },
+    image::{self, Picture},
+    model::params::FreshInit,
     ops::Kernels,
     quant::Encoding,
-    systems::art_to_mus::{
-        ArtToMus, Defaults, Networks, Request, Settings, Source as MusicSource, kind,
-        replace_aligner, stage, vocoder_kind,
-    },
-    tensors::{HostTensor, read, tensor},
+    systems::art_to_mus::{ArtToMus, Request, Settings, Source as MusicSource, replace_aligner},
+    tensors::{HostTensor, read},
     weights::{Bundle, Location},
 };
 
 /// Side of the pictures in pixels: those of the gallery.
-const PICTURE: u32 = 512;
+const PICTURE: usize = 512;
 /// Pieces of real music that generated ones are compared with; other pairs than the pictures'.
-const REFERENCE: u64 = 256;
+const REFERENCE: usize = 256;
 /// The first of them.
-const FIRST_REFERENCE: u64 = 10_000;
-/// Sounds that are embedded at once.
-const TOGETHER: usize = 8;
+const FIRST_REFERENCE: usize = 10_000;
 
 /// Sounds and their embeddings.
 #[derive(Debug, Default)]
@@ -46,7 +35,7 @@ pub(super) struct Sounds {
     pub embeddings: Vec<Vec<f32>>,
 }
 
-/// Held-out pairs and what the bundle makes of them.
+/// Test pairs and what the bundle makes of them.
 pub(super) struct Material {
     pub pairs: Vec<Pair>,
     /// Unit vectors of the pictures.
@@ -77,41 +66,46 @@ impl Material {
         extent: Extent,
         note: &dyn Fn(&str),
     ) -> Result<Self> {
-        let networks = Networks::from_manifest(bundle.manifest())?;
-        let seconds = Defaults::from_manifest(bundle.manifest())?.seconds;
-        let encoder = ItemEncoder::<B>::load(
-            bundle,
-            &networks,
-            Source::Synthetic(Split::Test),
-            ItemEncoder::<B>::can_translate(bundle, &networks),
-            device,
-        )?;
-        let listener = Listener::<B>::load(bundle, &networks, device)?;
+        let networks = BundleNetworks::new(bundle)?;
+        let seconds = networks.seconds();
+        let wanted = Wanted {
+            pictures: true,
+            latents: true,
+            sounds: true,
+            tokens: networks.can_translate(),
+        };
+        let encoders = networks.encoders::<B>(wanted, device)?;
+        let source = Synthetic {
+            split: Split::Test,
+            size: PICTURE,
+            seconds,
+        };
         let pairs: Vec<Pair> = (0..extent.pictures as u64)
             .map(|index| Pair::draw(Split::Test, index))
             .collect();
         note("Painting and composing");
-        let painted = pairs.iter().map(paint).collect::<Result<Vec<_>>>()?;
-        let mut pictures = Vec::new();
-        for some in painted.chunks(TOGETHER) {
-            pictures.extend(rows(encoder.see(some), some.len())?);
-        }
-        let compose = |pair: &Pair| pair.compose(seconds);
-        let paired = listener.sounds(pairs.iter().map(compose).collect())?;
+        let painted = in_order(0..extent.pictures, &|index| source.picture(index))?;
+        let pictures = embed_images(&encoders, &painted)?;
+        let compose = |index: usize| source.music(index)?.resampled();
+        let paired = embed_sounds(&encoders, in_order(0..extent.pictures, &compose)?)?;
         let others = FIRST_REFERENCE..FIRST_REFERENCE + REFERENCE;
-        let others = others.map(|index| compose(&Pair::draw(Split::Test, index)));
-        let reference = listener.sounds(others.collect())?;
+        let reference = embed_sounds(&encoders, in_order(others, &compose)?)?;
 
         note("Resynthesising");
-        let resynthesised =
-            resynthesise::<B>(bundle, &networks, &encoder, &paired.samples, device)?;
-        let resynthesised = listener.sounds(resynthesised)?;
+        let decoder = networks.decoder::<B>(device)?;
+        let resynthesised = paired.samples.iter().map(|samples| {
+            let mel = encoders.preprocessor.log_mel(samples)?;
+            let [mean, _] = encoders.encode_latents(mel, 1)?;
+            decoder.sound(mean, samples.len())
+        });
+        let resynthesised = embed_sounds(&encoders, resynthesised.collect::<Result<_>>()?)?;
+        drop(decoder);
 
         note("Making music of the pictures");
         let (made, milliseconds) = generate::<B>(bundle, &painted, None, device)?;
-        let made = listener.sounds(made)?;
+        let made = embed_sounds(&encoders, made)?;
         note("Making music of music");
-        let retold = match translations(&encoder, &paired.samples)? {
+        let retold = match translations(&encoders, &paired.samples)? {
             Some(tokens) => generate::<B>(bundle, &painted, Some(&tokens), device)?.0,
             None => Vec::new(),
         };
@@ -120,11 +114,11 @@ impl Material {
             .map_err(|e| Error::file("create a folder in", &std::env::temp_dir(), e))?;
         let place = folder.path().join("untrained");
         let fresh = FreshInit::new(1);
-        let aligner = (&networks.aligner, &fresh as _);
+        let aligner = (networks.aligner(), &fresh as _);
         replace_aligner(bundle, aligner, &place, Encoding::F32, None)?;
         let untrained = pollster::block_on(Bundle::open(Location::Folder(place)))?;
         let some = &painted[..extent.untrained.min(painted.len())];
-        let untrained = listener.sounds(generate::<B>(&untrained, some, None, device)?.0)?;
+        let untrained = embed_sounds(&encoders, generate::<B>(&untrained, some, None, device)?.0)?;
 
         let length = (seconds * f64::from(SAMPLE_RATE)) as usize;
         let noise = (0..32).map(|seed| {
@@ -132,8 +126,8 @@ impl Material {
             draws.into_iter().map(|x| 0.1 * x).collect()
         });
         Ok(Self {
-            noise: listener.sounds(noise.collect())?.embeddings,
-            silence: listener.sounds(vec![vec![0.0; length]; 2])?.embeddings,
+            noise: embed_sounds(&encoders, noise.collect())?.embeddings,
+            silence: embed_sounds(&encoders, vec![vec![0.0; length]; 2])?.embeddings,
             pairs,
             pictures,
             paired,
@@ -149,22 +143,68 @@ impl Material {
 
 /// The picture of a pair.
 pub(super) fn paint(pair: &Pair) -> Result<Picture> {
-    let painted = pair.paint(PICTURE).into_raw();
-    Picture::from_rgb(painted, PICTURE as usize, PICTURE as usize)
+    let painted = pair.paint(PICTURE as u32).into_raw();
+    Picture::from_rgb(painted, PICTURE, PICTURE)
+}
+
+/// What `work` gives for some numbers, on all cores.
+fn in_order<T: Send>(
+    numbers: std::ops::Range<usize>,
+    work: &(dyn Fn(usize) -> Result<T> + Sync),
+) -> Result<Vec<T>> {
+    std::thread::scope(|scope| {
+        let results = Loader::start(scope, cores(), numbers, work);
+        results.map(Result::flatten).collect()
+    })
+}
+
+/// Embeddings of pictures as unit vectors.
+fn embed_images<B: Kernels>(
+    encoders: &FrozenNetworks<B>,
+    pictures: &[Picture],
+) -> Result<Vec<Vec<f32>>> {
+    let size = encoders.preprocessor.image_size.unwrap_or(PICTURE);
+    let mut embeddings = Vec::with_capacity(pictures.len());
+    for some in pictures.chunks(BATCH_SIZE) {
+        let pixels = some.iter().map(|picture| image::preprocess(picture, size));
+        let pixels = pixels.flatten().collect();
+        embeddings.extend(rows(
+            encoders.embed_images(pixels, some.len())?,
+            some.len(),
+        )?);
+    }
+    Ok(embeddings)
+}
+
+/// Sounds with their embeddings as unit vectors.
+fn embed_sounds<B: Kernels>(
+    encoders: &FrozenNetworks<B>,
+    samples: Vec<Vec<f32>>,
+) -> Result<Sounds> {
+    let mut embeddings = Vec::with_capacity(samples.len());
+    for some in samples.chunks(BATCH_SIZE) {
+        let clips = in_order(0..some.len(), &|i| fbank::clips(&some[i], SAMPLE_RATE))?;
+        let sounds = encoders.embed_sounds(clips.concat(), some.len())?;
+        embeddings.extend(rows(sounds.embedding, some.len())?);
+    }
+    Ok(Sounds {
+        samples,
+        embeddings,
+    })
 }
 
 /// GPT-2's translations of sounds; nothing when the bundle cannot make them.
 fn translations<B: Kernels>(
-    encoder: &ItemEncoder<B>,
+    encoders: &FrozenNetworks<B>,
     sounds: &[Vec<f32>],
 ) -> Result<Option<Vec<HostTensor>>> {
     let each = sounds.iter().map(|samples| {
-        let Some(tokens) = encoder.translate(samples)? else {
+        let clips = fbank::clips(samples, SAMPLE_RATE)?;
+        let sounds = encoders.embed_sounds(clips, 1)?;
+        let Some(tokens) = encoders.loa_tokens(&sounds)? else {
             return Ok(None);
         };
-        let shape = tokens.dims().to_vec();
-        let values = pollster::block_on(read(tokens))?;
-        Ok(Some(HostTensor { shape, values }))
+        pollster::block_on(HostTensor::read(tokens)).map(Some)
     });
     each.collect()
 }
@@ -194,74 +234,6 @@ pub(super) fn generate<B: Kernels>(
     }
     let count = pictures.len().saturating_sub(1).max(1);
     Ok((made, started.elapsed().as_secs_f64() * 1e3 / count as f64))
-}
-
-/// Sounds through the VAE (means of latents) and the vocoder.
-fn resynthesise<B: Kernels>(
-    bundle: &Bundle,
-    networks: &Networks,
-    encoder: &ItemEncoder<B>,
-    sounds: &[Vec<f32>],
-    device: &B::Device,
-) -> Result<Vec<Vec<f32>>> {
-    let load = |name| pollster::block_on(bundle.load(name, &mut |_| ()));
-    let decode = load(stage::DECODE)?;
-    let vocode = load(stage::VOCODE)?;
-    let decoder = Params::<B>::new(&decode, device).at(kind::VAE_DECODER);
-    let decoder = VaeDecoder::load(&decoder, &networks.vae)?;
-    let vocoder = Params::<B>::new(&vocode, device).at(vocoder_kind(&networks.vocoder));
-    let vocoder = Vocoder::load(&vocoder, &networks.vocoder)?;
-    let each = sounds.iter().map(|samples| {
-        let [mean, _] = encoder.encode(encoder.log_mel(samples)?, 1);
-        let latents = mean / networks.vae.scaling_factor;
-        let mel = decoder.decode(latents, &mut Trace::off());
-        let wave = vocoder.forward(mel.squeeze_dim(1), &mut Trace::off());
-        let mut wave = pollster::block_on(read(wave))?;
-        wave.truncate(samples.len() / HOP * HOP);
-        Ok(wave)
-    });
-    each.collect()
-}
-
-/// The audio trunk of a bundle.
-struct Listener<B: Kernels> {
-    trunk: AudioTrunk<B>,
-    device: B::Device,
-}
-
-impl<B: Kernels> Listener<B> {
-    fn load(bundle: &Bundle, networks: &Networks, device: &B::Device) -> Result<Self> {
-        let Some(config) = &networks.ranking else {
-            return Err(Error::input(
-                "the bundle has no audio trunk, which measuring needs",
-                "convert the checkpoint with ImageBind",
-            ));
-        };
-        let rank = pollster::block_on(bundle.load(stage::RANK, &mut |_| ()))?;
-        let params = Params::new(&rank, device).at(kind::IMAGEBIND_AUDIO);
-        Ok(Self {
-            trunk: AudioTrunk::load(&params, config)?,
-            device: device.clone(),
-        })
-    }
-
-    fn sounds(&self, samples: Vec<Vec<f32>>) -> Result<Sounds> {
-        let mut embeddings = Vec::with_capacity(samples.len());
-        for some in samples.chunks(TOGETHER) {
-            let mut clips = Vec::new();
-            for sound in some {
-                clips.extend(fbank::clips(sound, SAMPLE_RATE)?);
-            }
-            let shape = [some.len() * fbank::CLIPS, 1, fbank::MEL_BINS, fbank::FRAMES];
-            let clips = tensor(clips, shape, &self.device);
-            let heard = self.trunk.hear(clips, fbank::CLIPS, &mut Trace::off());
-            embeddings.extend(rows(heard.embedding, some.len())?);
-        }
-        Ok(Sounds {
-            samples,
-            embeddings,
-        })
-    }
 }
 
 /// The rows of a matrix as unit vectors.

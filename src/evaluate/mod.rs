@@ -1,6 +1,6 @@
 //! Measures a bundle on synthetic pairs that no training has seen.
 //!
-//! Everything starts from [`Material`]: held-out pairs, the music that the bundle makes of their
+//! Everything starts from [`Material`]: test pairs, the music that the bundle makes of their
 //! pictures, and embeddings of all of them. Each table reads it.
 
 mod conditioning;

@@ -9,6 +9,7 @@ use crate::{
     dataset::synth::{Pair, Split},
     ops::Kernels,
     systems::art_to_mus::{ArtToMus, Output, Request, Settings},
+    tensors::cosine,
     weights::Bundle,
 };
 
@@ -26,7 +27,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Compares what `bundle` and `other` make of `pictures` held-out pictures.
+    /// Compares what `bundle` and `other` make of `pictures` test pictures.
     pub fn measure<B: Kernels>(
         bundle: &Bundle,
         other: &Bundle,
@@ -61,8 +62,14 @@ impl Difference {
 /// How far two traced runs are apart: the cosine between their pictures' embeddings, and the mean distance of
 /// natural logarithms of mel spectrograms of their first pieces.
 pub fn apart(ours: &Output, theirs: &Output) -> Result<(f64, f64)> {
-    let cosine = cosine(embedding(ours)?, embedding(theirs)?)?;
-    Ok((cosine, distance(ours, theirs)?))
+    let (a, b) = (embedding(ours)?, embedding(theirs)?);
+    if a.len() != b.len() {
+        return Err(Error::input(
+            "the two bundles hold other networks",
+            "compare bundles that were made from one checkpoint",
+        ));
+    }
+    Ok((f64::from(cosine(a, b)), distance(ours, theirs)?))
 }
 
 fn embedding(output: &Output) -> Result<&[f32]> {
@@ -73,22 +80,6 @@ fn embedding(output: &Output) -> Result<&[f32]> {
     found
         .map(|(_, tensor)| tensor.values.as_slice())
         .ok_or_else(|| Error::internal("a run without an embedding"))
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> Result<f64> {
-    if a.len() != b.len() {
-        return Err(Error::input(
-            "the two bundles hold other networks",
-            "compare bundles that were made from one checkpoint",
-        ));
-    }
-    let dot = |x: &[f32], y: &[f32]| -> f64 {
-        x.iter()
-            .zip(y)
-            .map(|(x, y)| f64::from(*x) * f64::from(*y))
-            .sum()
-    };
-    Ok(dot(a, b) / (dot(a, a) * dot(b, b)).sqrt())
 }
 
 /// The mean absolute difference of log-mel values.

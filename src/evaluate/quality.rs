@@ -36,7 +36,7 @@ pub struct Quality {
     pub loudness_bias_db: f64,
 }
 
-/// Fréchet distances from held-out music.
+/// Fréchet distances from test music.
 #[derive(Debug, Serialize)]
 pub struct Frechet {
     /// Generated music.

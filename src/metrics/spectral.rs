@@ -24,7 +24,7 @@ const RESOLUTION_FLOOR: f64 = 1e-5;
 /// mean over t of sqrt(mean over k of (L[t, k] - M[t, k])^2),   L = 20 log10(max(|X|, 1e-3))
 /// ```
 ///
-/// with `L` of the original and `M` of what was made. Epilogue Gray and Markel, "Distance measures for
+/// with `L` of the original and `M` of what was made. After Gray and Markel, "Distance measures for
 /// speech processing", 1976. Sounds of 512 samples or less are refused.
 ///
 /// ```

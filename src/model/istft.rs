@@ -8,7 +8,7 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, TensorData, backend::Backend},
+    tensor::{FloatDType, Tensor, TensorData, backend::Backend},
 };
 use serde::{Deserialize, Serialize};
 
@@ -164,7 +164,9 @@ impl<B: Kernels> IstftVocoder<B> {
             x = block.forward(x);
             trace.record(format_args!("istft.blocks.{i}"), &x);
         }
+        // A phase in fewer than 24 bits is heard.
         let x = self.out.forward(self.final_norm.forward(x));
+        let x = x.cast(FloatDType::F32);
         let log_magnitude = x.clone().narrow(2, 0, bins) + prior;
         let magnitude = log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp();
         let phase = x.narrow(2, bins, bins);

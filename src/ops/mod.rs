@@ -226,4 +226,9 @@ impl Kernels for burn::backend::Cuda {}
 impl Kernels for burn::backend::LibTorch {}
 
 #[cfg(feature = "train")]
-impl<B: Kernels> Kernels for burn::backend::Autodiff<B> {}
+impl<B, C> Kernels for burn::backend::Autodiff<B, C>
+where
+    B: Kernels,
+    C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy,
+{
+}

@@ -1,7 +1,10 @@
 //! Every operation in plain burn tensors: for any device, differentiable, the oracle of the kernels.
+//!
+//! A layer computes in the numbers of its weight: its input is converted to them, so that a network whose
+//! weights are bf16 computes in bf16 whatever constants and inputs it is given.
 
 use burn::tensor::{
-    Tensor, activation,
+    FloatDType, Tensor, activation,
     backend::Backend,
     module,
     ops::{ConvOptions, ConvTransposeOptions},
@@ -56,6 +59,14 @@ pub fn gelu_tanh<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     x * (inner.tanh() + 1.0) * 0.5
 }
 
+/// `x` in the numbers of `weight`; the same tensor when it has them already.
+fn like<B: Backend, const D: usize, const E: usize>(
+    x: Tensor<B, D>,
+    weight: &Tensor<B, E>,
+) -> Tensor<B, D> {
+    x.cast(FloatDType::from(weight.dtype()))
+}
+
 /// See [`super::Kernels::linear`].
 pub fn linear<B: Backend, const D: usize>(
     x: Tensor<B, D>,
@@ -66,7 +77,7 @@ pub fn linear<B: Backend, const D: usize>(
     // when it has to be broadcast over a batch.
     let mut dims = x.dims();
     let rows = dims[..D - 1].iter().product::<usize>();
-    let flat: Tensor<B, 2> = x.reshape([rows, dims[D - 1]]);
+    let flat: Tensor<B, 2> = like(x, &weight).reshape([rows, dims[D - 1]]);
     let out = module::linear(flat, weight.transpose(), epilogue.bias);
     dims[D - 1] = out.dims()[1];
     let out = activate(out.reshape(dims), epilogue.activation);
@@ -118,6 +129,7 @@ pub fn attention<B: Backend>(
 ) -> Tensor<B, 4> {
     let mut scores = (q * scale).matmul(k.swap_dims(2, 3));
     if let Some(bias) = bias {
+        let bias = like(bias, &scores);
         scores = scores + bias;
     }
     activation::softmax(scores, 3).matmul(v)
@@ -138,6 +150,7 @@ pub fn conv2d<B: Backend>(
     geometry: Conv2dGeometry,
 ) -> Tensor<B, 4> {
     let options = ConvOptions::new(geometry.stride, geometry.padding, [1, 1], 1);
+    let x = like(x, &weight);
     let mut out = module::conv2d(x, weight, epilogue.bias, options);
     if let Some(shift) = epilogue.shift {
         let [batch, channels] = shift.dims();
@@ -153,6 +166,7 @@ pub fn conv1d<B: Backend>(
     epilogue: Epilogue<B, 3>,
     geometry: Conv1dGeometry,
 ) -> Tensor<B, 3> {
+    let x = like(x, &weight);
     let mut out = module::conv1d(x, weight, epilogue.bias, conv1d_options(geometry, 1));
     if let Some(shift) = epilogue.shift {
         out = out + shift.unsqueeze_dim(2);

@@ -75,3 +75,16 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
         0.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::cosine;
+
+    #[test]
+    fn cosines_do_not_depend_on_lengths() {
+        assert!((cosine(&[3.0, 4.0], &[6.0, 8.0]) - 1.0).abs() < 1e-6);
+        assert!((cosine(&[1.0, 0.0], &[1.0, 1.0]) - 0.5f32.sqrt()).abs() < 1e-6);
+        assert_eq!(cosine(&[1.0, 0.0], &[0.0, -2.0]), 0.0);
+        assert_eq!(cosine(&[0.0, 0.0], &[1.0, 1.0]), 0.0);
+    }
+}

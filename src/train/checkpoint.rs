@@ -1,13 +1,13 @@
 //! Checkpoints: folders that appear whole or not at all.
 //!
-//! `step-000500/` holds `weights.safetensors` (real checkpoint names), `average.safetensors`,
+//! `step-00000500/` holds `weights.safetensors` (real checkpoint names), `average.safetensors`,
 //! `optimiser.bin` and `run.json`; when a run is done, `final.safetensors` beside them holds the
-//! weights that the next part is trained with.
+//! weights that the next part is trained with. Where several learners train each other, the names of
+//! their tensors begin with the learner's name, and each has an `optimiser-NAME.bin`.
 
 use burn::{
-    optim::Optimizer,
-    record::{BinFileRecorder, FullPrecisionSettings, Recorder},
-    tensor::{Tensor, TensorData},
+    record::RecorderError,
+    tensor::{Tensor, TensorData, backend::Backend},
 };
 use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -18,14 +18,18 @@ use std::{
 };
 
 use super::{
-    Task, TrainingBackend,
+    Optimised, TrainingBackend,
     weights::{Flat, named},
 };
 use crate::{
     Error, Result,
     checkpoint::Checkpoint,
     model::params::{Planned, param_id},
+    tensors::TensorSource,
 };
+
+/// The file of a finished run's weights.
+const FINAL: &str = "final.safetensors";
 
 /// Where the finished weights of a part are.
 #[derive(Debug, Clone)]
@@ -34,7 +38,7 @@ pub struct Weights(PathBuf);
 impl Weights {
     /// The part `name` of the runs in `folder`, whether it is there or not.
     pub fn of(folder: &Path, name: &str) -> Self {
-        Self(folder.join(name).join("final.safetensors"))
+        Self(folder.join(name).join(FINAL))
     }
 
     /// Opens them.
@@ -58,7 +62,7 @@ impl Weights {
 
 /// Whether the part in `folder` has finished.
 pub fn finished(folder: &Path) -> bool {
-    folder.join("final.safetensors").is_file()
+    folder.join(FINAL).is_file()
 }
 
 /// What a checkpoint says of its run.
@@ -110,32 +114,38 @@ fn checkpoints(folder: &Path) -> Vec<PathBuf> {
     steps
 }
 
+/// The files of a checkpoint.
+pub(super) const WEIGHTS: &str = "weights.safetensors";
+pub(super) const AVERAGE: &str = "average.safetensors";
+
 /// Writes a checkpoint, then removes those before it but one.
-pub(super) struct Saving<'a, B: TrainingBackend, T: Task<B>, O> {
+pub(super) struct Saving<'a, B: TrainingBackend> {
     pub folder: &'a Path,
-    pub plan: &'a [Planned],
     pub run: &'a serde_json::Value,
     pub step: usize,
-    pub model: &'a T::Model,
-    pub optimiser: &'a O,
-    pub average: Option<&'a Flat<B::InnerBackend>>,
+    pub learners: &'a [&'a dyn Optimised<B>],
 }
 
-impl<B: TrainingBackend, T: Task<B>, O: Optimizer<T::Model, B>> Saving<'_, B, T, O> {
+impl<B: TrainingBackend> Saving<'_, B> {
     pub fn write(&self) -> Result<()> {
         let unfinished = tempfile::Builder::new()
             .prefix(".art2mus-unfinished-")
             .tempdir_in(self.folder)
             .map_err(|e| Error::file("create a folder in", self.folder, e))?;
         let place = unfinished.path();
-        let flat = super::weights::flat::<B>(self.model);
-        write_weights(&place.join("weights.safetensors"), self.plan, &flat)?;
-        if let Some(average) = self.average {
-            write_weights(&place.join("average.safetensors"), self.plan, average)?;
+        let weights = self.learners.iter();
+        let weights = weights.map(|learner| (learner.plan(), learner.weights()));
+        write_weights(&place.join(WEIGHTS), &weights.collect::<Vec<_>>())?;
+        let averages = self.learners.iter();
+        let averages = averages
+            .filter_map(|learner| Some((learner.plan(), learner.average()?.clone())))
+            .collect::<Vec<_>>();
+        if !averages.is_empty() {
+            write_weights(&place.join(AVERAGE), &averages)?;
         }
-        recorder()
-            .record(self.optimiser.to_record(), place.join("optimiser"))
-            .map_err(|e| recording("written", e))?;
+        for learner in self.learners {
+            learner.write_optimiser(place)?;
+        }
         let state = State {
             step: self.step,
             run: self.run.clone(),
@@ -161,43 +171,32 @@ impl<B: TrainingBackend, T: Task<B>, O: Optimizer<T::Model, B>> Saving<'_, B, T,
     }
 }
 
-fn recorder() -> BinFileRecorder<FullPrecisionSettings> {
-    BinFileRecorder::new()
+/// The weights that training ends with: averages where they are kept.
+pub(super) fn write_final<B: TrainingBackend>(
+    folder: &Path,
+    learners: &[&dyn Optimised<B>],
+) -> Result<()> {
+    let weights = learners.iter().map(|learner| {
+        let average = learner.average().cloned();
+        (learner.plan(), average.unwrap_or_else(|| learner.weights()))
+    });
+    write_weights(&folder.join(FINAL), &weights.collect::<Vec<_>>())
 }
 
-fn recording(what: &str, error: burn::record::RecorderError) -> Error {
+pub(super) fn recording(what: &str, error: RecorderError) -> Error {
     Error::format(
         format!("the state of the optimiser cannot be {what} ({error})"),
         "check the disk; training goes on from the checkpoint before if this one is removed",
     )
 }
 
-/// Reads the optimiser's state back.
-pub(super) fn restore_optimiser<B, T, O>(
-    place: &Path,
-    optimiser: O,
-    device: &B::Device,
-) -> Result<O>
-where
-    B: TrainingBackend,
-    T: Task<B>,
-    O: Optimizer<T::Model, B>,
-{
-    let record = recorder()
-        .load(place.join("optimiser"), device)
-        .map_err(|e| recording("read", e))?;
-    Ok(optimiser.load_record(record))
-}
-
 /// Reads an average of weights back.
 pub(super) fn restore_average<B: TrainingBackend>(
-    place: &Path,
+    file: &Checkpoint,
     plan: &[Planned],
     flat: &Flat<B::InnerBackend>,
     device: &B::Device,
 ) -> Result<Flat<B::InnerBackend>> {
-    use crate::tensors::TensorSource;
-    let file = Checkpoint::open(&place.join("average.safetensors"))?;
     let mut average = HashMap::new();
     for planned in plan {
         let values = file.read(&planned.name, &planned.shape, planned.init)?;
@@ -215,21 +214,20 @@ pub(super) fn restore_average<B: TrainingBackend>(
     Ok(average)
 }
 
-/// Writes all tensors of `plan` as safetensors; the file is there whole or not at all.
-pub(super) fn write_weights<B: burn::tensor::backend::Backend>(
-    path: &Path,
-    plan: &[Planned],
-    flat: &Flat<B>,
-) -> Result<()> {
-    let values = named(plan, flat)?;
-    let tensors = plan.iter().zip(&values).map(|(planned, values)| {
+/// Writes all tensors of some plans as safetensors; the file is there whole or not at all.
+fn write_weights<B: Backend>(path: &Path, models: &[(&[Planned], Flat<B>)]) -> Result<()> {
+    let mut tensors = Vec::new();
+    for (plan, flat) in models {
+        tensors.extend(plan.iter().zip(named(plan, flat)?));
+    }
+    let views = tensors.iter().map(|(planned, values)| {
         let bytes = bytemuck::cast_slice(values);
         let view = TensorView::new(Dtype::F32, planned.shape.clone(), bytes)
             .map_err(|e| Error::internal(format!("weights cannot be written ({e})")))?;
         Ok((planned.name.as_str(), view))
     });
-    let tensors = tensors.collect::<Result<Vec<_>>>()?;
-    let bytes = safetensors::serialize(tensors, None)
+    let views = views.collect::<Result<Vec<_>>>()?;
+    let bytes = safetensors::serialize(views, None)
         .map_err(|e| Error::internal(format!("weights cannot be written ({e})")))?;
     crate::files::write_file(path, &bytes)
 }

@@ -3,6 +3,7 @@
 //! `configs/small.toml` is the default model; `configs/paper.toml` holds the paper's values for
 //! training an aligner on the published networks.
 
+use burn::tensor::FloatDType;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -19,6 +20,62 @@ use crate::{
     },
     systems::art_to_mus::MelScale,
 };
+
+/// What a model computes in; its weights are kept in 32 bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 16-bit brain floats: 8 bits of precision, the range of f32.
+    Bf16,
+}
+
+impl Precision {
+    /// The type of numbers.
+    pub fn dtype(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::Bf16 => FloatDType::BF16,
+        }
+    }
+}
+
+/// How fast a model is trained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OptimiserConfig {
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises from zero.
+    pub warmup: usize,
+    /// What is left of the learning rate at the end, behind half a cosine; 1 keeps it constant.
+    pub minimum_learning_rate_ratio: f64,
+    /// AdamW's decay of the two moments.
+    pub betas: [f32; 2],
+    /// AdamW's constant.
+    pub epsilon: f32,
+    /// AdamW's weight decay.
+    pub weight_decay: f32,
+    /// The largest global norm of a gradient.
+    pub clip: Option<f32>,
+    /// Decay of the average of the weights, which is what is kept at the end.
+    pub average: Option<f64>,
+}
+
+impl OptimiserConfig {
+    /// The learning rate of step `step` of `steps`: a linear rise, then half a cosine.
+    pub fn learning_rate_at(&self, step: usize, steps: usize) -> f64 {
+        if step < self.warmup {
+            return self.learning_rate * (step + 1) as f64 / self.warmup as f64;
+        }
+        let rest = steps.saturating_sub(self.warmup).max(1);
+        let share = (step - self.warmup) as f64 / rest as f64;
+        let cosine = 0.5 + 0.5 * (std::f64::consts::PI * share.min(1.0)).cos();
+        let least = self.minimum_learning_rate_ratio;
+        self.learning_rate * (least + (1.0 - least) * cosine)
+    }
+}
 
 /// How long and how fast a part is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,7 +95,7 @@ pub struct RunConfig {
     pub warmup: usize,
     /// What is left of the learning rate at the end, behind half a cosine; 1 keeps it constant.
     #[serde(default = "full")]
-    pub final_share: f64,
+    pub minimum_learning_rate_ratio: f64,
     /// AdamW's decay of the two moments.
     #[serde(default = "betas")]
     pub betas: [f32; 2],
@@ -48,13 +105,20 @@ pub struct RunConfig {
     /// AdamW's weight decay.
     #[serde(default)]
     pub weight_decay: f32,
-    /// The longest gradient of a tensor.
+    /// The largest global norm of a gradient: over all tensors of a model.
     #[serde(default)]
     pub clip: Option<f32>,
     /// Decay of the average of the weights, which is what is kept at the end.
     #[serde(default)]
     pub average: Option<f64>,
-    /// The seed of the first weights, and of the items.
+    /// What the networks compute in. Refused where the device lacks it.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Whether activations are computed again on the way back where that is cheap, instead of being kept:
+    /// less memory, more time. Refused where the device lacks it.
+    #[serde(default)]
+    pub activation_checkpointing: bool,
+    /// The seed of the first weights, and of the order of items.
     #[serde(default)]
     pub seed: u64,
     /// Steps from a line of the log to the next.
@@ -108,15 +172,18 @@ impl RunConfig {
         Ok(())
     }
 
-    /// The learning rate of step `step`: a linear rise, then half a cosine.
-    pub fn learning_rate_at(&self, step: usize) -> f64 {
-        if step < self.warmup {
-            return self.learning_rate * (step + 1) as f64 / self.warmup as f64;
+    /// How fast its model is trained.
+    pub fn optimiser(&self) -> OptimiserConfig {
+        OptimiserConfig {
+            learning_rate: self.learning_rate,
+            warmup: self.warmup,
+            minimum_learning_rate_ratio: self.minimum_learning_rate_ratio,
+            betas: self.betas,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+            clip: self.clip,
+            average: self.average,
         }
-        let rest = self.steps.saturating_sub(self.warmup).max(1);
-        let share = (step - self.warmup) as f64 / rest as f64;
-        let cosine = 0.5 + 0.5 * (std::f64::consts::PI * share.min(1.0)).cos();
-        self.learning_rate * (self.final_share + (1.0 - self.final_share) * cosine)
     }
 }
 
@@ -196,8 +263,9 @@ pub struct ImageBindLoss {
     /// its squared error is added. InfoNCE alone takes many times as long to find them; 0 is off.
     #[serde(default)]
     pub factors: f64,
-    /// Pairs that are made once and learnt from again and again.
-    pub pool: usize,
+    /// Pairs that are prepared once and learnt from again and again; all of a list when left out.
+    #[serde(default)]
+    pub items: Option<usize>,
 }
 
 /// GPT-2, the UNet, and what leads to them.
@@ -212,8 +280,9 @@ pub struct PriorConfig {
     pub unet: UnetConfig,
     /// How much noise there is when.
     pub schedule: ScheduleConfig,
-    /// Pieces whose latents are computed once and learnt from again and again.
-    pub pool: usize,
+    /// Pieces whose latents are computed once and learnt from again and again; all of a list when left out.
+    #[serde(default)]
+    pub items: Option<usize>,
 }
 
 /// The loss of the prior.
@@ -281,9 +350,9 @@ pub struct AlignerLoss {
     /// in the paper; 0 is off.
     #[serde(default)]
     pub tokens: f64,
-    /// Items that are encoded once and learnt from again and again; none encodes every batch.
+    /// Items that are encoded once and learnt from again and again; all of a list when left out.
     #[serde(default)]
-    pub pool: Option<usize>,
+    pub items: Option<usize>,
     /// Which latents of a spectrogram the UNet was trained on.
     #[serde(default)]
     pub latents: Latents,
@@ -346,10 +415,11 @@ impl SmallModel {
             ));
         }
         let imagebind = &self.imagebind;
-        if imagebind.loss.pool < imagebind.run.batch || self.prior.network.pool == 0 {
+        let few = |items: Option<usize>, least: usize| items.is_some_and(|items| items < least);
+        if few(imagebind.loss.items, imagebind.run.batch) || few(self.prior.network.items, 1) {
             return Err(Error::input(
-                "a pool is smaller than a batch",
-                "make imagebind.loss.pool and prior.network.pool larger",
+                "there are fewer items than a batch has",
+                "make imagebind.loss.items and prior.network.items larger",
             ));
         }
         let factor = self.vae.network.factor();
@@ -386,8 +456,17 @@ impl AlignerTraining {
     }
 }
 
+/// Keys of older versions, and what they are called now.
+const RENAMED: [(&str, &str); 2] = [
+    ("final_share", "minimum_learning_rate_ratio"),
+    ("pool", "items"),
+];
+
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::file("read", path, e))?;
+    if let Ok(table) = text.parse::<toml::Table>() {
+        check_renamed(path, &toml::Value::Table(table))?;
+    }
     toml::from_str(&text).map_err(|e| {
         let message = e.message().replace('\n', " ");
         let line = e
@@ -400,13 +479,30 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     })
 }
 
+/// Refuses keys of older versions.
+fn check_renamed(path: &Path, value: &toml::Value) -> Result<()> {
+    let toml::Value::Table(table) = value else {
+        return Ok(());
+    };
+    for (key, value) in table {
+        if let Some((old, new)) = RENAMED.iter().find(|(old, _)| old == key) {
+            return Err(Error::format(
+                format!("{} has the old key {old}", path.display()),
+                format!("write {new} instead"),
+            ));
+        }
+        check_renamed(path, value)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn run() -> RunConfig {
         toml::from_str(
-            "steps = 110\nbatch = 8\nlearning_rate = 1.0\nwarmup = 10\nfinal_share = 0.1",
+            "steps = 110\nbatch = 8\nlearning_rate = 1.0\nwarmup = 10\nminimum_learning_rate_ratio = 0.1",
         )
         .unwrap()
     }
@@ -414,17 +510,32 @@ mod tests {
     #[test]
     fn the_learning_rate_rises_and_falls() {
         let run = run();
-        assert_eq!(run.learning_rate_at(0), 0.1);
-        assert_eq!(run.learning_rate_at(9), 1.0);
-        assert!((run.learning_rate_at(60) - 0.55).abs() < 1e-9);
-        assert!((run.learning_rate_at(110) - 0.1).abs() < 1e-9);
+        let rate = |step| run.optimiser().learning_rate_at(step, run.steps);
+        assert_eq!(rate(0), 0.1);
+        assert_eq!(rate(9), 1.0);
+        assert!((rate(60) - 0.55).abs() < 1e-9);
+        assert!((rate(110) - 0.1).abs() < 1e-9);
     }
 
     #[test]
-    fn the_shipped_configuration_can_be_used() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/small.toml");
-        let config = SmallModel::read(&path).unwrap();
+    fn the_shipped_configurations_can_be_used() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+        let config = SmallModel::read(&folder.join("small.toml")).unwrap();
         assert!((5.0..=10.0).contains(&config.seconds()));
+        for name in ["small.toml", "paper.toml", "tokens.toml"] {
+            AlignerTraining::read(&folder.join(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn old_keys_are_refused_by_their_new_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.toml");
+        for (old, new) in RENAMED {
+            std::fs::write(&path, format!("[aligner.run]\n{old} = 1\n")).unwrap();
+            let error = AlignerTraining::read(&path).unwrap_err();
+            assert!(error.to_string().contains(new), "{error}");
+        }
     }
 
     #[test]

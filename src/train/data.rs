@@ -1,83 +1,194 @@
-//! What training learns from: pairs made on the fly.
+//! What parts learn from: where items come from, and excerpts of their music.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     Result,
-    audio::{
-        SAMPLE_RATE, fbank,
-        mel::{HOP, MEL_BINS, MelSpectrogram, fit},
+    audio::mel::{HOP, MEL_BINS},
+    dataset::{
+        Cache, Features, FrozenNetworks, MelRecipe, Preprocessor, Recipe, Record, Shuffled,
+        SkipLog, Source, first_readable, read_first,
     },
-    dataset::synth::{Pair, Split},
-    image::{self, Picture},
+    ops::Kernels,
 };
 
-/// Makes items of one length.
-#[derive(Debug, Clone)]
+/// Where the items of a run come from.
+#[derive(Debug)]
 pub struct Data {
-    /// Frames of a piece.
-    pub frames: usize,
-    spectrogram: MelSpectrogram,
+    /// Items to learn from.
+    pub training: Arc<dyn Source>,
+    /// Items that are never learnt from.
+    pub validation: Arc<dyn Source>,
+    /// The folder of caches.
+    pub cache: PathBuf,
+    /// Notes what cannot be read.
+    pub skipped: SkipLog,
+    /// Threads that read items.
+    pub threads: usize,
+}
+
+impl Data {
+    /// The cache of what `networks`, whose weights `weights` names, make of the first items to learn from.
+    pub fn encoded<B: Kernels>(
+        &self,
+        name: &str,
+        networks: &FrozenNetworks<B>,
+        weights: &[String],
+        items: Option<usize>,
+    ) -> Result<Cache> {
+        self.encode(self.training.as_ref(), name, networks, weights, items)
+    }
+
+    /// The same of the first items to validate on.
+    pub fn encoded_validation<B: Kernels>(
+        &self,
+        name: &str,
+        networks: &FrozenNetworks<B>,
+        weights: &[String],
+        items: usize,
+    ) -> Result<Cache> {
+        let name = format!("{name}-validation");
+        self.encode(
+            self.validation.as_ref(),
+            &name,
+            networks,
+            weights,
+            Some(items),
+        )
+    }
+
+    fn encode<B: Kernels>(
+        &self,
+        source: &dyn Source,
+        name: &str,
+        networks: &FrozenNetworks<B>,
+        weights: &[String],
+        items: Option<usize>,
+    ) -> Result<Cache> {
+        let key = serde_json::json!({
+            "weights": weights,
+            "networks": networks.describe(),
+        });
+        let preprocessor = &networks.preprocessor;
+        let prepare = |index: usize| preprocessor.features(source, index);
+        let mut encode =
+            |items: Vec<Features>| networks.encode(items).map(|batch| batch.into_records());
+        self.open_cache(source, name, key, items, &prepare, &mut encode)
+    }
+
+    /// Opens a cache of items of `source`; what is missing is made now, with a bar that shows it. See
+    /// [`Cache::open`].
+    pub(super) fn open_cache<P: Send>(
+        &self,
+        source: &dyn Source,
+        name: &str,
+        key: serde_json::Value,
+        items: Option<usize>,
+        prepare: &(dyn Fn(usize) -> Result<P> + Sync),
+        encode: &mut dyn FnMut(Vec<P>) -> Result<Vec<Record>>,
+    ) -> Result<Cache> {
+        let bar = ProgressBar::new(0).with_prefix(name.to_string());
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {pos}/{len} {wide_bar} {eta}") {
+            bar.set_style(style);
+        }
+        let recipe = Recipe {
+            name,
+            key,
+            items,
+            threads: self.threads,
+            progress: &|done, total| {
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            },
+        };
+        let cache = Cache::open(&self.cache, &recipe, source, &self.skipped, prepare, encode);
+        bar.finish_and_clear();
+        cache
+    }
 }
 
 /// A piece and its log-mel spectrogram, or a part of both.
 #[derive(Debug, Clone)]
-pub struct Sound {
+pub struct Excerpt {
     /// `[160 frames]`.
     pub samples: Vec<f32>,
     /// `[frames, 64]`.
     pub mel: Vec<f32>,
 }
 
-impl Data {
-    /// Pieces of `frames` frames.
-    pub fn new(frames: usize) -> Self {
+/// Excerpts of pieces, made on the fly. Nothing is normalised: loudness is one of the factors.
+#[derive(Debug)]
+pub struct Excerpts<'a> {
+    data: &'a Data,
+    preprocessor: Preprocessor,
+    /// Frames of an excerpt.
+    frames: usize,
+    /// Excerpts of a batch; each piece gives two.
+    batch: usize,
+    seed: u64,
+    /// The order of a source that ends.
+    order: Option<Shuffled>,
+}
+
+impl<'a> Excerpts<'a> {
+    /// Batches of `batch` excerpts of `frames` frames, of pieces of `piece` frames.
+    pub fn new(data: &'a Data, piece: usize, frames: usize, batch: usize, seed: u64) -> Self {
+        let pieces = batch.div_ceil(2);
+        let order = |items| Shuffled::new(items, pieces, seed);
         Self {
+            data,
+            preprocessor: Preprocessor::new(piece, MelRecipe::Raw),
             frames,
-            spectrogram: MelSpectrogram::new(),
+            batch,
+            seed,
+            order: data.training.count().map(order),
         }
     }
 
-    /// The music of a pair. Nothing is normalised: loudness is one of the factors.
-    pub fn sound(&self, pair: &Pair) -> Result<Sound> {
-        let length = self.frames * HOP;
-        let samples = pair.compose(length as f64 / f64::from(SAMPLE_RATE));
-        let samples = fit(&samples, length);
-        let mel = fit(&self.spectrogram.compute(&samples)?, self.frames * MEL_BINS);
-        Ok(Sound { samples, mel })
-    }
-
-    /// Parts of `frames` frames, `count` of them: two of each piece, at places that follow from the
-    /// step.
-    pub fn parts(&self, step: usize, count: usize, frames: usize) -> Result<Vec<Sound>> {
-        let pieces = count.div_ceil(2);
-        let mut parts = Vec::with_capacity(count);
-        for piece in 0..pieces {
-            let index = (step * pieces + piece) as u64;
-            let pair = Pair::draw(Split::Training, index);
-            let sound = self.sound(&pair)?;
-            let room = self.frames.saturating_sub(frames) / 2;
-            for half in 0..2.min(count - 2 * piece) {
-                // The pair's seed is as good as any other number.
-                let place = (pair.seed.rotate_left(half as u32 * 8 + 3) as usize) % (room + 1);
-                parts.push(sound.part(half * room + place, frames));
+    /// Batch `number`: two excerpts of each piece, one from either half.
+    pub fn batch(&self, number: usize) -> Result<Vec<Excerpt>> {
+        let source = self.data.training.as_ref();
+        let pieces = self.batch.div_ceil(2);
+        let mut excerpts = Vec::with_capacity(self.batch);
+        for i in 0..pieces {
+            let read = |index| self.piece(source, index);
+            let place = number * pieces + i;
+            let skipped = &self.data.skipped;
+            let piece = match &self.order {
+                Some(order) => first_readable(source, skipped, order.candidates(number, i), read)?,
+                None => read(place)?,
+            };
+            let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+            rng.set_stream(place as u64);
+            let room = self.preprocessor.frames.saturating_sub(self.frames) / 2;
+            for half in 0..2.min(self.batch - 2 * i) {
+                let start = half * room + rng.random_range(0..=room);
+                excerpts.push(piece.part(start, self.frames));
             }
         }
-        Ok(parts)
+        Ok(excerpts)
     }
 
-    /// Pixels as the vision trunk takes them, `[3, size, size]`.
-    pub fn pixels(&self, pair: &Pair, size: usize) -> Result<Vec<f32>> {
-        let painted = pair.paint(size as u32);
-        let picture = Picture::from_rgb(painted.into_raw(), size, size)?;
-        Ok(image::preprocess(&picture, size))
+    /// The first `count` whole pieces to validate on.
+    pub fn validation(&self, count: usize) -> Result<Vec<Excerpt>> {
+        let source = self.data.validation.as_ref();
+        let read = |index| self.piece(source, index);
+        read_first(source, &self.data.skipped, self.data.threads, count, &read)
     }
 
-    /// Filterbanks as the audio trunk takes them, `[3, 128, 204]`.
-    pub fn clips(&self, samples: &[f32]) -> Result<Vec<f32>> {
-        fbank::clips(samples, SAMPLE_RATE)
+    fn piece(&self, source: &dyn Source, index: usize) -> Result<Excerpt> {
+        let samples = source.music(index)?.resampled()?;
+        Ok(Excerpt {
+            mel: self.preprocessor.log_mel(&samples)?,
+            samples: self.preprocessor.piece(&samples),
+        })
     }
 }
 
-impl Sound {
+impl Excerpt {
     /// `frames` frames from frame `start` on.
     fn part(&self, start: usize, frames: usize) -> Self {
         Self {

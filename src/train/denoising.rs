@@ -1,6 +1,6 @@
 //! The loss of latent diffusion, for the prior and for the aligner.
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{FloatDType, Tensor, backend::Backend};
 
 use super::tensor;
 use crate::{
@@ -15,15 +15,21 @@ use crate::{
     tensors::HostTensor,
 };
 
-/// What one step of diffusion training is about.
+/// Latents, the noise that is added to them, and how much of it.
 #[derive(Debug, Clone)]
-pub struct Noised {
+pub struct DiffusionBatch {
     /// Clean latents, `[items, channels, rows, columns]`.
     pub latents: Vec<f32>,
     /// The noise that is added.
     pub noise: Vec<f32>,
     /// Timesteps.
     pub timesteps: Vec<usize>,
+}
+
+/// Timesteps of `items` items, spread evenly over a schedule of `steps`.
+pub(super) fn spread_timesteps(items: usize, steps: usize) -> Vec<usize> {
+    let places = (0..items).map(|i| (2 * i + 1) * steps / (2 * items.max(1)));
+    places.collect()
 }
 
 /// What is trained to denoise, and how errors count.
@@ -51,15 +57,15 @@ impl<B: Kernels> Denoising<'_, B> {
     /// Strategy", 2023, with a floor under it: the squared error of the clean latent counts
     /// `min(snr, gamma) + floor` times, whatever is predicted. Min-SNR itself has no floor, and gives
     /// half of the schedule, where a piece gets its form, almost no weight.
-    pub fn loss(&self, noised: &Noised, audio: Tensor<B, 3>) -> Result<Tensor<B, 1>> {
+    pub fn loss(&self, batch: &DiffusionBatch, audio: Tensor<B, 3>) -> Result<Tensor<B, 1>> {
         let device = audio.device();
-        let count = noised.timesteps.len();
+        let count = batch.timesteps.len();
         let [channels, rows, columns] = self.shape;
         let shape = [count, channels, rows, columns];
-        let clean = tensor::<B, 4>(noised.latents.clone(), shape, &device);
-        let noise = tensor::<B, 4>(noised.noise.clone(), shape, &device);
+        let clean = tensor::<B, 4>(batch.latents.clone(), shape, &device);
+        let noise = tensor::<B, 4>(batch.noise.clone(), shape, &device);
         let column = |of: &dyn Fn(f64, f64) -> f64| {
-            let values = noised.timesteps.iter().map(|&t| {
+            let values = batch.timesteps.iter().map(|&t| {
                 let (a, s) = self.schedule.levels(t);
                 of(a, s) as f32
             });
@@ -77,13 +83,15 @@ impl<B: Kernels> Denoising<'_, B> {
                 column(&|a, s| clean_weight(snr(a, s)) / (snr(a, s) + 1.0)),
             ),
         };
-        let timesteps: Vec<f64> = noised.timesteps.iter().map(|&t| t as f64).collect();
+        let timesteps: Vec<f64> = batch.timesteps.iter().map(|&t| t as f64).collect();
         let predict = |audio: Tensor<B, 3>, states: Option<(&HostTensor, &HostTensor)>| {
             let conditions = self.unet.cache(&self.context(audio, states, count)?);
             let latents = latents.clone();
-            Ok(self
+            let predicted = self
                 .unet
-                .forward(latents, &timesteps, &conditions, &mut Trace::off()))
+                .forward(latents, &timesteps, &conditions, &mut Trace::off());
+            // Errors are compared in 32 bits, whatever the network computes in.
+            Ok(predicted.cast(FloatDType::F32))
         };
         let positive = self
             .text

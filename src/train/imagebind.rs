@@ -1,23 +1,23 @@
 //! Trains the small ImageBind: pictures and the music that belongs to them come to lie close together.
 
 use burn::{
-    module::{AutodiffModule, Module},
-    tensor::{Int, Tensor, TensorData, activation::log_softmax, backend::Backend},
+    module::Module,
+    tensor::{FloatDType, Int, Tensor, TensorData, activation::log_softmax, backend::Backend},
 };
 
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
-use std::sync::OnceLock;
-
-use super::{Losses, Task, TrainingBackend, config::SmallModel, data::Data, scalar, tensor};
+use super::{
+    Learner, Losses, Start, Task, TrainingBackend, config::SmallModel, data::Data, scalar, tensor,
+};
 use crate::{
-    Result,
+    Error, Result,
     audio::fbank::{CLIPS, FRAMES, MEL_BINS},
-    dataset::synth::{Pair, Split, music::Mode},
+    dataset::{
+        Cache, MelRecipe, Preprocessor, Record, Shuffled, Source,
+        synth::{Pair, music::Mode},
+    },
     model::{
         imagebind::{AudioTrunk, VisionTrunk},
         layers::{Linear, l2_normalise},
-        params::Params,
         trace::Trace,
     },
     ops::Kernels,
@@ -26,7 +26,12 @@ use crate::{
 /// What embeddings are multiplied with before factors are read from them.
 const SPREAD: f64 = 8.0;
 /// Pairs of a validation.
-const HELD_OUT: usize = 64;
+const VALIDATION_ITEMS: usize = 64;
+
+/// What a cache holds of a pair.
+const PIXELS: &str = "pixels";
+const FILTERBANKS: &str = "filterbanks";
+const FACTORS_FIELD: &str = "factors";
 
 /// Both trunks.
 #[derive(Module, Debug)]
@@ -38,22 +43,16 @@ pub struct ImageBind<B: Backend> {
 }
 
 /// The part `imagebind`.
+#[derive(Debug)]
 pub struct ImageBindTask<'a, B: TrainingBackend> {
     config: &'a SmallModel,
-    data: Data,
-    pool: Vec<OnceLock<Prepared>>,
+    pairs: Cache,
+    validation: Cache,
+    order: Shuffled,
     device: B::Device,
 }
 
-/// A pair as the trunks take it.
-#[derive(Debug, Clone)]
-struct Prepared {
-    pixels: Vec<f32>,
-    clips: Vec<f32>,
-    factors: [f32; FACTORS],
-}
-
-/// Several of them.
+/// Several pairs as the trunks take them.
 #[derive(Debug)]
 pub struct Pairs {
     count: usize,
@@ -82,39 +81,60 @@ fn factors(pair: &Pair) -> [f32; FACTORS] {
 }
 
 impl<'a, B: TrainingBackend> ImageBindTask<'a, B> {
-    /// Learns from whole pieces and pictures.
-    pub fn new(config: &'a SmallModel, device: B::Device) -> Self {
-        Self {
+    /// Learns from whole pieces and pictures, which are prepared now.
+    pub fn new(config: &'a SmallModel, data: &Data, device: B::Device) -> Result<Self> {
+        let part = &config.imagebind;
+        let prepare = |source: &dyn Source, name, items| {
+            let mut preprocessor = Preprocessor::new(config.frames, MelRecipe::Raw);
+            preprocessor.image_size = Some(part.network.vision.image_size);
+            preprocessor.clips = true;
+            let key = serde_json::json!([preprocessor.describe(), part.loss.factors > 0.0]);
+            let prepare = |index: usize| -> Result<Record> {
+                let features = preprocessor.features(source, index)?;
+                let mut record = vec![
+                    (PIXELS.to_string(), features.pixels),
+                    (FILTERBANKS.to_string(), features.clips),
+                ];
+                if part.loss.factors > 0.0 {
+                    let pair = source.factors(index).ok_or_else(|| {
+                        Error::input(
+                            "its factors are not known",
+                            "set imagebind.loss.factors to 0 for pairs without factors",
+                        )
+                    })?;
+                    record.push((FACTORS_FIELD.to_string(), factors(&pair).to_vec()));
+                }
+                Ok(record)
+            };
+            let mut keep = |records: Vec<Record>| Ok(records);
+            data.open_cache(source, name, key, items, &prepare, &mut keep)
+        };
+        let pairs = prepare(data.training.as_ref(), "pairs", part.loss.items)?;
+        let validation = prepare(
+            data.validation.as_ref(),
+            "pairs-validation",
+            Some(VALIDATION_ITEMS),
+        )?;
+        Ok(Self {
             config,
-            data: Data::new(config.frames),
-            pool: (0..config.imagebind.loss.pool)
-                .map(|_| OnceLock::new())
-                .collect(),
+            order: Shuffled::new(pairs.items(), part.run.batch, part.run.seed),
+            pairs,
+            validation,
             device,
-        }
-    }
-
-    fn prepare(&self, split: Split, index: usize) -> Result<Prepared> {
-        let size = self.config.imagebind.network.vision.image_size;
-        let pair = Pair::draw(split, index as u64);
-        let sound = self.data.sound(&pair)?;
-        Ok(Prepared {
-            pixels: self.data.pixels(&pair, size)?,
-            clips: self.data.clips(&sound.samples)?,
-            factors: factors(&pair),
         })
     }
 
-    /// Pair `index` of the pool.
-    fn pooled(&self, index: usize) -> Result<Prepared> {
-        let place = &self.pool[index];
-        match place.get() {
-            Some(pair) => Ok(pair.clone()),
-            None => {
-                let pair = self.prepare(Split::Training, index)?;
-                Ok(place.get_or_init(|| pair).clone())
-            }
-        }
+    /// Reads pairs from a cache.
+    fn read(&self, cache: &Cache, items: &[usize]) -> Result<Pairs> {
+        Ok(Pairs {
+            count: items.len(),
+            pixels: cache.gather(items, PIXELS)?,
+            clips: cache.gather(items, FILTERBANKS)?,
+            factors: match self.config.imagebind.loss.factors > 0.0 {
+                true => cache.gather(items, FACTORS_FIELD)?,
+                false => Vec::new(),
+            },
+        })
     }
 
     /// The similarity of every picture (rows) with every sound (columns), divided by the
@@ -122,47 +142,36 @@ impl<'a, B: TrainingBackend> ImageBindTask<'a, B> {
     fn compare<C: Kernels<Device = B::Device>>(
         &self,
         model: &ImageBind<C>,
-        pairs: Pairs,
-    ) -> (Tensor<C, 2>, Tensor<C, 1>) {
+        pairs: &Pairs,
+    ) -> (Tensor<C, 2>, Option<Tensor<C, 1>>) {
         let size = self.config.imagebind.network.vision.image_size;
         let count = pairs.count;
-        let pixels = tensor(pairs.pixels, [count, 3, size, size], &self.device);
+        let pixels = tensor(pairs.pixels.clone(), [count, 3, size, size], &self.device);
         let clips = tensor(
-            pairs.clips,
+            pairs.clips.clone(),
             [count * CLIPS, 1, MEL_BINS, FRAMES],
             &self.device,
         );
         let pictures = model.vision.forward(pixels, &mut Trace::off());
-        let sounds = model.audio.hear(clips, CLIPS, &mut Trace::off()).embedding;
-        let sounds = l2_normalise(sounds);
-        let truth = tensor::<C, 2>(pairs.factors, [count, FACTORS], &self.device);
-        let error = |embedding: &Tensor<C, 2>| {
-            // Unit vectors have small elements.
-            let read = model.factors.forward(embedding.clone() * SPREAD);
-            (read - truth.clone()).powi_scalar(2).mean()
-        };
-        let error = (error(&pictures) + error(&sounds)) / 2.0;
+        let sounds = model
+            .audio
+            .forward_with_tokens(clips, CLIPS, &mut Trace::off());
+        let pictures = pictures.cast(FloatDType::F32);
+        let sounds = l2_normalise(sounds.embedding.cast(FloatDType::F32));
+        let error = (!pairs.factors.is_empty()).then(|| {
+            let truth = tensor::<C, 2>(pairs.factors.clone(), [count, FACTORS], &self.device);
+            let error = |embedding: &Tensor<C, 2>| {
+                // Unit vectors have small elements.
+                let read = model.factors.forward(embedding.clone() * SPREAD);
+                (read.cast(FloatDType::F32) - truth.clone())
+                    .powi_scalar(2)
+                    .mean()
+            };
+            (error(&pictures) + error(&sounds)) / 2.0
+        });
         let similar = pictures.matmul(sounds.transpose());
         (similar / self.config.imagebind.loss.temperature, error)
     }
-}
-
-/// Puts pairs behind each other.
-fn together(prepared: impl Iterator<Item = Result<Prepared>>) -> Result<Pairs> {
-    let mut pairs = Pairs {
-        count: 0,
-        pixels: Vec::new(),
-        clips: Vec::new(),
-        factors: Vec::new(),
-    };
-    for pair in prepared {
-        let pair = pair?;
-        pairs.count += 1;
-        pairs.pixels.extend(pair.pixels);
-        pairs.clips.extend(pair.clips);
-        pairs.factors.extend(pair.factors);
-    }
-    Ok(pairs)
 }
 
 /// InfoNCE in one direction: the mean of `-log softmax` at the diagonal. Van den Oord et al.,
@@ -176,71 +185,64 @@ fn info_nce<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 1> {
 }
 
 impl<B: TrainingBackend> Task<B> for ImageBindTask<'_, B> {
-    type Model = ImageBind<B>;
+    type Learners = Learner<B, ImageBind<B>>;
     type Batch = Pairs;
 
-    fn load(&self, p: &Params<B>) -> Result<ImageBind<B>> {
-        let config = &self.config.imagebind.network;
-        Ok(ImageBind {
-            vision: VisionTrunk::load(p, &config.vision)?,
-            audio: AudioTrunk::load(p, &config.audio)?,
-            factors: Linear::load(&p.at("factors"), config.audio.embedding, FACTORS)?,
+    fn learners(&self, start: &Start<B>) -> Result<Self::Learners> {
+        let part = &self.config.imagebind;
+        let config = &part.network;
+        start.learner("", part.run.optimiser(), &[], |p| {
+            Ok(ImageBind {
+                vision: VisionTrunk::load(p, &config.vision)?,
+                audio: AudioTrunk::load(p, &config.audio)?,
+                factors: Linear::load(&p.at("factors"), config.audio.embedding, FACTORS)?,
+            })
         })
     }
 
-    fn batch(&self, step: usize) -> Result<Pairs> {
-        let run = &self.config.imagebind.run;
+    fn batch(&self, number: usize) -> Result<Pairs> {
         // Every epoch has another order: a picture meets other sounds.
-        let each = (self.pool.len() / run.batch).max(1);
-        let mut order: Vec<usize> = (0..self.pool.len()).collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(run.seed);
-        rng.set_stream((step / each) as u64 + 1);
-        order.shuffle(&mut rng);
-        let first = step % each * run.batch;
-        let places = order.iter().skip(first).take(run.batch);
+        let mut pairs = self.read(&self.pairs, &self.order.items(number))?;
         // Every second epoch sees the pictures mirrored: nothing in music has a left and a right.
-        let mirrored = (step / each) % 2 == 1;
-        together(places.map(|&index| {
-            let mut pair = self.pooled(index)?;
-            if mirrored {
-                let size = self.config.imagebind.network.vision.image_size;
-                pair.pixels
-                    .chunks_exact_mut(size)
-                    .for_each(<[f32]>::reverse);
-            }
-            Ok(pair)
-        }))
+        if self.order.epoch(number) % 2 == 1 {
+            let size = self.config.imagebind.network.vision.image_size;
+            let rows = pairs.pixels.chunks_exact_mut(size);
+            rows.for_each(<[f32]>::reverse);
+        }
+        Ok(pairs)
     }
 
-    fn loss(&self, model: &ImageBind<B>, batch: Pairs) -> Result<Losses<B>> {
-        let (logits, factors) = self.compare(model, batch);
+    fn losses(&self, learner: &Self::Learners, _: usize, batch: &Pairs) -> Result<Losses<B>> {
+        let (logits, factors) = self.compare(learner.model(), batch);
         let pictures = info_nce(logits.clone());
         let sounds = info_nce(logits.transpose());
         let contrast = (pictures + sounds) / 2.0;
         let weight = self.config.imagebind.loss.factors;
         let mut parts = vec![("InfoNCE", contrast.clone())];
         let mut total = contrast;
-        if weight > 0.0 {
+        if let Some(factors) = factors {
             total = total + factors.clone() * weight;
             parts.push(("factors", factors));
         }
         Ok(Losses { total, parts })
     }
 
-    /// How often the nearest of 64 sounds is the picture's own, and InfoNCE over them.
-    fn validate(&self, model: &ImageBind<B>) -> Result<Vec<(&'static str, f64)>> {
-        let model = model.valid();
-        let pairs = (0..HELD_OUT).map(|index| self.prepare(Split::Validation, index));
-        let (logits, factors) = self.compare(&model, together(pairs)?);
+    /// How often the nearest of the validation's sounds (64, or as many as there are) is the picture's own,
+    /// and InfoNCE over them.
+    fn validate(&self, learner: &Self::Learners) -> Result<Vec<(&'static str, f64)>> {
+        let model = learner.valid();
+        let items: Vec<usize> = (0..self.validation.items()).collect();
+        let pairs = self.read(&self.validation, &items)?;
+        let (logits, factors) = self.compare(&model, &pairs);
         let loss = scalar(info_nce(logits.clone()))?;
         let values = pollster::block_on(crate::tensors::read(logits))?;
-        let rows = values.chunks_exact(HELD_OUT).enumerate();
+        let rows = values.chunks_exact(items.len()).enumerate();
         let found = rows.filter(|(own, row)| row.iter().all(|value| *value <= row[*own]));
-        let found = found.count() as f64 / HELD_OUT as f64;
-        Ok(vec![
-            ("InfoNCE", loss),
-            ("found among 64", found),
-            ("factors", scalar(factors)?),
-        ])
+        let found = found.count() as f64 / items.len() as f64;
+        let mut figures = vec![("InfoNCE", loss), ("top-1 retrieval", found)];
+        if let Some(factors) = factors {
+            figures.push(("factors", scalar(factors)?));
+        }
+        Ok(figures)
     }
 }

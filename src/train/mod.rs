@@ -1,15 +1,19 @@
 //! Training: one loop for all parts, and what each part learns from.
 //!
-//! A [`Task`] says how its network is built, what a batch is and what the loss is; [`run`] does the
-//! rest: batches made ahead on another thread, AdamW with warm-up and cosine decay, accumulation,
-//! clipping, an average of the weights, a log with a plot, checkpoints that appear whole or not at
-//! all. A batch is a function of the configuration and the step alone, so a run that is interrupted
-//! and resumed takes the same steps as one that is not.
+//! A [`Task`] owns its models and optimisers (as [`Learners`]: one, or a tuple where several train each
+//! other, as in a GAN), its batches, its losses and its validation. [`run`] owns the rest: batches made
+//! ahead on every core, accumulation, warm-up and cosine decay, clipping by the global norm, averages of
+//! weights, precision, a log with a plot, checkpoints that appear whole or not at all. A batch is a function
+//! of the configuration and its number alone, so a run that is interrupted and resumed takes the same steps
+//! as one that is not.
 
 mod checkpoint;
+mod clip;
 pub mod config;
 mod denoising;
+mod learner;
 mod log;
+mod precision;
 mod run;
 mod weights;
 
@@ -17,58 +21,59 @@ pub mod aligner;
 pub mod data;
 pub mod export;
 pub mod imagebind;
-pub mod pool;
+pub mod latents;
 pub mod prior;
 pub mod spectral;
 pub mod vae;
 pub mod vocoder;
 
-use burn::{
-    module::AutodiffModule,
-    tensor::{
-        Tensor,
-        backend::{AutodiffBackend, Backend},
-    },
+use burn::tensor::{
+    Tensor,
+    backend::{AutodiffBackend, Backend},
 };
 
 pub use checkpoint::{Weights, finished};
+pub use learner::{Learner, Learners, Optimised, Start};
 pub use run::run;
 pub use weights::Rescaled;
 
-use crate::{Result, model::params::Params, ops::Kernels, tensors::tensor};
+use crate::{Result, ops::Kernels, tensors::tensor};
 
 /// A backend that a part can be trained on.
 pub trait TrainingBackend: AutodiffBackend<InnerBackend: Kernels> + Kernels {}
 
 impl<B: AutodiffBackend<InnerBackend: Kernels> + Kernels> TrainingBackend for B {}
 
-/// One part that can be trained.
+/// Something that can be trained.
 pub trait Task<B: TrainingBackend>: Sync {
-    /// The network.
-    type Model: AutodiffModule<B>;
-    /// What one step learns from, in the program's own memory.
+    /// The models, each with its optimiser: a [`Learner`], or a tuple of them.
+    type Learners: Learners<B>;
+    /// What is learnt from at once, in the program's own memory.
     type Batch: Send;
 
-    /// Builds the network.
-    fn load(&self, p: &Params<B>) -> Result<Self::Model>;
+    /// Builds the models: [`Start::learner`] gives a fresh one, or one as it was saved.
+    fn learners(&self, start: &Start<B>) -> Result<Self::Learners>;
 
-    /// How weights start that should not start as PyTorch's layers do: a part of the name, and what
-    /// the elements are multiplied with.
-    fn initial_scales(&self) -> &[(&str, f32)] {
-        &[]
-    }
+    /// Batch `number`. Runs on other threads, several at a time; always the same for the same number. A
+    /// step takes as many batches as gradients are accumulated.
+    fn batch(&self, number: usize) -> Result<Self::Batch>;
 
-    /// What step `step` learns from. Runs on another thread; always the same for the same step.
-    fn batch(&self, step: usize) -> Result<Self::Batch>;
-
-    /// The losses of a batch.
-    fn loss(&self, model: &Self::Model, batch: Self::Batch) -> Result<Losses<B>>;
+    /// The losses of a batch for learner `learner` of [`Self::Learners`].
+    ///
+    /// The learners take turns: every step calls this for the first one on all of the step's batches and
+    /// updates it, then for the second one, which already meets the updated first.
+    fn losses(
+        &self,
+        learners: &Self::Learners,
+        learner: usize,
+        batch: &Self::Batch,
+    ) -> Result<Losses<B>>;
 
     /// Figures on items that are never trained on, by name.
-    fn validate(&self, model: &Self::Model) -> Result<Vec<(&'static str, f64)>>;
+    fn validate(&self, learners: &Self::Learners) -> Result<Vec<(&'static str, f64)>>;
 }
 
-/// What a step minimises, and what else the log should show.
+/// What a learner minimises, and what else the log should show.
 #[derive(Debug)]
 pub struct Losses<B: Backend> {
     /// What is minimised.
@@ -82,3 +87,6 @@ fn scalar<B: Backend>(tensor: Tensor<B, 1>) -> Result<f64> {
     let values = pollster::block_on(crate::tensors::read(tensor))?;
     Ok(f64::from(values.first().copied().unwrap_or(f32::NAN)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,11 @@
 //! Trains the vocoder: log-mel spectrograms to sound.
 
-use burn::module::AutodiffModule;
+use burn::tensor::{FloatDType, Tensor};
 
 use super::{
-    Losses, Task, TrainingBackend,
+    Learner, Losses, Start, Task, TrainingBackend,
     config::SmallModel,
-    data::{Data, Sound},
+    data::{Data, Excerpt, Excerpts},
     scalar,
     spectral::SpectralLoss,
     tensor,
@@ -13,53 +13,57 @@ use super::{
 use crate::{
     Result,
     audio::mel::{HOP, MEL_BINS},
-    dataset::synth::{Pair, Split},
-    model::{istft::IstftVocoder, params::Params, trace::Trace},
+    model::{istft::IstftVocoder, trace::Trace},
     ops::Kernels,
 };
 
-/// Pieces that are never trained on and that a validation makes sound.
-const HELD_OUT: u64 = 8;
+/// Pieces that a validation makes sound.
+const VALIDATION_ITEMS: usize = 8;
 
 /// The part `vocoder`.
+#[derive(Debug)]
 pub struct VocoderTask<'a, B: TrainingBackend> {
     config: &'a SmallModel,
-    data: Data,
+    excerpts: Excerpts<'a>,
+    validation: Vec<Excerpt>,
     spectra: SpectralLoss<B>,
     device: B::Device,
 }
 
 impl<'a, B: TrainingBackend> VocoderTask<'a, B> {
     /// Learns from parts of pieces.
-    pub fn new(config: &'a SmallModel, device: B::Device) -> Self {
-        Self {
+    pub fn new(config: &'a SmallModel, data: &'a Data, device: B::Device) -> Result<Self> {
+        let (part, run) = (&config.vocoder, &config.vocoder.run);
+        let excerpts = Excerpts::new(data, config.frames, part.loss.frames, run.batch, run.seed);
+        Ok(Self {
             config,
-            data: Data::new(config.frames),
+            validation: excerpts.validation(VALIDATION_ITEMS)?,
+            excerpts,
             spectra: SpectralLoss::new(&device),
             device,
-        }
+        })
     }
 }
 
-/// The losses of `sounds`: of the log-mel, and at several resolutions.
+/// The losses of `excerpts`: of the log-mel, and at several resolutions.
 fn losses<B: Kernels>(
     model: &IstftVocoder<B>,
     spectra: &SpectralLoss<B>,
-    sounds: &[Sound],
+    excerpts: &[Excerpt],
     device: &B::Device,
-) -> [burn::tensor::Tensor<B, 1>; 2] {
-    let count = sounds.len();
-    let mel: Vec<f32> = sounds.iter().flat_map(|sound| sound.mel.clone()).collect();
+) -> [Tensor<B, 1>; 2] {
+    let count = excerpts.len();
+    let mels = excerpts.iter().flat_map(|excerpt| &excerpt.mel);
+    let mel: Vec<f32> = mels.copied().collect();
     let frames = mel.len() / count.max(1) / MEL_BINS;
-    let samples = sounds
-        .iter()
-        .flat_map(|sound| sound.samples.clone())
-        .collect();
+    let samples = excerpts.iter().flat_map(|excerpt| &excerpt.samples);
+    let samples: Vec<f32> = samples.copied().collect();
     let original = tensor(samples, [count, frames * HOP], device);
     let made = model.forward(
         tensor(mel, [count, frames, MEL_BINS], device),
         &mut Trace::off(),
     );
+    let made = made.cast(FloatDType::F32);
     [
         spectra.mel(made.clone(), original.clone()),
         spectra.multi_resolution(made, original),
@@ -67,40 +71,44 @@ fn losses<B: Kernels>(
 }
 
 impl<B: TrainingBackend> Task<B> for VocoderTask<'_, B> {
-    type Model = IstftVocoder<B>;
-    type Batch = Vec<Sound>;
+    type Learners = Learner<B, IstftVocoder<B>>;
+    type Batch = Vec<Excerpt>;
 
-    fn load(&self, p: &Params<B>) -> Result<IstftVocoder<B>> {
-        IstftVocoder::load(p, &self.config.vocoder.network)
-    }
-
-    fn initial_scales(&self) -> &[(&str, f32)] {
-        // Both halves: magnitudes begin at what the spectrogram says, phases near zero.
-        &[("head.out.weight", 0.1)]
-    }
-
-    fn batch(&self, step: usize) -> Result<Vec<Sound>> {
+    fn learners(&self, start: &Start<B>) -> Result<Self::Learners> {
         let part = &self.config.vocoder;
-        self.data.parts(step, part.run.batch, part.loss.frames)
+        // Both halves: magnitudes begin at what the spectrogram says, phases near zero.
+        let scales = [("head.out.weight", 0.1)];
+        start.learner("", part.run.optimiser(), &scales, |p| {
+            IstftVocoder::load(p, &part.network)
+        })
     }
 
-    fn loss(&self, model: &IstftVocoder<B>, batch: Vec<Sound>) -> Result<Losses<B>> {
-        let [mel, stft] = losses(model, &self.spectra, &batch, &self.device);
+    fn batch(&self, number: usize) -> Result<Vec<Excerpt>> {
+        self.excerpts.batch(number)
+    }
+
+    fn losses(
+        &self,
+        learner: &Self::Learners,
+        _: usize,
+        batch: &Vec<Excerpt>,
+    ) -> Result<Losses<B>> {
+        let [mel, stft] = losses(learner.model(), &self.spectra, batch, &self.device);
         Ok(Losses {
             total: mel.clone() + stft.clone(),
             parts: vec![("log-mel L1", mel), ("multi-resolution STFT", stft)],
         })
     }
 
-    fn validate(&self, model: &IstftVocoder<B>) -> Result<Vec<(&'static str, f64)>> {
-        let model = model.valid();
+    fn validate(&self, learner: &Self::Learners) -> Result<Vec<(&'static str, f64)>> {
+        let model = learner.valid();
         let spectra = SpectralLoss::<B::InnerBackend>::new(&self.device);
+        let count = self.validation.len() as f64;
         let mut sums = [0.0; 2];
-        for index in 0..HELD_OUT {
-            let sound = self.data.sound(&Pair::draw(Split::Validation, index))?;
-            let each = losses(&model, &spectra, &[sound], &self.device);
+        for piece in self.validation.chunks(1) {
+            let each = losses(&model, &spectra, piece, &self.device);
             for (sum, loss) in sums.iter_mut().zip(each) {
-                *sum += scalar(loss)? / HELD_OUT as f64;
+                *sum += scalar(loss)? / count;
             }
         }
         let [mel, stft] = sums;

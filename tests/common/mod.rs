@@ -46,6 +46,13 @@ pub fn convert(encoder: &[&str; 2], aligner: &str, bundle: &Path, more: &[&str])
     assert!(output.status.success(), "{error}");
 }
 
+/// The sample rate and the samples of a WAV file of 32-bit floats.
+pub fn read_wav(path: &Path) -> (u32, Vec<f32>) {
+    let mut reader = hound::WavReader::open(path).unwrap();
+    let samples = reader.samples::<f32>().map(Result::unwrap).collect();
+    (reader.spec().sample_rate, samples)
+}
+
 /// A safetensors fixture.
 pub struct Fixture {
     tensors: std::collections::BTreeMap<String, HostTensor>,

@@ -1,8 +1,9 @@
-//! Musical factors read from sound: loudness, note rate, brightness, register and mode.
+//! Musical factors read from sound: note rate, brightness, register and mode. (Loudness is
+//! [`crate::audio::rms_db`].)
 //!
-//! All take mono samples at 16 kHz of any length; all but [`loudness`] give the same at any
-//! level. Silence, and no samples at all, give the value that each function names. They measure
-//! smoothed magnitudes and never phases, so that they hold for music that a vocoder made.
+//! All take mono samples at 16 kHz of any length, and give the same at any level. Silence, and no
+//! samples at all, give the value that each function names. They measure smoothed magnitudes and never
+//! phases, so that they hold for music that a vocoder made.
 
 mod key;
 mod onsets;
@@ -12,7 +13,7 @@ mod spectrum;
 pub use key::majorness;
 pub use onsets::note_rate;
 pub use pitch::register;
-pub use spectrum::{brightness, loudness};
+pub use spectrum::brightness;
 
 /// Samples per second.
 const RATE: f32 = 16_000.0;

@@ -116,7 +116,7 @@ pub struct AudioTrunk<B: Backend> {
 
 /// What the trunk makes of sounds.
 #[derive(Debug, Clone)]
-pub struct Heard<B: Backend> {
+pub struct AudioFeatures<B: Backend> {
     /// `[sounds, embedding]`.
     pub embedding: Tensor<B, 2>,
     /// The patches in front of the last block, `[sounds * clips, patches, width]`.
@@ -173,12 +173,17 @@ impl<B: Kernels> AudioTrunk<B> {
     /// the mean of the clips' unit vectors times the logit scale, not normalised again.
     pub fn forward(&self, clips: Tensor<B, 4>, trace: &mut Trace<B>) -> Tensor<B, 2> {
         let [count, ..] = clips.dims();
-        self.hear(clips, count, trace).embedding
+        self.forward_with_tokens(clips, count, trace).embedding
     }
 
     /// The same for several sounds of `each` clips, `[sounds each, 1, mel bins, frames]`, with the
     /// tokens that the embedding is read from.
-    pub fn hear(&self, clips: Tensor<B, 4>, each: usize, trace: &mut Trace<B>) -> Heard<B> {
+    pub fn forward_with_tokens(
+        &self,
+        clips: Tensor<B, 4>,
+        each: usize,
+        trace: &mut Trace<B>,
+    ) -> AudioFeatures<B> {
         let [count, ..] = clips.dims();
         let patches: Tensor<B, 3> = self.stem.forward(clips).flatten(2, 3).swap_dims(1, 2);
         let patches = self.stem_norm.forward(patches);
@@ -195,7 +200,7 @@ impl<B: Kernels> AudioTrunk<B> {
         let vectors: Tensor<B, 2> = l2_normalise(self.head.forward(x).squeeze_dim(1));
         let [_, embedding] = vectors.dims();
         let by_sound = (vectors * self.scale).reshape([count / each, each, embedding]);
-        Heard {
+        AudioFeatures {
             embedding: by_sound.mean_dim(1).squeeze_dim(1),
             tokens: tokens.narrow(1, 1, self.patches),
         }

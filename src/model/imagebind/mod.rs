@@ -8,6 +8,6 @@ mod block;
 mod text;
 mod vision;
 
-pub use audio::{AudioConfig, AudioTrunk};
+pub use audio::{AudioConfig, AudioFeatures, AudioTrunk};
 pub use text::{TextConfig, TextTrunk};
 pub use vision::{VisionConfig, VisionTrunk};

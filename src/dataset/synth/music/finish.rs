@@ -3,6 +3,7 @@
 use std::f32::consts::{PI, TAU};
 
 use super::{MusicFactors, RATE, dice::Dice, score::decibels_to_gain};
+use crate::audio::rms;
 
 /// The early reflections: delay in samples (11 to 53 ms) and gain.
 const REFLECTIONS: [(usize, f32); 5] = [
@@ -146,11 +147,6 @@ fn level(sound: &[f32], target: f32) -> Vec<f32> {
         out = limit(sound, &peaks, gain);
     }
     out
-}
-
-fn rms(sound: &[f32]) -> f32 {
-    let power: f64 = sound.iter().map(|x| f64::from(*x).powi(2)).sum();
-    (power / sound.len().max(1) as f64).sqrt() as f32
 }
 
 /// Applies a gain that yields around peaks, then a soft knee.

@@ -1,0 +1,110 @@
+//! Where training gets its items from, as the command line says it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    Error, Result,
+    dataset::{
+        ArtSound, JsonLines, SkipLog, Source, Subset, Synthetic, cores, stratified_split,
+        synth::Split,
+    },
+    train::data::Data,
+};
+
+/// The share of ArtSound that is tested on, and how many items of that validate training.
+const TEST_SHARE: f64 = 0.1;
+const VALIDATION_ITEMS: usize = 100;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DataArguments {
+    /// Pairs to learn from: JSON lines with `picture` and `music`, or with --pictures and --music ArtSound's
+    /// list. Synthetic pairs when left out.
+    #[arg(long)]
+    pairs: Option<PathBuf>,
+    /// Pairs to validate on, as JSON lines. When left out: 100 of ArtSound's test part, or synthetic ones.
+    #[arg(long)]
+    validation: Option<PathBuf>,
+    /// The folder that ArtSound's pictures lie in.
+    #[arg(long, requires_all = ["pairs", "music"])]
+    pictures: Option<PathBuf>,
+    /// The folder that ArtSound's music lies in.
+    #[arg(long, requires_all = ["pairs", "pictures"])]
+    music: Option<PathBuf>,
+    /// Styles of ArtSound's pictures, a JSON object of file names and styles, so that every style is split
+    /// alike.
+    #[arg(long, requires = "pictures")]
+    styles: Option<PathBuf>,
+    /// Where encoded items are kept; beside the run when left out.
+    #[arg(long)]
+    cache: Option<PathBuf>,
+    /// Threads that read items; as many as cores when left out.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+impl DataArguments {
+    /// The items of the run in `own`; synthetic ones have a picture of `size` pixels and `seconds` of music.
+    pub fn open(&self, own: &Path, cache: &Path, (size, seconds): (usize, f64)) -> Result<Data> {
+        let synthetic = |split| -> Arc<dyn Source> {
+            Arc::new(Synthetic {
+                split,
+                size,
+                seconds,
+            })
+        };
+        let (training, validation) = match (&self.pairs, &self.pictures, &self.music) {
+            (None, ..) => (synthetic(Split::Training), None),
+            (Some(list), Some(pictures), Some(music)) => {
+                let (training, validation) = self.art_sound(list, pictures, music)?;
+                (training, Some(validation))
+            }
+            (Some(list), ..) => {
+                let training: Arc<dyn Source> = Arc::new(JsonLines::open(list)?);
+                (training, None)
+            }
+        };
+        let validation = match &self.validation {
+            Some(list) => Arc::new(JsonLines::open(list)?),
+            None => validation.unwrap_or_else(|| synthetic(Split::Validation)),
+        };
+        Ok(Data {
+            training,
+            validation,
+            cache: self.cache.clone().unwrap_or_else(|| cache.to_path_buf()),
+            skipped: SkipLog::open(own)?,
+            threads: self.threads.unwrap_or_else(cores),
+        })
+    }
+
+    /// ArtSound's training part, and items of its test part.
+    fn art_sound(
+        &self,
+        list: &Path,
+        pictures: &Path,
+        music: &Path,
+    ) -> Result<(Arc<dyn Source>, Arc<dyn Source>)> {
+        let all = ArtSound::open(list, pictures, music)?;
+        let styles = match &self.styles {
+            Some(table) => all.styles(table)?,
+            None => vec![None; all.count().unwrap_or(0)],
+        };
+        let (training, mut test) = stratified_split(&styles, TEST_SHARE, 0);
+        if training.is_empty() || test.is_empty() {
+            return Err(Error::input(
+                format!("{} has too few pairs to be split", list.display()),
+                "give at least ten",
+            ));
+        }
+        // Spread over the test part, so over its styles.
+        let step = test.len().div_ceil(VALIDATION_ITEMS);
+        test = test.into_iter().step_by(step).collect();
+        let all: Arc<dyn Source> = Arc::new(all);
+        Ok((
+            Arc::new(Subset::new(all.clone(), training)),
+            Arc::new(Subset::new(all, test)),
+        ))
+    }
+}

@@ -1,0 +1,281 @@
+//! ArtSound: paintings of ArtGraph paired with tracks of the Free Music Archive.
+//!
+//! The published list is one JSON object of columns,
+//! `{"Image": {"0": "name.jpg", …}, "Audio": {"0": "fma-dataset/fma_large/010/010425.mp3", …}}`. Pictures
+//! and music lie in folders of their own.
+
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Captions, Source,
+    json_lines::{fingerprint, read_music, read_picture},
+    synth::Pair,
+};
+use crate::{Error, Result, audio::Sound, image::Picture};
+
+/// The pairs of a list in ArtSound's form.
+#[derive(Debug, Clone)]
+pub struct ArtSound {
+    pictures: PathBuf,
+    music: PathBuf,
+    pairs: Vec<(PathBuf, PathBuf)>,
+}
+
+#[derive(serde::Deserialize)]
+struct Columns {
+    #[serde(rename = "Image")]
+    images: HashMap<String, PathBuf>,
+    #[serde(rename = "Audio")]
+    audio: HashMap<String, PathBuf>,
+}
+
+impl ArtSound {
+    /// Reads `list`; its paths begin in the folders `pictures` and `music`. Folders that a path of the
+    /// list begins with may be missing on this disk.
+    pub fn open(list: &Path, pictures: &Path, music: &Path) -> Result<Self> {
+        let bytes = fs::read(list).map_err(|e| Error::file("read", list, e))?;
+        let wrong = |what: String| {
+            Error::format(
+                format!("{} is no list of ArtSound's pairs ({what})", list.display()),
+                "give {\"Image\": {\"0\": \"a.jpg\"}, \"Audio\": {\"0\": \"a.mp3\"}}",
+            )
+        };
+        let mut columns: Columns =
+            serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+        let mut rows = Vec::with_capacity(columns.images.len());
+        for (row, picture) in columns.images {
+            let number = row
+                .parse::<u64>()
+                .map_err(|_| wrong(format!("row {row}")))?;
+            let audio = columns.audio.remove(&row);
+            let audio = audio.ok_or_else(|| wrong(format!("row {row} has no music")))?;
+            rows.push((number, picture, audio));
+        }
+        if rows.is_empty() || !columns.audio.is_empty() {
+            return Err(wrong("its columns differ in length, or are empty".into()));
+        }
+        rows.sort_unstable();
+        Ok(Self {
+            pictures: pictures.to_path_buf(),
+            music: music.to_path_buf(),
+            pairs: rows.into_iter().map(|(_, a, b)| (a, b)).collect(),
+        })
+    }
+
+    /// The styles of all pictures, from a JSON object of file names and styles; nothing for a picture that
+    /// is not listed there.
+    pub fn styles(&self, table: &Path) -> Result<Vec<Option<String>>> {
+        let bytes = fs::read(table).map_err(|e| Error::file("read", table, e))?;
+        let table: HashMap<PathBuf, String> = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::format(
+                format!("{} is no table of styles ({e})", table.display()),
+                "give {\"a.jpg\": \"Impressionism\"}",
+            )
+        })?;
+        let pictures = self.pairs.iter().map(|(picture, _)| picture);
+        Ok(pictures.map(|name| table.get(name).cloned()).collect())
+    }
+
+    fn pair(&self, index: usize) -> Result<&(PathBuf, PathBuf)> {
+        self.pairs
+            .get(index)
+            .ok_or_else(|| Error::internal(format!("the list has no item {index}")))
+    }
+}
+
+/// `path` in `root`, without as many of its leading folders as it takes to find it.
+fn find(root: &Path, path: &Path) -> PathBuf {
+    let parts: Vec<_> = path.components().collect();
+    let without = |skip: usize| root.join(parts[skip..].iter().collect::<PathBuf>());
+    (0..parts.len())
+        .map(without)
+        .find(|candidate| candidate.is_file())
+        .unwrap_or_else(|| root.join(path))
+}
+
+impl Source for ArtSound {
+    fn count(&self) -> Option<usize> {
+        Some(self.pairs.len())
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.pairs
+            .get(index)
+            .map_or_else(String::new, |(_, music)| music.display().to_string())
+    }
+
+    fn picture(&self, index: usize) -> Result<Picture> {
+        read_picture(&find(&self.pictures, &self.pair(index)?.0))
+    }
+
+    fn music(&self, index: usize) -> Result<Sound> {
+        read_music(&find(&self.music, &self.pair(index)?.1))
+    }
+
+    fn fingerprint(&self) -> String {
+        fingerprint(&self.pictures, self.pairs.iter().map(|(a, b)| (a, b)))
+    }
+}
+
+/// Some items of another source.
+#[derive(Debug, Clone)]
+pub struct Subset {
+    source: Arc<dyn Source>,
+    indices: Vec<usize>,
+}
+
+impl Subset {
+    /// The items `indices` of `source`, in that order.
+    pub fn new(source: Arc<dyn Source>, indices: Vec<usize>) -> Self {
+        Self { source, indices }
+    }
+
+    fn inner(&self, index: usize) -> Result<usize> {
+        let inner = self.indices.get(index).copied();
+        inner.ok_or_else(|| Error::internal(format!("a subset has no item {index}")))
+    }
+}
+
+impl Source for Subset {
+    fn count(&self) -> Option<usize> {
+        Some(self.indices.len())
+    }
+
+    fn id(&self, index: usize) -> String {
+        let inner = self.indices.get(index);
+        inner.map_or_else(String::new, |inner| self.source.id(*inner))
+    }
+
+    fn picture(&self, index: usize) -> Result<Picture> {
+        self.source.picture(self.inner(index)?)
+    }
+
+    fn music(&self, index: usize) -> Result<Sound> {
+        self.source.music(self.inner(index)?)
+    }
+
+    fn captions(&self, index: usize) -> Captions {
+        let inner = self.indices.get(index);
+        inner.map_or_else(Captions::default, |inner| self.source.captions(*inner))
+    }
+
+    fn factors(&self, index: usize) -> Option<Pair> {
+        self.source.factors(*self.indices.get(index)?)
+    }
+
+    fn fingerprint(&self) -> String {
+        use sha2::Digest;
+        let mut digest = sha2::Sha256::new();
+        digest.update(self.source.fingerprint());
+        for index in &self.indices {
+            digest.update((*index as u64).to_le_bytes());
+        }
+        crate::files::hex(&digest.finalize())
+    }
+}
+
+/// Splits items into a training and a test part, of which the latter has `share` of every style: rounded
+/// down, and the styles with the largest remainders get one more, so that the total is right.
+///
+/// Which items of a style are tested is drawn from `seed`. Both parts are in ascending order.
+pub fn stratified_split(
+    styles: &[Option<String>],
+    share: f64,
+    seed: u64,
+) -> (Vec<usize>, Vec<usize>) {
+    let mut strata: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+    for (index, style) in styles.iter().enumerate() {
+        strata.entry(style.as_deref()).or_default().push(index);
+    }
+    let wanted = (styles.len() as f64 * share).round() as usize;
+    let exact = |items: &Vec<usize>| items.len() as f64 * share;
+    let mut sizes: Vec<usize> = strata.values().map(|items| exact(items) as usize).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    let remainders: Vec<f64> = strata.values().map(|items| exact(items).fract()).collect();
+    order.sort_by(|a, b| remainders[*b].total_cmp(&remainders[*a]));
+    let missing = wanted.saturating_sub(sizes.iter().sum());
+    for stratum in order.into_iter().take(missing) {
+        sizes[stratum] += 1;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (mut training, mut test) = (Vec::new(), Vec::new());
+    for (mut items, size) in strata.into_values().zip(sizes) {
+        items.shuffle(&mut rng);
+        let size = size.min(items.len());
+        test.extend(&items[..size]);
+        training.extend(&items[size..]);
+    }
+    training.sort_unstable();
+    test.sort_unstable();
+    (training, test)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_layout_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        fs::create_dir_all(root.join("pictures")).unwrap();
+        fs::create_dir_all(root.join("music/010")).unwrap();
+        fs::copy(fixtures.join("picture.png"), root.join("pictures/b.png")).unwrap();
+        let sound = fixtures.join("sounds/stereo.mp3");
+        fs::copy(sound, root.join("music/010/010425.mp3")).unwrap();
+        let list = root.join("pairs.json");
+        // Ten comes behind two, and the first folder of the paths is not on this disk.
+        let text = r#"{"Image": {"10": "c.png", "2": "b.png"},
+            "Audio": {"2": "fma_large/010/010425.mp3", "10": "fma_large/010/missing.mp3"}}"#;
+        fs::write(&list, text).unwrap();
+        let open = || ArtSound::open(&list, &root.join("pictures"), &root.join("music"));
+        let source = open().unwrap();
+        assert_eq!(source.count(), Some(2));
+        assert_eq!(source.item(0).unwrap().music.samples.len(), 8820);
+        assert!(source.picture(1).is_err() && source.music(1).is_err());
+        assert_eq!(source.id(1), "fma_large/010/missing.mp3");
+
+        let table = root.join("styles.json");
+        fs::write(&table, r#"{"c.png": "Cubism"}"#).unwrap();
+        assert_eq!(
+            source.styles(&table).unwrap(),
+            [None, Some("Cubism".into())]
+        );
+
+        let last = Subset::new(Arc::new(source), vec![1]);
+        assert_eq!(
+            (last.count(), last.id(0)),
+            (Some(1), "fma_large/010/missing.mp3".into())
+        );
+        fs::write(&list, r#"{"Image": {"0": "c.png"}, "Audio": {}}"#).unwrap();
+        assert!(open().unwrap_err().message().contains("row 0 has no music"));
+    }
+
+    #[test]
+    fn every_style_is_split_by_largest_remainder() {
+        // 17, 14 and 9 items: a tenth is 1.7, 1.4 and 0.9, together 4.
+        let styles: Vec<_> = [("a", 17), ("b", 14), ("c", 9)]
+            .into_iter()
+            .flat_map(|(style, count)| vec![Some(style.to_string()); count])
+            .collect();
+        let (training, test) = stratified_split(&styles, 0.1, 0);
+        let count = |style: &str| {
+            let of = |index: &&usize| styles[**index].as_deref() == Some(style);
+            test.iter().filter(of).count()
+        };
+        assert_eq!(["a", "b", "c"].map(count), [2, 1, 1]);
+        let mut all = [training.clone(), test.clone()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..40).collect::<Vec<_>>());
+        assert_eq!(stratified_split(&styles, 0.1, 0), (training, test.clone()));
+        assert_ne!(stratified_split(&styles, 0.1, 1).1, test);
+    }
+}

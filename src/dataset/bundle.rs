@@ -1,0 +1,304 @@
+//! Frozen networks from a bundle: the only place of training and measuring that knows its stages.
+
+use super::{
+    FrozenNetworks, LatentEncoder, LoaTokens, PictureEncoder, Preprocessor, preprocess::MelRecipe,
+};
+use crate::{
+    Error, Result,
+    audio::mel::{HOP, MEL_BINS},
+    diffusion::NoiseSchedule,
+    model::{
+        clip::ClipVision,
+        gpt2::Gpt2,
+        imagebind::{AudioTrunk, VisionTrunk},
+        layers::Linear,
+        params::Params,
+        trace::Trace,
+        unet::Unet,
+        vae::{VaeDecoder, VaeEncoder},
+        vocoder::Vocoder,
+    },
+    ops::Kernels,
+    systems::art_to_mus::{
+        AudioProjectionConfig, Defaults, EncoderConfig, Networks, TextConditions,
+        config as network_config, kind, stage, vocoder_kind,
+    },
+    tensors::read,
+    weights::{Bundle, StageWeights},
+};
+use burn::tensor::{Tensor, backend::Backend};
+
+/// Which networks are to encode items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The picture encoder.
+    pub pictures: bool,
+    /// The VAE's encoder.
+    pub latents: bool,
+    /// The audio trunk.
+    pub sounds: bool,
+    /// What translates the music's embedding to LoA tokens; takes the audio trunk with it.
+    pub tokens: bool,
+}
+
+/// The networks of a bundle, to be loaded part by part.
+#[derive(Debug)]
+pub struct BundleNetworks<'a> {
+    bundle: &'a Bundle,
+    networks: Networks,
+    defaults: Defaults,
+}
+
+/// What turns conditions into latents: the networks that an aligner's gradient passes.
+#[derive(Debug)]
+pub struct DiffusionPrior<B: Backend> {
+    /// The language model.
+    pub gpt2: Gpt2<B>,
+    /// The denoiser.
+    pub unet: Unet<B>,
+    /// How much noise there is when.
+    pub schedule: NoiseSchedule,
+    /// The fixed prompts.
+    pub text: TextConditions,
+    /// Channels, rows and columns of a latent.
+    pub shape: [usize; 3],
+}
+
+/// What turns latents into sound.
+#[derive(Debug)]
+pub struct Decoder<B: Backend> {
+    vae: VaeDecoder<B>,
+    vocoder: Vocoder<B>,
+    scaling_factor: f64,
+}
+
+impl<'a> BundleNetworks<'a> {
+    /// Reads the configurations of a bundle's networks.
+    pub fn new(bundle: &'a Bundle) -> Result<Self> {
+        Ok(Self {
+            bundle,
+            networks: Networks::from_manifest(bundle.manifest())?,
+            defaults: Defaults::from_manifest(bundle.manifest())?,
+        })
+    }
+
+    /// Side of the square picture in pixels.
+    pub fn image_size(&self) -> usize {
+        self.networks.encoder.image_size()
+    }
+
+    /// Width of a picture's embedding.
+    pub fn embedding(&self) -> usize {
+        self.networks.embedding_width()
+    }
+
+    /// Width of a LoA token.
+    pub fn token_width(&self) -> usize {
+        self.networks.gpt2.n_embd
+    }
+
+    /// The configuration of the aligner.
+    pub fn aligner(&self) -> &crate::model::aligner::AlignerConfig {
+        &self.networks.aligner
+    }
+
+    /// Seconds of a piece.
+    pub fn seconds(&self) -> f64 {
+        self.defaults.seconds
+    }
+
+    /// Whether music can be translated to LoA tokens by way of its own embedding.
+    pub fn can_translate(&self) -> bool {
+        self.networks.ranking.is_some() && self.audio_projection().is_some()
+    }
+
+    fn audio_projection(&self) -> Option<AudioProjectionConfig> {
+        let training = self.bundle.manifest().find_stage(stage::TRAINING)?;
+        network_config(training, kind::AUDIO_PROJECTION).ok()
+    }
+
+    fn load(&self, name: &str) -> Result<StageWeights> {
+        pollster::block_on(self.bundle.load(name, &mut |_| ()))
+    }
+
+    /// Loads the networks that encode items.
+    pub fn encoders<B: Kernels>(
+        &self,
+        wanted: Wanted,
+        device: &B::Device,
+    ) -> Result<FrozenNetworks<B>> {
+        let networks = &self.networks;
+        let training = self.bundle.manifest().find_stage(stage::TRAINING);
+        let training = match (training, wanted.latents || wanted.tokens) {
+            (None, true) => {
+                return Err(Error::input(
+                    "the bundle has no VAE encoder, which training and measuring need",
+                    "convert the checkpoint with --training, or use a bundle that art2mus pretrain made",
+                ));
+            }
+            (training, _) => training,
+        };
+        let mel_scale =
+            training.and_then(|training| network_config(training, kind::MEL_SCALE).ok());
+        // The small model's spectrograms are not normalised to one loudness.
+        let recipe = match mel_scale {
+            Some(_) => MelRecipe::Raw,
+            None => MelRecipe::Normalised,
+        };
+        let frames = networks.lengths(self.seconds()).frames;
+        let mut preprocessor = Preprocessor::new(frames, recipe);
+        preprocessor.image_size = wanted.pictures.then(|| self.image_size());
+        preprocessor.mel = wanted.latents;
+        preprocessor.clips = wanted.sounds || wanted.tokens;
+        let pictures = match wanted.pictures {
+            true => Some(self.picture_encoder(device)?),
+            false => None,
+        };
+        let latents = if wanted.latents {
+            let weights = self.load(stage::TRAINING)?;
+            let params = Params::<B>::new(&weights, device).at(kind::VAE_ENCODER);
+            Some(LatentEncoder {
+                encoder: VaeEncoder::load(&params, &networks.vae)?,
+                mel_scale,
+                scaling_factor: networks.vae.scaling_factor,
+                deviations: true,
+            })
+        } else {
+            None
+        };
+        Ok(FrozenNetworks {
+            pictures,
+            latents,
+            sounds: match preprocessor.clips {
+                true => Some(self.audio_trunk(device)?),
+                false => None,
+            },
+            tokens: match wanted.tokens {
+                true => Some(self.translator(device)?),
+                false => None,
+            },
+            preprocessor,
+            device: device.clone(),
+        })
+    }
+
+    fn picture_encoder<B: Kernels>(&self, device: &B::Device) -> Result<PictureEncoder<B>> {
+        let weights = self.load(stage::ENCODE)?;
+        let params = Params::new(&weights, device);
+        Ok(match &self.networks.encoder {
+            EncoderConfig::ImageBind(config) => PictureEncoder::ImageBind(VisionTrunk::load(
+                &params.at(kind::IMAGEBIND_VISION),
+                config,
+            )?),
+            EncoderConfig::Clip(config) => {
+                PictureEncoder::Clip(ClipVision::load(&params.at(kind::CLIP_VISION), config)?)
+            }
+        })
+    }
+
+    fn audio_trunk<B: Kernels>(&self, device: &B::Device) -> Result<AudioTrunk<B>> {
+        let Some(config) = &self.networks.ranking else {
+            return Err(Error::input(
+                "the bundle has no audio trunk, which measuring needs",
+                "convert the checkpoint with ImageBind",
+            ));
+        };
+        let weights = self.load(stage::RANK)?;
+        AudioTrunk::load(
+            &Params::new(&weights, device).at(kind::IMAGEBIND_AUDIO),
+            config,
+        )
+    }
+
+    fn translator<B: Kernels>(&self, device: &B::Device) -> Result<LoaTokens<B>> {
+        let Some(prefix) = self.audio_projection().filter(|_| self.can_translate()) else {
+            return Err(Error::input(
+                "the bundle cannot translate music to the Language of Audio",
+                "set the weight aligner.loss.tokens to 0",
+            ));
+        };
+        let training = self.load(stage::TRAINING)?;
+        let condition = self.load(stage::CONDITION)?;
+        let width = self.token_width();
+        let projection = Params::new(&training, device).at(kind::AUDIO_PROJECTION);
+        let gpt2 = Params::new(&condition, device).at(kind::GPT2);
+        Ok(LoaTokens::Translated {
+            projection: Linear::load(
+                &projection.at("projection"),
+                prefix.embedding,
+                prefix.tokens * width,
+            )?,
+            gpt2: Gpt2::load(&gpt2, &self.networks.gpt2)?,
+            width,
+        })
+    }
+
+    /// Tells the weights of the encoding networks from others, for the key of a cache: the SHA-256 of
+    /// their shards.
+    pub fn digests(&self, wanted: Wanted) -> Vec<String> {
+        let manifest = self.bundle.manifest();
+        let stages = [
+            (stage::ENCODE, wanted.pictures),
+            (stage::TRAINING, wanted.latents || wanted.tokens),
+            (stage::RANK, wanted.sounds || wanted.tokens),
+            (stage::CONDITION, wanted.tokens),
+        ];
+        let stages = stages.into_iter().filter(|(_, wanted)| *wanted);
+        let stages = stages.filter_map(|(name, _)| manifest.find_stage(name));
+        stages
+            .flat_map(|stage| {
+                let (range, _) = manifest.stage_shards(stage);
+                manifest.shards[range]
+                    .iter()
+                    .map(|shard| shard.sha256.clone())
+            })
+            .collect()
+    }
+
+    /// Loads what turns conditions into latents.
+    pub fn prior<B: Kernels>(&self, device: &B::Device) -> Result<DiffusionPrior<B>> {
+        let networks = &self.networks;
+        let condition = self.load(stage::CONDITION)?;
+        let denoise = self.load(stage::DENOISE)?;
+        let gpt2 = Params::new(&condition, device).at(kind::GPT2);
+        let unet = Params::new(&denoise, device).at(kind::UNET);
+        Ok(DiffusionPrior {
+            gpt2: Gpt2::load(&gpt2, &networks.gpt2)?,
+            unet: Unet::load(&unet, &networks.unet)?,
+            schedule: networks.schedule.clone(),
+            text: TextConditions::of_stage(&condition)?,
+            shape: [
+                networks.vae.latent_channels,
+                networks.lengths(self.seconds()).rows,
+                MEL_BINS / networks.vae.factor(),
+            ],
+        })
+    }
+
+    /// Loads what turns latents into sound.
+    pub fn decoder<B: Kernels>(&self, device: &B::Device) -> Result<Decoder<B>> {
+        let networks = &self.networks;
+        let decode = self.load(stage::DECODE)?;
+        let vocode = self.load(stage::VOCODE)?;
+        let vae = Params::new(&decode, device).at(kind::VAE_DECODER);
+        let vocoder = Params::new(&vocode, device).at(vocoder_kind(&networks.vocoder));
+        Ok(Decoder {
+            vae: VaeDecoder::load(&vae, &networks.vae)?,
+            vocoder: Vocoder::load(&vocoder, &networks.vocoder)?,
+            scaling_factor: networks.vae.scaling_factor,
+        })
+    }
+}
+
+impl<B: Kernels> Decoder<B> {
+    /// Scaled latents `[1, channels, rows, columns]` to at most `samples` samples, in whole frames.
+    pub fn sound(&self, latents: Tensor<B, 4>, samples: usize) -> Result<Vec<f32>> {
+        let mel = self
+            .vae
+            .decode(latents / self.scaling_factor, &mut Trace::off());
+        let wave = self.vocoder.forward(mel.squeeze_dim(1), &mut Trace::off());
+        let mut wave = pollster::block_on(read(wave))?;
+        wave.truncate(samples / HOP * HOP);
+        Ok(wave)
+    }
+}

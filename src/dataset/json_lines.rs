@@ -1,0 +1,188 @@
+//! Pairs of files, listed as JSON lines.
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Captions, Source, synth::Pair};
+use crate::{
+    Error, Result,
+    audio::{Sound, decode},
+    image::{self, Picture},
+};
+
+/// A list of pairs.
+///
+/// Every line has the paths `picture` and `music`, relative to the list, and may have `picture_caption`,
+/// `music_caption` and `factors`, as `art2mus synth` writes them. Other keys are not read.
+#[derive(Debug, Clone)]
+pub struct JsonLines {
+    folder: PathBuf,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Line {
+    picture: PathBuf,
+    music: PathBuf,
+    picture_caption: Option<String>,
+    music_caption: Option<String>,
+    factors: Option<Box<Pair>>,
+}
+
+impl JsonLines {
+    /// Reads the list `path`.
+    pub fn open(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|e| Error::file("read", path, e))?;
+        let lines = text.lines().enumerate();
+        let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+        let lines = lines.map(|(i, line)| {
+            serde_json::from_str(line).map_err(|e| {
+                Error::format(
+                    format!("line {} of {} is no pair ({e})", i + 1, path.display()),
+                    "write {\"picture\": \"a.jpg\", \"music\": \"a.mp3\"} a line",
+                )
+            })
+        });
+        let lines = lines.collect::<Result<Vec<Line>>>()?;
+        if lines.is_empty() {
+            return Err(Error::input(
+                format!("{} has no pairs", path.display()),
+                "write one pair a line",
+            ));
+        }
+        Ok(Self {
+            folder: path.parent().unwrap_or(Path::new("")).to_path_buf(),
+            lines,
+        })
+    }
+
+    fn line(&self, index: usize) -> Result<&Line> {
+        self.lines
+            .get(index)
+            .ok_or_else(|| Error::internal(format!("a list has no item {index}")))
+    }
+}
+
+impl Source for JsonLines {
+    fn count(&self) -> Option<usize> {
+        Some(self.lines.len())
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.lines
+            .get(index)
+            .map_or_else(String::new, |line| line.music.display().to_string())
+    }
+
+    fn picture(&self, index: usize) -> Result<Picture> {
+        read_picture(&self.folder.join(&self.line(index)?.picture))
+    }
+
+    fn music(&self, index: usize) -> Result<Sound> {
+        read_music(&self.folder.join(&self.line(index)?.music))
+    }
+
+    fn captions(&self, index: usize) -> Captions {
+        self.lines
+            .get(index)
+            .map_or_else(Captions::default, |line| Captions {
+                picture: line.picture_caption.clone(),
+                music: line.music_caption.clone(),
+            })
+    }
+
+    fn factors(&self, index: usize) -> Option<Pair> {
+        self.lines.get(index)?.factors.as_deref().cloned()
+    }
+
+    fn fingerprint(&self) -> String {
+        let pairs = self.lines.iter().map(|line| (&line.picture, &line.music));
+        fingerprint(&self.folder, pairs)
+    }
+}
+
+/// Reads the picture `path`.
+pub(super) fn read_picture(path: &Path) -> Result<Picture> {
+    let bytes = fs::read(path).map_err(|e| Error::file("read", path, e))?;
+    image::decode(&bytes).map_err(|e| naming(path, e))
+}
+
+/// Reads the music `path`.
+pub(super) fn read_music(path: &Path) -> Result<Sound> {
+    let bytes = fs::read(path).map_err(|e| Error::file("read", path, e))?;
+    decode::decode(&bytes).map_err(|e| naming(path, e))
+}
+
+/// A list can have 100,000 files: an error must say which one is meant.
+fn naming(path: &Path, error: Error) -> Error {
+    Error::new(
+        error.kind(),
+        format!("{}: {}", path.display(), error.message()),
+        error.hint().to_string(),
+    )
+}
+
+/// The SHA-256 of the names of pairs of files.
+pub(super) fn fingerprint<'a>(
+    folder: &Path,
+    pairs: impl Iterator<Item = (&'a PathBuf, &'a PathBuf)>,
+) -> String {
+    let mut digest = Sha256::new();
+    digest.update(folder.to_string_lossy().as_bytes());
+    for (picture, music) in pairs {
+        digest.update(format!("\n{}\t{}", picture.display(), music.display()));
+    }
+    crate::files::hex(&digest.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::synth::Split;
+
+    fn list(text: &str) -> (tempfile::TempDir, Result<JsonLines>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pairs.jsonl");
+        fs::write(&path, text).unwrap();
+        let list = JsonLines::open(&path);
+        (folder, list)
+    }
+
+    #[test]
+    fn pairs_are_read_with_all_that_is_said_of_them() {
+        let pair = Pair::draw(Split::Test, 1);
+        let factors = serde_json::to_string(&pair).unwrap();
+        let (folder, list) = list(&format!(
+            "{{\"picture\": \"a.png\", \"music\": \"b.flac\", \"index\": 7}}\n\n\
+             {{\"picture\": \"a.png\", \"music\": \"missing.mp3\", \"music_caption\": \"loud\", \"factors\": {factors}}}\n"
+        ));
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        fs::copy(fixtures.join("picture.png"), folder.path().join("a.png")).unwrap();
+        let music = fixtures.join("sounds/stereo.flac");
+        fs::copy(music, folder.path().join("b.flac")).unwrap();
+        let list = list.unwrap();
+        assert_eq!(list.count(), Some(2));
+        let item = list.item(0).unwrap();
+        assert_eq!((item.picture.width(), item.picture.height()), (300, 260));
+        assert_eq!(item.music.sample_rate, 44_100);
+        assert_eq!(item.factors, None);
+        assert_eq!(list.factors(1), Some(pair));
+        assert_eq!(list.captions(1).music.as_deref(), Some("loud"));
+        assert_eq!(list.id(1), "missing.mp3");
+        let error = list.music(1).unwrap_err();
+        assert!(error.message().contains("missing.mp3"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        let (_folder, faulty) =
+            list("{\"picture\": \"a.png\", \"music\": \"b.wav\"}\n{\"picture\": 1}\n");
+        assert!(faulty.unwrap_err().message().starts_with("line 2"));
+        let (_folder, empty) = list("\n\n");
+        assert!(empty.unwrap_err().message().contains("no pairs"));
+    }
+}
