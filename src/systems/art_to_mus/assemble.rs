@@ -85,8 +85,8 @@ fn suitable(wanted: Encoding, name: &str, shape: &[usize]) -> Encoding {
     }
 }
 
-/// Copies the bundle `source` to `target` with another aligner, packed as `encoding`. All other tensors keep their
-/// bytes.
+/// Copies the bundle `source` to `target` with another aligner, packed as `encoding`. Of the other tensors those that are
+/// packed already keep their bytes; 32-bit floats are packed as `encoding` too, but for constants.
 pub fn replace_aligner(
     source: &Bundle,
     aligner: (&AlignerConfig, &dyn TensorSource),
@@ -97,6 +97,7 @@ pub fn replace_aligner(
     let manifest = source.manifest();
     let mut writer = BundleWriter::create(target)?;
     let own = format!("{}.", kind::ALIGNER);
+    let constants = format!("{}.", kind::CONSTANTS);
     for entry in &manifest.stages {
         let weights = pollster::block_on(source.load(&entry.name, &mut |_| ()))?;
         let mut networks = entry.networks.clone();
@@ -109,10 +110,20 @@ pub fn replace_aligner(
         let mut replaced = place.map(|place| networks[place].clone());
         writer.begin_stage(&entry.name, entry.label.as_deref(), networks)?;
         for tensor in &entry.tensors {
-            if !tensor.name.starts_with(&own) {
+            if tensor.name.starts_with(&own) {
+                if let Some(network) = replaced.take() {
+                    write_network(&mut writer, &entry.name, network, aligner.1, encoding)?;
+                }
+                continue;
+            }
+            let stored = tensor.name.split_once('.').map_or("", |(_, name)| name);
+            let wanted = suitable(encoding, stored, &tensor.shape);
+            let constant = tensor.name.starts_with(&constants);
+            if tensor.encoding != Encoding::F32 || wanted == Encoding::F32 || constant {
                 writer.packed(tensor.clone(), &weights.packed(&tensor.name)?)?;
-            } else if let Some(network) = replaced.take() {
-                write_network(&mut writer, &entry.name, network, aligner.1, encoding)?;
+            } else {
+                let (shape, values) = weights.tensor(&tensor.name)?;
+                writer.tensor(&tensor.name, &shape, &values, wanted)?;
             }
         }
         if let Some(constants) = &entry.constants {
