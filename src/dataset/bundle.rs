@@ -1,16 +1,13 @@
 //! Frozen networks from a bundle: the only place of training and measuring that knows its stages.
 
-use super::{
-    FrozenNetworks, LatentEncoder, LoaTokens, PictureEncoder, Preprocessor, preprocess::MelRecipe,
-};
+use super::{FrozenNetworks, LatentEncoder, LoaTokens, Preprocessor, preprocess::MelRecipe};
 use crate::{
     Error, Result,
     audio::mel::{HOP, MEL_BINS},
     diffusion::NoiseSchedule,
     model::{
-        clip::ClipVision,
         gpt2::Gpt2,
-        imagebind::{AudioTrunk, VisionTrunk},
+        imagebind::AudioTrunk,
         layers::Linear,
         params::Params,
         trace::Trace,
@@ -20,7 +17,7 @@ use crate::{
     },
     ops::Kernels,
     systems::art_to_mus::{
-        AudioProjectionConfig, Defaults, EncoderConfig, Networks, TextConditions,
+        AudioProjectionConfig, Defaults, Networks, PictureEncoder, TextConditions,
         config as network_config, kind, stage, vocoder_kind,
     },
     tensors::read,
@@ -185,15 +182,7 @@ impl<'a> BundleNetworks<'a> {
     fn picture_encoder<B: Kernels>(&self, device: &B::Device) -> Result<PictureEncoder<B>> {
         let weights = self.load(stage::ENCODE)?;
         let params = Params::new(&weights, device);
-        Ok(match &self.networks.encoder {
-            EncoderConfig::ImageBind(config) => PictureEncoder::ImageBind(VisionTrunk::load(
-                &params.at(kind::IMAGEBIND_VISION),
-                config,
-            )?),
-            EncoderConfig::Clip(config) => {
-                PictureEncoder::Clip(ClipVision::load(&params.at(kind::CLIP_VISION), config)?)
-            }
-        })
+        PictureEncoder::load(&params, &self.networks.encoder)
     }
 
     fn audio_trunk<B: Kernels>(&self, device: &B::Device) -> Result<AudioTrunk<B>> {

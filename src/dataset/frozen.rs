@@ -7,15 +7,14 @@ use crate::{
     Error, Result,
     audio::{fbank, mel::MEL_BINS},
     model::{
-        clip::ClipVision,
         gpt2::Gpt2,
-        imagebind::{AudioFeatures, AudioTrunk, VisionTrunk},
+        imagebind::{AudioFeatures, AudioTrunk},
         layers::Linear,
         trace::Trace,
         vae::VaeEncoder,
     },
     ops::Kernels,
-    systems::art_to_mus::MelScale,
+    systems::art_to_mus::{MelScale, PictureEncoder},
     tensors::{read, tensor},
 };
 
@@ -33,15 +32,6 @@ pub mod field {
     pub const LOA_TOKENS: &str = "loa_tokens";
 }
 
-/// A picture encoder.
-#[derive(Debug)]
-pub enum PictureEncoder<B: Backend> {
-    /// ImageBind.
-    ImageBind(VisionTrunk<B>),
-    /// CLIP.
-    Clip(ClipVision<B>),
-}
-
 /// A VAE's encoder and what stands around it.
 #[derive(Debug)]
 pub struct LatentEncoder<B: Backend> {
@@ -56,6 +46,8 @@ pub struct LatentEncoder<B: Backend> {
 }
 
 /// What gives Language-of-Audio (LoA) tokens of music.
+// The tensors behind it are far larger, and there is one of it.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum LoaTokens<B: Backend> {
     /// GPT-2's translation of the music's own embedding.
@@ -127,10 +119,7 @@ impl<B: Kernels> FrozenNetworks<B> {
             return Err(missing("picture encoder"));
         };
         let pixels = tensor(pixels, [items, 3, size, size], &self.device);
-        Ok(match encoder {
-            PictureEncoder::ImageBind(trunk) => trunk.forward(pixels, &mut Trace::off()),
-            PictureEncoder::Clip(tower) => tower.forward(pixels, &mut Trace::off()),
-        })
+        Ok(encoder.forward(pixels, &mut Trace::off()))
     }
 
     /// Mean and deviation of the latents of `mels [items, frames, 64]`, both times the scaling factor.

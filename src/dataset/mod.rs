@@ -26,7 +26,7 @@ mod synthetic;
 pub use artsound::{ArtSound, Subset, stratified_split};
 pub use bundle::{BundleNetworks, Decoder, DiffusionPrior, Wanted};
 pub use cache::{Cache, Field, Recipe, Record};
-pub use frozen::{EncodedBatch, FrozenNetworks, LatentEncoder, LoaTokens, PictureEncoder, field};
+pub use frozen::{EncodedBatch, FrozenNetworks, LatentEncoder, LoaTokens, field};
 pub use json_lines::JsonLines;
 pub use loader::{Loader, cores};
 pub use preprocess::{Features, MelRecipe, Preprocessor};

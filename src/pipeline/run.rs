@@ -106,10 +106,10 @@ impl<'a, B: Kernels> Run<'a, B> {
 
     /// The next stage's shards arrive while this one computes.
     fn prefetch_next(&self) {
-        if let Some(next) = self.progress.next_stage() {
-            if !self.model.is_resident(next) {
-                self.model.bundle().prefetch(next);
-            }
+        if let Some(next) = self.progress.next_stage()
+            && !self.model.is_resident(next)
+        {
+            self.model.bundle().prefetch(next);
         }
     }
 

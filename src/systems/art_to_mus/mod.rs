@@ -6,6 +6,7 @@
 
 #[cfg(feature = "native")]
 mod assemble;
+mod encoder;
 mod names;
 mod networks;
 mod request;
@@ -13,6 +14,7 @@ mod stages;
 
 #[cfg(feature = "native")]
 pub use assemble::{network_entry, replace_aligner, write_stage};
+pub use encoder::PictureEncoder;
 pub use names::{kind, stage};
 pub use networks::{
     AudioProjectionConfig, EncoderConfig, Lengths, MelScale, Networks, Work, config,

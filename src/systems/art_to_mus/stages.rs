@@ -7,8 +7,9 @@ use burn::{
 
 use super::{
     ArtToMus,
+    encoder::PictureEncoder,
     names::{kind, stage},
-    networks::{EncoderConfig, vocoder_kind},
+    networks::vocoder_kind,
     request::{Piece, Request, Settings, TextConditions},
 };
 use crate::{
@@ -18,9 +19,8 @@ use crate::{
     image::{self, Picture},
     model::{
         aligner::Aligner,
-        clip::ClipVision,
         gpt2::Gpt2,
-        imagebind::{AudioTrunk, VisionTrunk},
+        imagebind::AudioTrunk,
         istft::limit,
         params::Params,
         trace::Trace,
@@ -51,35 +51,6 @@ impl Conditions {
     /// The Language-of-Audio tokens of conditions that are not guided.
     pub fn into_tokens(self) -> HostTensor {
         self.audio
-    }
-}
-
-/// The image encoder of a bundle.
-// Modules cannot be boxed, and there is one of them.
-#[allow(clippy::large_enum_variant)]
-#[derive(Module, Debug)]
-enum Encoder<B: Backend> {
-    ImageBind(VisionTrunk<B>),
-    Clip(ClipVision<B>),
-}
-
-impl<B: Kernels> Encoder<B> {
-    fn load(p: &Params<B>, config: &EncoderConfig) -> Result<Self> {
-        Ok(match config {
-            EncoderConfig::ImageBind(config) => {
-                Self::ImageBind(VisionTrunk::load(&p.at(kind::IMAGEBIND_VISION), config)?)
-            }
-            EncoderConfig::Clip(config) => {
-                Self::Clip(ClipVision::load(&p.at(kind::CLIP_VISION), config)?)
-            }
-        })
-    }
-
-    fn forward(&self, pixels: Tensor<B, 4>, trace: &mut Trace<B>) -> Tensor<B, 2> {
-        match self {
-            Self::ImageBind(trunk) => trunk.forward(pixels, trace),
-            Self::Clip(tower) => tower.forward(pixels, trace),
-        }
     }
 }
 
@@ -136,8 +107,8 @@ impl<B: Kernels> Stages<'_, B> {
         self.run
             .stage(
                 stage::ENCODE,
-                |params, _| Encoder::load(params, config),
-                async |run: &mut Run<'_, B>, encoder: &Encoder<B>| {
+                |params, _| PictureEncoder::load(params, config),
+                async |run: &mut Run<'_, B>, encoder: &PictureEncoder<B>| {
                     let pixels: Tensor<B, 4> = pixels.upload(run.device())?;
                     run.trace.record("image.pixels", &pixels);
                     let embedding = encoder.forward(pixels, &mut run.trace);
