@@ -22,7 +22,6 @@ use crate::{
         gpt2::Gpt2,
         imagebind::AudioTrunk,
         istft::limit,
-        params::Params,
         trace::Trace,
         unet::{Context, CrossAttentionCache, Unet},
         vae::VaeDecoder,
