@@ -1,0 +1,200 @@
+//! How long and how fast a part is trained.
+
+use burn::tensor::FloatDType;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// What a model computes in; its weights are kept in 32 bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 16-bit brain floats: 8 bits of precision, the range of f32.
+    Bf16,
+}
+
+impl Precision {
+    /// The type of numbers.
+    pub fn dtype(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::Bf16 => FloatDType::BF16,
+        }
+    }
+}
+
+/// How fast a model is trained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OptimiserConfig {
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises from zero.
+    pub warmup: usize,
+    /// What is left of the learning rate at the end, behind half a cosine; 1 keeps it constant.
+    pub minimum_learning_rate_ratio: f64,
+    /// AdamW's decay of the two moments.
+    pub betas: [f32; 2],
+    /// AdamW's constant.
+    pub epsilon: f32,
+    /// AdamW's weight decay.
+    pub weight_decay: f32,
+    /// The largest global norm of a gradient.
+    pub clip: Option<f32>,
+    /// Decay of the average of the weights, which is what is kept at the end.
+    pub average: Option<f64>,
+}
+
+impl OptimiserConfig {
+    /// The learning rate of step `step` of `steps`: a linear rise, then half a cosine.
+    pub fn learning_rate_at(&self, step: usize, steps: usize) -> f64 {
+        if step < self.warmup {
+            return self.learning_rate * (step + 1) as f64 / self.warmup as f64;
+        }
+        let rest = steps.saturating_sub(self.warmup).max(1);
+        let share = (step - self.warmup) as f64 / rest as f64;
+        let cosine = 0.5 + 0.5 * (std::f64::consts::PI * share.min(1.0)).cos();
+        let least = self.minimum_learning_rate_ratio;
+        self.learning_rate * (least + (1.0 - least) * cosine)
+    }
+}
+
+/// How long and how fast a part is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Steps of the optimiser.
+    pub steps: usize,
+    /// Items of a batch.
+    pub batch: usize,
+    /// Batches whose gradients make one step.
+    #[serde(default = "one")]
+    pub accumulation: usize,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises from zero.
+    #[serde(default)]
+    pub warmup: usize,
+    /// What is left of the learning rate at the end, behind half a cosine; 1 keeps it constant.
+    #[serde(default = "full")]
+    pub minimum_learning_rate_ratio: f64,
+    /// AdamW's decay of the two moments.
+    #[serde(default = "betas")]
+    pub betas: [f32; 2],
+    /// AdamW's constant.
+    #[serde(default = "epsilon")]
+    pub epsilon: f32,
+    /// AdamW's weight decay.
+    #[serde(default)]
+    pub weight_decay: f32,
+    /// The largest global norm of a gradient: over all tensors of a model.
+    #[serde(default)]
+    pub clip: Option<f32>,
+    /// Decay of the average of the weights, which is what is kept at the end.
+    #[serde(default)]
+    pub average: Option<f64>,
+    /// What the networks compute in. Refused where the device lacks it.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Whether activations are computed again on the way back where that is cheap, instead of being kept:
+    /// less memory, more time. Refused where the device lacks it.
+    #[serde(default)]
+    pub activation_checkpointing: bool,
+    /// The seed of the first weights, and of the order of items.
+    #[serde(default)]
+    pub seed: u64,
+    /// Steps from a line of the log to the next.
+    #[serde(default = "ten")]
+    pub log_every: usize,
+    /// Steps from a validation to the next.
+    #[serde(default = "hundred")]
+    pub validate_every: usize,
+    /// Steps from a checkpoint to the next.
+    #[serde(default = "hundred")]
+    pub checkpoint_every: usize,
+}
+
+fn one() -> usize {
+    1
+}
+fn ten() -> usize {
+    10
+}
+fn hundred() -> usize {
+    100
+}
+fn full() -> f64 {
+    1.0
+}
+fn betas() -> [f32; 2] {
+    [0.9, 0.99]
+}
+fn epsilon() -> f32 {
+    1e-8
+}
+
+impl RunConfig {
+    /// Refuses numbers with which nothing can be trained.
+    pub fn check(&self) -> Result<()> {
+        let counts = [
+            self.steps,
+            self.batch,
+            self.accumulation,
+            self.log_every,
+            self.validate_every,
+            self.checkpoint_every,
+        ];
+        let rate = self.learning_rate;
+        if counts.contains(&0) || !rate.is_finite() || rate <= 0.0 {
+            return Err(Error::input(
+                "the training configuration has a count of 0 or no learning rate",
+                "see configs/small.toml for one that works",
+            ));
+        }
+        Ok(())
+    }
+
+    /// How fast its model is trained.
+    pub fn optimiser(&self) -> OptimiserConfig {
+        OptimiserConfig {
+            learning_rate: self.learning_rate,
+            warmup: self.warmup,
+            minimum_learning_rate_ratio: self.minimum_learning_rate_ratio,
+            betas: self.betas,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+            clip: self.clip,
+            average: self.average,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> RunConfig {
+        toml::from_str(
+            "steps = 110\nbatch = 8\nlearning_rate = 1.0\nwarmup = 10\nminimum_learning_rate_ratio = 0.1",
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn the_learning_rate_rises_and_falls() {
+        let run = run();
+        let rate = |step| run.optimiser().learning_rate_at(step, run.steps);
+        assert_eq!(rate(0), 0.1);
+        assert_eq!(rate(9), 1.0);
+        assert!((rate(60) - 0.55).abs() < 1e-9);
+        assert!((rate(110) - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        let error = toml::from_str::<RunConfig>("stepps = 1").unwrap_err();
+        assert!(error.to_string().contains("stepps"));
+    }
+}
