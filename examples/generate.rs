@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     let request = Request::new(Settings::from_defaults(system.defaults(), 1));
     let music = pollster::block_on(system.generate(&picture, &request, &mut Printer))?;
 
-    for piece in music.pieces.first() {
+    if let Some(piece) = music.pieces.first() {
         let metadata = music.metadata(&system.bundle().manifest().model.name, piece)?;
         let bytes = wav::encode(&piece.samples, music.sample_rate as u32, &metadata)?;
         std::fs::write(&target, bytes).map_err(|e| Error::file("write", target.as_ref(), e))?;

@@ -217,7 +217,7 @@ impl<'a> BundleNetworks<'a> {
                 prefix.embedding,
                 prefix.tokens * width,
             )?,
-            gpt2: Box::new(Gpt2::load(&gpt2, &self.networks.gpt2)?),
+            gpt2: Gpt2::load(&gpt2, &self.networks.gpt2)?,
             width,
         })
     }

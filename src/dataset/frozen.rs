@@ -46,6 +46,8 @@ pub struct LatentEncoder<B: Backend> {
 }
 
 /// What gives Language-of-Audio (LoA) tokens of music.
+// There is one of it, and the tensors behind it are far larger.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum LoaTokens<B: Backend> {
     /// GPT-2's translation of the music's own embedding.
@@ -53,7 +55,7 @@ pub enum LoaTokens<B: Backend> {
         /// Embedding to prefix.
         projection: Linear<B>,
         /// Prefix to tokens.
-        gpt2: Box<Gpt2<B>>,
+        gpt2: Gpt2<B>,
         /// Width of a token.
         width: usize,
     },
