@@ -1,7 +1,7 @@
 //! The networks, one file each: configuration, checkpoint names and shapes beside the code.
 //!
 //! Nothing here knows of files, JavaScript or the pipeline. Every network is generic over
-//! [`crate::ops::Kernels`] and is built by a `load` function from a [`params::TensorSource`].
+//! [`crate::ops::Kernels`] and is built by a `load` function from a [`crate::tensors::TensorSource`].
 
 use crate::{Error, Result};
 
