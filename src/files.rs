@@ -13,6 +13,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Whether a file can be written at `path`.
+#[cfg(feature = "cli")]
 pub fn check_writable(path: &Path) -> Result<()> {
     unfinished_file(path).map(drop)
 }

@@ -14,6 +14,7 @@ use crate::{
     audio::wav,
     image::{self, Picture},
     ops::{Cpu, Kernels},
+    pipeline::DEFAULT_BUDGET,
     protocol::{Cost, GenerateSettings, Info, PieceInfo, Place, ResultInfo},
     systems::art_to_mus::{ArtToMus, Output, Request, Settings, Source},
     tensors::HostTensor,
@@ -243,10 +244,17 @@ impl Engine {
         #[allow(clippy::arc_with_non_send_sync)]
         let fetcher = Arc::new(Host::new(url, store));
         let bundle = Bundle::open(Location::Fetcher(fetcher)).await?;
+        let budget = options
+            .memory_budget
+            .map_or(DEFAULT_BUDGET, |bytes| bytes.max(0.0) as u64);
         match device {
             "wasm" => {
                 let engine = Self {
-                    system: AnySystem::Cpu(ArtToMus::new(bundle, Default::default())?),
+                    system: AnySystem::Cpu(ArtToMus::with_budget(
+                        bundle,
+                        Default::default(),
+                        budget,
+                    )?),
                     adapter: None,
                     rate: Some(device::measure_cpu().await?),
                 };
@@ -260,7 +268,7 @@ impl Engine {
                 let pin = options.kernels.as_deref().map(str::parse).transpose()?;
                 let (device, adapter) = device::prepare(pin.as_ref()).await?;
                 Ok(Self {
-                    system: AnySystem::Gpu(ArtToMus::new(bundle, device)?),
+                    system: AnySystem::Gpu(ArtToMus::with_budget(bundle, device, budget)?),
                     adapter: Some(adapter),
                     rate: None,
                 })

@@ -14,7 +14,7 @@ mod writer;
 pub use bundle::{Bundle, StageWeights};
 pub use fetch::{FetchedShard, LocalFuture, ShardFetcher, Shareable};
 pub use location::Location;
-#[cfg(feature = "native")]
+#[cfg(feature = "cli")]
 pub(crate) use location::read_limited;
 pub use manifest::{
     AssetEntry, Constants, FORMAT, MAX_MANIFEST_BYTES, Manifest, ModelInfo, NegativePrefix,

@@ -33,6 +33,11 @@ export interface CreateOptions {
    * selected by a self-test where this is left out.
    */
   kernels?: string;
+  /**
+   * Bytes of networks that may stay between pieces; 256 MiB where this is left out. A model that does not fit is loaded
+   * stage by stage for every piece, and needs the memory of its largest stage only.
+   */
+  memoryBudget?: number;
   signal?: AbortSignal;
 }
 
@@ -81,7 +86,8 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
   const wanted = options.device ?? "auto";
   const allowSlow = options.allowSlow ?? false;
   const open = async (device: Device, reasons: string[]) => {
-    const session = new Session({ bundle, device, allowSlow, kernels: options.kernels });
+    const { kernels, memoryBudget } = options;
+    const session = new Session({ bundle, device, allowSlow, kernels, memoryBudget });
     return new Art2Mus(session, await session.open(options.signal), device, reasons);
   };
   if (wanted !== "auto") return open(wanted, [text("probe.forced")]);

@@ -14,6 +14,7 @@ export interface Opened {
   device: Device;
   allowSlow: boolean;
   kernels: string | undefined;
+  memoryBudget: number | undefined;
 }
 
 /** A bundle on a device, together with the worker that has it open; survives the worker. */

@@ -52,7 +52,7 @@ export interface EngineModule {
     load(
       bundle: string,
       device: Device,
-      options: { allowSlow?: boolean; kernels?: string | undefined },
+      options: { allowSlow?: boolean; kernels?: string | undefined; memoryBudget?: number | undefined },
       store: ShardStore,
     ): Promise<Engine>;
   };

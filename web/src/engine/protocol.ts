@@ -74,7 +74,7 @@ export type Source = Picture | { kind: "embedding"; embedding: Float32Array } | 
 
 /** Calls that are answered by exactly one `reply` or `failure` with the same id. */
 export type Call =
-  | { kind: "load"; device: Device; bundle: string; allowSlow: boolean; kernels: string | undefined }
+  | { kind: "load"; device: Device; bundle: string; allowSlow: boolean; kernels: string | undefined; memoryBudget: number | undefined }
   | { kind: "estimate"; settings: Settings }
   | { kind: "generate"; source: Source; settings: Settings }
   | { kind: "embed"; picture: Picture; settings: Settings }

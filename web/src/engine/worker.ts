@@ -114,7 +114,9 @@ async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
     throw toPlain(thrown, thrown instanceof WebAssembly.CompileError ? "Unsupported" : "Network");
   }
   shards = new Shards(call.bundle);
-  return module.Engine.load(call.bundle, call.device, { allowSlow: call.allowSlow, kernels: call.kernels }, shards);
+  const { allowSlow, kernels, memoryBudget } = call;
+  const options = { allowSlow, kernels, memoryBudget };
+  return module.Engine.load(call.bundle, call.device, options, shards);
 }
 
 /** An answer, and the buffers that go over without a copy. */
