@@ -31,7 +31,7 @@
 //! | `wgpu` (default) | the GPU device, `ops::Gpu` |
 //! | `web` | the JavaScript surface, when compiled to WebAssembly; with `wgpu` for WebGPU, without it a small module for the CPU |
 //! | `bench` | measuring from JavaScript, with `web` |
-//! | `train` | differentiation |
+//! | `train` | differentiation, training material, measuring |
 //! | `cuda` | NVIDIA GPUs through CUDA, implies `train` |
 //!
 //! `ARCHITECTURE.md` shows the way of the data and what each module does.
@@ -43,13 +43,13 @@ pub mod bench;
 pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "native")]
+#[cfg(feature = "train")]
 pub mod dataset;
 #[cfg(feature = "native")]
 pub mod device;
 pub mod diffusion;
 mod error;
-#[cfg(feature = "native")]
+#[cfg(feature = "train")]
 pub mod evaluate;
 #[cfg(feature = "native")]
 mod files;

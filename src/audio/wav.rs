@@ -1,4 +1,4 @@
-//! WAV files (RIFF): written as 32-bit float with a few words on where they come from. They are read
+//! WAV files (RIFF): written as 32-bit float, mono or stereo, with a few words on where they come from. They are read
 //! as all music is, by `audio::decode`.
 //!
 //! ```
@@ -20,7 +20,32 @@ const FLOAT: u16 = 3;
 /// `metadata` becomes a `LIST INFO` chunk ahead of the samples: four-character codes like `INAM`
 /// (title), `ISFT` (software) or `ICMT` (comment), and texts in UTF-8.
 pub fn encode(samples: &[f32], sample_rate: u32, metadata: &[(&str, String)]) -> Result<Vec<u8>> {
-    let bytes_per_second = sample_rate.checked_mul(4).filter(|n| *n > 0);
+    write(samples, 1, sample_rate, metadata)
+}
+
+/// The same in stereo. Of channels of different lengths the longer one is cut.
+pub fn encode_stereo(
+    left: &[f32],
+    right: &[f32],
+    sample_rate: u32,
+    metadata: &[(&str, String)],
+) -> Result<Vec<u8>> {
+    let both = left
+        .iter()
+        .zip(right)
+        .flat_map(|(left, right)| [*left, *right]);
+    write(&both.collect::<Vec<_>>(), 2, sample_rate, metadata)
+}
+
+/// Writes samples whose channels alternate.
+fn write(
+    samples: &[f32],
+    channels: u16,
+    sample_rate: u32,
+    metadata: &[(&str, String)],
+) -> Result<Vec<u8>> {
+    let frame = 4 * channels;
+    let bytes_per_second = sample_rate.checked_mul(frame.into()).filter(|n| *n > 0);
     let bytes_per_second = bytes_per_second.ok_or_else(|| {
         Error::input(
             format!("a WAV file cannot have a sample rate of {sample_rate} Hz"),
@@ -28,7 +53,7 @@ pub fn encode(samples: &[f32], sample_rate: u32, metadata: &[(&str, String)]) ->
         )
     })?;
     let info = info_chunk(metadata)?;
-    let count = size(samples.len())?;
+    let count = size(samples.len() / usize::from(channels))?;
     let data = size(samples.len().saturating_mul(4))?;
     // Form type, format (18 bytes) and fact chunk, information, head of the data chunk, data.
     let total = size((4 + 26 + 12 + 8_usize).saturating_add(info.len()))?;
@@ -40,10 +65,10 @@ pub fn encode(samples: &[f32], sample_rate: u32, metadata: &[(&str, String)]) ->
     out.extend_from_slice(b"WAVEfmt ");
     out.extend_from_slice(&18_u32.to_le_bytes());
     out.extend_from_slice(&FLOAT.to_le_bytes());
-    out.extend_from_slice(&1_u16.to_le_bytes()); // channels
+    out.extend_from_slice(&channels.to_le_bytes());
     out.extend_from_slice(&sample_rate.to_le_bytes());
     out.extend_from_slice(&bytes_per_second.to_le_bytes());
-    out.extend_from_slice(&4_u16.to_le_bytes()); // bytes of a sample in all channels
+    out.extend_from_slice(&frame.to_le_bytes()); // bytes of a sample in all channels
     out.extend_from_slice(&32_u16.to_le_bytes()); // bits of a sample
     out.extend_from_slice(&0_u16.to_le_bytes()); // bytes of an extension
     out.extend_from_slice(b"fact");

@@ -4,11 +4,13 @@ mod bench;
 mod convert;
 #[cfg(feature = "train")]
 mod data;
+#[cfg(feature = "train")]
 mod evaluate;
 mod generate;
 mod inspect;
 #[cfg(feature = "train")]
 mod pretrain;
+#[cfg(feature = "train")]
 mod synth;
 #[cfg(feature = "train")]
 mod train;
@@ -49,8 +51,10 @@ enum Command {
     #[cfg(feature = "train")]
     Train(train::Arguments),
     /// Paint synthetic pictures and compose music that fits them.
+    #[cfg(feature = "train")]
     Synth(synth::Arguments),
     /// Measure a bundle on synthetic pairs that no training has seen.
+    #[cfg(feature = "train")]
     Evaluate(evaluate::Arguments),
     /// Measure what this machine can do.
     Bench(bench::Arguments),
@@ -78,7 +82,9 @@ pub fn run() -> ExitCode {
         Command::Pretrain(arguments) => pretrain::run_command(&arguments),
         #[cfg(feature = "train")]
         Command::Train(arguments) => train::run_command(&arguments),
+        #[cfg(feature = "train")]
         Command::Synth(arguments) => synth::run(&arguments),
+        #[cfg(feature = "train")]
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     }));

@@ -17,9 +17,12 @@ mod frozen;
 mod json_lines;
 mod loader;
 mod preprocess;
+pub mod render;
+pub mod score;
 mod shuffle;
 mod skipped;
 mod source;
+mod split;
 pub mod synth;
 mod synthetic;
 
@@ -33,6 +36,7 @@ pub use preprocess::{Features, MelRecipe, Preprocessor};
 pub use shuffle::Shuffled;
 pub use skipped::{SkipLog, first_readable, read_first};
 pub use source::{Captions, Item, Source};
+pub use split::Split;
 pub use synthetic::Synthetic;
 
 /// Items that go through a network at once.

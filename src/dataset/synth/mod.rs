@@ -21,4 +21,5 @@ pub mod music;
 mod pair;
 pub mod picture;
 
-pub use pair::{Pair, Split, asked_loudness};
+pub use super::Split;
+pub use pair::{Pair, asked_loudness};

@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use serde::{Deserialize, Serialize};
 
+use super::super::Split;
 use super::{
     music::{Genre, Mode, MusicFactors, compose},
     picture::{PictureFactors, Style, paint},
@@ -30,19 +31,6 @@ const LOUDNESS: [f32; 2] = [-32.0, -16.0];
 const REGISTER: [f32; 2] = [45.0, 77.0];
 /// Slowest and fastest music, notes per second.
 const RATE: [f32; 2] = [0.8, 8.0];
-
-/// Which pairs: none belongs to two splits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "snake_case")]
-pub enum Split {
-    /// To learn from.
-    Training,
-    /// To watch training with.
-    Validation,
-    /// To measure the result with.
-    Test,
-}
 
 /// A picture and its music, by their factors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
