@@ -188,6 +188,7 @@ fn encoding_that_is_killed_goes_on_where_it_was() {
 fn broken_files_are_left_out_and_listed() {
     let folder = tempfile::tempdir().unwrap();
     let pairs = folder.path().join("pairs");
+    let soundfont = fixture("tiny.sf2");
     let arguments = [
         "synth",
         "-o",
@@ -198,6 +199,8 @@ fn broken_files_are_left_out_and_listed() {
         "64",
         "--seconds",
         "1.28",
+        "--soundfont",
+        text(&soundfont),
     ];
     run(&arguments, true);
     let list = pairs.join("pairs.jsonl");
@@ -234,10 +237,10 @@ fn broken_files_are_left_out_and_listed() {
         false,
     );
     assert!(said.contains("none of the items can be read"), "{said}");
-    // Synthetic pairs never end: their number must be given.
+    // Material never ends: the number of its items must be given.
     let place = folder.path().join("endless");
     let said = run(&train(&bundle, &all, &place, &[]), false);
-    assert!(said.contains("synthetic pairs never end"), "{said}");
+    assert!(said.contains("material never ends"), "{said}");
 }
 
 #[test]
@@ -296,6 +299,7 @@ fn the_aligner_is_trained_alone_and_its_bundle_makes_music() {
 #[test]
 fn a_bundle_is_measured() {
     let bundle = runs().join("bundle");
+    let soundfont = fixture("tiny.sf2");
     let arguments = [
         "evaluate",
         "--json",
@@ -309,6 +313,8 @@ fn a_bundle_is_measured() {
         "1",
         "--triplets",
         "20",
+        "--soundfont",
+        text(&soundfont),
     ];
     let output = program().args(arguments).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);

@@ -1,6 +1,7 @@
 //! Where training gets its items from, as the command line says it.
 
 use std::{
+    cell::OnceCell,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -8,8 +9,9 @@ use std::{
 use crate::{
     Error, Result,
     dataset::{
-        ArtSound, JsonLines, SkipLog, Source, Subset, Synthetic, cores, stratified_split,
-        synth::Split,
+        ArtSound, JsonLines, Rendered, SkipLog, Source, Split, Subset, cores,
+        material::{Material, MaterialConfig},
+        stratified_split,
     },
     train::data::Data,
 };
@@ -21,10 +23,10 @@ const VALIDATION_ITEMS: usize = 100;
 #[derive(Debug, clap::Args)]
 pub(super) struct DataArguments {
     /// Pairs to learn from: JSON lines with `picture` and `music`, or with --pictures and --music ArtSound's
-    /// list. Synthetic pairs when left out.
+    /// list. Material of the configuration's table `material` when left out.
     #[arg(long)]
     pairs: Option<PathBuf>,
-    /// Pairs to validate on, as JSON lines. When left out: 100 of ArtSound's test part, or synthetic ones.
+    /// Pairs to validate on, as JSON lines. When left out: 100 of ArtSound's test part, or material.
     #[arg(long)]
     validation: Option<PathBuf>,
     /// The folder that ArtSound's pictures lie in.
@@ -46,17 +48,31 @@ pub(super) struct DataArguments {
 }
 
 impl DataArguments {
-    /// The items of the run in `own`; synthetic ones have a picture of `size` pixels and `seconds` of music.
-    pub fn open(&self, own: &Path, cache: &Path, (size, seconds): (usize, f64)) -> Result<Data> {
-        let synthetic = |split| -> Arc<dyn Source> {
-            Arc::new(Synthetic {
-                split,
-                size,
-                seconds,
-            })
+    /// The items of the run in `own`: the ones that are named, or else `material`, with pictures of `size`
+    /// pixels where they are painted here and `seconds` of music.
+    pub fn open(
+        &self,
+        own: &Path,
+        cache: &Path,
+        material: &MaterialConfig,
+        (size, seconds): (usize, f64),
+    ) -> Result<Data> {
+        let skipped = SkipLog::open(own)?;
+        let opened: OnceCell<Arc<Material>> = OnceCell::new();
+        let rendered = |split| -> Result<Arc<dyn Source>> {
+            let material = match opened.get() {
+                Some(material) => material.clone(),
+                None => {
+                    let material = Material::open(material, seconds)?;
+                    material.check_instruments()?;
+                    material.note_skipped(&skipped)?;
+                    opened.get_or_init(|| material).clone()
+                }
+            };
+            Ok(Arc::new(Rendered::new(material, split, size)))
         };
         let (training, validation) = match (&self.pairs, &self.pictures, &self.music) {
-            (None, ..) => (synthetic(Split::Training), None),
+            (None, ..) => (rendered(Split::Training)?, None),
             (Some(list), Some(pictures), Some(music)) => {
                 let (training, validation) = self.art_sound(list, pictures, music)?;
                 (training, Some(validation))
@@ -68,13 +84,16 @@ impl DataArguments {
         };
         let validation = match &self.validation {
             Some(list) => Arc::new(JsonLines::open(list)?),
-            None => validation.unwrap_or_else(|| synthetic(Split::Validation)),
+            None => match validation {
+                Some(validation) => validation,
+                None => rendered(Split::Validation)?,
+            },
         };
         Ok(Data {
             training,
             validation,
             cache: self.cache.clone().unwrap_or_else(|| cache.to_path_buf()),
-            skipped: SkipLog::open(own)?,
+            skipped,
             threads: self.threads.unwrap_or_else(cores),
         })
     }

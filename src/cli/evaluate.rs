@@ -1,10 +1,11 @@
-//! `art2mus evaluate`: measures a bundle on synthetic pairs that no training has seen.
+//! `art2mus evaluate`: measures a bundle on pairs that no training has seen.
 
-use super::{bundle_location, print_json, print_line};
+use super::{bundle_location, material::MaterialArguments, print_json, print_line};
 use crate::{
     Error, Result,
+    dataset::{BundleNetworks, Rendered, Split},
     device::{self, Device, DeviceChoice},
-    evaluate::{Difference, Extent, Report, evaluate},
+    evaluate::{Difference, Extent, PICTURE, Report, evaluate},
     ops::Kernels,
     weights::{Bundle, Location},
 };
@@ -33,9 +34,14 @@ pub(super) struct Arguments {
     /// What to compute on.
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceChoice,
+    /// The pairs that are measured on; those of final once, when a model is finished.
+    #[arg(long, value_enum, default_value = "test")]
+    split: Split,
     /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    material: MaterialArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
@@ -64,6 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         None => None,
     };
     let job = Job {
+        arguments,
         bundle: &bundle,
         other: other.as_ref(),
         extent,
@@ -83,6 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 
 /// What is to be measured, on whatever device.
 struct Job<'a> {
+    arguments: &'a Arguments,
     bundle: &'a Bundle,
     other: Option<&'a Bundle>,
     extent: Extent,
@@ -107,7 +115,11 @@ impl Job<'_> {
                 difference.worst_log_mel
             ));
         }
-        let report = evaluate::<B>(self.bundle, &device, self.extent, self.note)?;
+        let seconds = BundleNetworks::new(self.bundle)?.seconds();
+        let material = self.arguments.material.open(Some(seconds))?;
+        material.check_instruments()?;
+        let source = Rendered::new(material, self.arguments.split, PICTURE);
+        let report = evaluate::<B>(self.bundle, &source, &device, self.extent, self.note)?;
         if self.json {
             return print_json(&report);
         }

@@ -9,6 +9,8 @@ mod evaluate;
 mod generate;
 mod inspect;
 #[cfg(feature = "train")]
+mod material;
+#[cfg(feature = "train")]
 mod pretrain;
 #[cfg(feature = "train")]
 mod synth;
@@ -50,10 +52,10 @@ enum Command {
     /// Train an image aligner on the frozen networks of a bundle.
     #[cfg(feature = "train")]
     Train(train::Arguments),
-    /// Paint synthetic pictures and compose music that fits them.
+    /// Write pictures and music that follows them, as training takes them.
     #[cfg(feature = "train")]
     Synth(synth::Arguments),
-    /// Measure a bundle on synthetic pairs that no training has seen.
+    /// Measure a bundle on pairs that no training has seen.
     #[cfg(feature = "train")]
     Evaluate(evaluate::Arguments),
     /// Measure what this machine can do.

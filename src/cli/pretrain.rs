@@ -233,5 +233,6 @@ fn open_data(
 ) -> Result<crate::train::data::Data> {
     let size = config.imagebind.network.vision.image_size;
     let cache = arguments.output.join("cache");
-    arguments.data.open(own, &cache, (size, config.seconds()))
+    let sizes = (size, config.seconds());
+    arguments.data.open(own, &cache, &config.material, sizes)
 }

@@ -1,24 +1,27 @@
-//! `art2mus synth`: synthetic pictures with music that fits them.
+//! `art2mus synth`: pictures with music that follows them, to look at and listen to.
 
-use image::{ImageFormat, codecs::jpeg::JpegEncoder};
+use image::{ImageFormat, RgbImage, codecs::jpeg::JpegEncoder};
 use serde::Serialize;
 use std::{
     io::Cursor,
     path::{Path, PathBuf},
 };
 
-use super::{print_json, print_line};
+use super::{material::MaterialArguments, print_json, print_line};
 use crate::{
     Error, Result,
     audio::{SAMPLE_RATE, wav},
-    dataset::synth::{Pair, Split, captions},
+    dataset::{
+        Loader, Source, Split, cores,
+        material::{Pair, Rendered, Subject},
+        render::{RATE, Stereo},
+    },
     files,
+    image::Picture,
 };
 
 /// The largest side of a picture in pixels.
-const MAX_SIZE: u32 = 4096;
-/// The longest piece in seconds.
-const MAX_SECONDS: f64 = 60.0;
+const MAX_SIZE: usize = 4096;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -27,28 +30,33 @@ pub(super) struct Arguments {
     output: PathBuf,
     /// How many pairs.
     #[arg(long, default_value_t = 16)]
-    count: u64,
+    count: usize,
     /// The number of the first pair: the same number is always the same pair.
     #[arg(long, default_value_t = 0)]
-    first: u64,
-    /// Which pairs; the default model has never seen those of test.
+    first: usize,
+    /// Which pairs: no painter and no composer is in two splits.
     #[arg(long, value_enum, default_value = "test")]
     split: Split,
-    /// Side of a picture in pixels.
+    /// Side of pictures that are painted here, in pixels.
     #[arg(long, default_value_t = 512)]
-    size: u32,
+    size: usize,
     /// Length of a piece in seconds.
-    #[arg(long, default_value_t = 5.12)]
-    seconds: f64,
+    #[arg(long)]
+    seconds: Option<f64>,
     /// How pictures are written.
     #[arg(long, value_enum, default_value = "png")]
     format: Format,
+    /// Write music in two channels at 48 kHz, as it is rendered; without it, as networks hear it.
+    #[arg(long)]
+    stereo: bool,
     /// Write pictures only.
     #[arg(long)]
     no_music: bool,
     /// Print every pair as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    material: MaterialArguments,
 }
 
 /// How pictures are written.
@@ -66,32 +74,40 @@ const JPEG_QUALITY: u8 = 82;
 /// A line of `pairs.jsonl`.
 #[derive(Serialize)]
 struct Line {
-    index: u64,
+    index: usize,
     picture: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     music: Option<String>,
-    style: &'static str,
-    genre: &'static str,
-    picture_caption: String,
-    music_caption: String,
+    source: Subject,
+    picture_caption: Option<String>,
+    music_caption: Option<String>,
     factors: Pair,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     check(arguments)?;
     let target = &arguments.output;
+    let material = arguments.material.open(arguments.seconds)?;
+    if !arguments.no_music {
+        material.check_instruments()?;
+    }
+    let source = Rendered::new(material, arguments.split, arguments.size);
     let folder = files::unfinished_folder(target)?;
     let mut list = String::new();
     let end = arguments.first.saturating_add(arguments.count);
-    for index in arguments.first..end {
-        let line = write_pair(arguments, folder.path(), index)?;
-        if arguments.json {
-            print_json(&line)?;
+    let work = |index| write_pair(arguments, &source, folder.path(), index);
+    std::thread::scope(|scope| -> Result<()> {
+        for line in Loader::start(scope, cores(), arguments.first..end, &work) {
+            let line = line??;
+            if arguments.json {
+                print_json(&line)?;
+            }
+            list += &serde_json::to_string(&line)
+                .map_err(|e| Error::internal(format!("a pair cannot be written ({e})")))?;
+            list.push('\n');
         }
-        list += &serde_json::to_string(&line)
-            .map_err(|e| Error::internal(format!("a pair cannot be written ({e})")))?;
-        list.push('\n');
-    }
+        Ok(())
+    })?;
     files::write_file(&folder.path().join("pairs.jsonl"), list.as_bytes())?;
     files::finish_folder(folder, target)?;
     if arguments.json {
@@ -101,61 +117,68 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn check(arguments: &Arguments) -> Result<()> {
-    let refuse = |what: String, hint: String| Err(Error::input(what, hint));
     if !(16..=MAX_SIZE).contains(&arguments.size) {
-        let hint = format!("choose --size between 16 and {MAX_SIZE}");
-        return refuse(
+        return Err(Error::input(
             format!("pictures cannot be {} pixels wide", arguments.size),
-            hint,
-        );
-    }
-    if !(0.1..=MAX_SECONDS).contains(&arguments.seconds) {
-        let hint = format!("choose --seconds between 0.1 and {MAX_SECONDS}");
-        return refuse(
-            format!("music cannot be {} seconds long", arguments.seconds),
-            hint,
-        );
+            format!("choose --size between 16 and {MAX_SIZE}"),
+        ));
     }
     if arguments.count == 0 {
-        return refuse("no pairs were asked for".into(), "give --count".into());
+        return Err(Error::input("no pairs were asked for", "give --count"));
     }
     Ok(())
 }
 
-fn write_pair(arguments: &Arguments, folder: &Path, index: u64) -> Result<Line> {
-    let pair = Pair::draw(arguments.split, index);
-    let painted = pair.paint(arguments.size);
-    let mut bytes = Cursor::new(Vec::new());
-    let (written, extension) = match arguments.format {
-        Format::Png => (painted.write_to(&mut bytes, ImageFormat::Png), "png"),
-        Format::Jpeg => {
-            let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
-            (painted.write_with_encoder(encoder), "jpg")
+fn write_pair(
+    arguments: &Arguments,
+    source: &Rendered,
+    folder: &Path,
+    index: usize,
+) -> Result<Line> {
+    let (bytes, extension) = encode(&source.picture(index)?, arguments.format)?;
+    let picture = format!("{index:06}.{extension}");
+    files::write_file(&folder.join(&picture), &bytes)?;
+    let music = match arguments.no_music {
+        true => None,
+        false => {
+            let name = format!("{index:06}.wav");
+            let title = [("INAM", source.id(index))];
+            let bytes = match arguments.stereo {
+                true => {
+                    let Stereo { left, right } = source.stereo(index)?;
+                    wav::encode_stereo(&left, &right, RATE, &title)?
+                }
+                false => wav::encode(&source.music(index)?.resampled()?, SAMPLE_RATE, &title)?,
+            };
+            files::write_file(&folder.join(&name), &bytes)?;
+            Some(name)
         }
     };
-    written.map_err(|e| Error::internal(format!("a picture cannot be written ({e})")))?;
-    let picture = format!("{index:06}.{extension}");
-    files::write_file(&folder.join(&picture), bytes.get_ref())?;
-    let music = if arguments.no_music {
-        None
-    } else {
-        let name = format!("{index:06}.wav");
-        let samples = pair.compose(arguments.seconds);
-        let title = [("INAM", format!("synthetic pair {index}"))];
-        files::write_file(
-            &folder.join(&name),
-            &wav::encode(&samples, SAMPLE_RATE, &title)?,
-        )?;
-        Some(name)
-    };
+    let captions = source.captions(index);
     Ok(Line {
         index,
         picture,
         music,
-        style: pair.picture.style.name(),
-        genre: pair.music.genre.name(),
-        picture_caption: captions::picture_caption(&pair.picture),
-        music_caption: captions::music_caption(&pair.music),
-        factors: pair,
+        source: source.subject(index)?,
+        picture_caption: captions.picture,
+        music_caption: captions.music,
+        factors: source.pair(index)?,
     })
+}
+
+/// A picture as the bytes of a file, and that file's extension.
+fn encode(picture: &Picture, format: Format) -> Result<(Vec<u8>, &'static str)> {
+    let (width, height) = (picture.width() as u32, picture.height() as u32);
+    let pixels = RgbImage::from_raw(width, height, picture.rgb().to_vec())
+        .ok_or_else(|| Error::internal("a picture of the wrong length"))?;
+    let mut bytes = Cursor::new(Vec::new());
+    let (written, extension) = match format {
+        Format::Png => (pixels.write_to(&mut bytes, ImageFormat::Png), "png"),
+        Format::Jpeg => {
+            let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+            (pixels.write_with_encoder(encoder), "jpg")
+        }
+    };
+    written.map_err(|e| Error::internal(format!("a picture cannot be written ({e})")))?;
+    Ok((bytes.into_inner(), extension))
 }

@@ -86,7 +86,7 @@ impl OnDevice for Training<'_> {
         let (part, folder) = (&self.config.aligner, &self.arguments.output);
         let data = &self.arguments.data;
         let sizes = (self.networks.image_size(), self.networks.seconds());
-        let data = data.open(folder, &folder.join("cache"), sizes)?;
+        let data = data.open(folder, &folder.join("cache"), &self.config.material, sizes)?;
         let task = AlignerTask::<B>::new(part, self.networks, &data, device.clone())?;
         run("aligner", &task, &part.run, folder, data.threads, &device)?;
         data.skipped.report();

@@ -16,7 +16,7 @@ use std::{
 use super::{
     Captions, Source,
     json_lines::{fingerprint, read_music, read_picture},
-    synth::Pair,
+    material::Pair,
 };
 use crate::{Error, Result, audio::Sound, image::Picture};
 

@@ -117,7 +117,7 @@ impl Cache {
             (Some(count), None) | (None, Some(count)) => count,
             (None, None) => {
                 return Err(Error::input(
-                    "synthetic pairs never end",
+                    "material never ends",
                     "say in the configuration how many items are wanted",
                 ));
             }

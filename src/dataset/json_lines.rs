@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Captions, Source, synth::Pair};
+use super::{Captions, Source, material::Pair};
 use crate::{
     Error, Result,
     audio::{Sound, decode},
@@ -142,7 +142,7 @@ pub(super) fn fingerprint<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::synth::Split;
+    use crate::dataset::{Split, material::tests::painted_only};
 
     fn list(text: &str) -> (tempfile::TempDir, Result<JsonLines>) {
         let folder = tempfile::tempdir().unwrap();
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn pairs_are_read_with_all_that_is_said_of_them() {
-        let pair = Pair::draw(Split::Test, 1);
+        let pair = painted_only(Split::Test).pair(1).unwrap();
         let factors = serde_json::to_string(&pair).unwrap();
         let (folder, list) = list(&format!(
             "{{\"picture\": \"a.png\", \"music\": \"b.flac\", \"index\": 7}}\n\n\

@@ -4,7 +4,8 @@
 //! Source ─ Loader (threads) ─ Preprocessor ─ FrozenNetworks (device) ─ Cache (shards on disk) ─ training
 //! ```
 //!
-//! A [`Source`] gives items: [`Synthetic`] pairs, files from a [`JsonLines`] list, or [`ArtSound`]. A
+//! A [`Source`] gives items: [`Rendered`] material, files from a [`JsonLines`] list, or
+//! [`ArtSound`]. A
 //! [`Loader`] reads them on every core, in order. [`FrozenNetworks`] is the one place that runs frozen
 //! networks over items, and a [`Cache`] keeps what they give, so that it is computed once. [`Shuffled`]
 //! says in which order an epoch takes the items. Items that cannot be read are left out and listed by a
@@ -13,9 +14,13 @@
 mod artsound;
 mod bundle;
 mod cache;
+mod captions;
+pub mod compose;
 mod frozen;
 mod json_lines;
 mod loader;
+pub mod material;
+pub mod paint;
 mod preprocess;
 pub mod render;
 pub mod score;
@@ -23,8 +28,6 @@ mod shuffle;
 mod skipped;
 mod source;
 mod split;
-pub mod synth;
-mod synthetic;
 
 pub use artsound::{ArtSound, Subset, stratified_split};
 pub use bundle::{BundleNetworks, Decoder, DiffusionPrior, Wanted};
@@ -32,12 +35,12 @@ pub use cache::{Cache, Field, Recipe, Record};
 pub use frozen::{EncodedBatch, FrozenNetworks, LatentEncoder, LoaTokens, field};
 pub use json_lines::JsonLines;
 pub use loader::{Loader, cores};
+pub use material::Rendered;
 pub use preprocess::{Features, MelRecipe, Preprocessor};
 pub use shuffle::Shuffled;
 pub use skipped::{SkipLog, first_readable, read_first};
 pub use source::{Captions, Item, Source};
 pub use split::Split;
-pub use synthetic::Synthetic;
 
 /// Items that go through a network at once.
 pub const BATCH_SIZE: usize = 8;

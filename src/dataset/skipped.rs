@@ -165,16 +165,12 @@ pub(super) fn nothing_readable(first: Option<&str>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Synthetic, synth::Split};
+    use crate::dataset::{Split, material::tests::painted_only};
 
     #[test]
     fn broken_items_are_noted_once_and_others_take_their_place() {
         let folder = tempfile::tempdir().unwrap();
-        let source = Synthetic {
-            split: Split::Test,
-            size: 16,
-            seconds: 0.5,
-        };
+        let source = painted_only(Split::Test);
         let read = |index: usize| match index % 3 {
             0 => Ok(index),
             1 => Err(Error::input("a damaged file", "get it again")),
@@ -188,7 +184,7 @@ mod tests {
         assert_eq!(skipped.count(), 2);
         let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.contains("synthetic pair 4") && text.contains("a damaged file"));
+        assert!(text.contains("test item 4") && text.contains("a damaged file"));
         assert_eq!(SkipLog::open(folder.path()).unwrap().count(), 2);
         let thirds = |index: usize| if index < 2 { read(1) } else { Ok(index) };
         let items = read_first(&source, &skipped, 2, 3, &thirds).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::synth::Pair;
+use super::material::Pair;
 use crate::{Result, audio::Sound, image::Picture};
 
 /// What is said of an item in words.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::material::Material;
 use crate::{
     audio::rms_db,
-    dataset::synth::Pair,
+    dataset::material::Pair,
     metrics::{
         estimators::{brightness, majorness, note_rate, register},
         rank::{shuffled_control, spearman, standard_error},
@@ -26,27 +26,27 @@ const FACTORS: [Factor; 5] = [
     Factor {
         name: "note rate",
         estimate: note_rate,
-        picture: |pair| pair.picture.density,
+        picture: |pair| pair.picture.ranks.edges,
     },
     Factor {
         name: "brightness",
         estimate: brightness,
-        picture: |pair| 1.0 - pair.picture.warmth,
+        picture: |pair| pair.picture.ranks.contrast,
     },
     Factor {
         name: "loudness",
         estimate: rms_db,
-        picture: |pair| pair.picture.saturation,
+        picture: |pair| pair.picture.ranks.chroma,
     },
     Factor {
         name: "register",
         estimate: register,
-        picture: |pair| pair.picture.brightness,
+        picture: |pair| pair.picture.ranks.lightness,
     },
     Factor {
         name: "mode",
         estimate: majorness,
-        picture: |pair| pair.mood(),
+        picture: |pair| pair.picture.ranks.warmth,
     },
 ];
 

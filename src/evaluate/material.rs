@@ -8,8 +8,8 @@ use crate::{
     Error, Result,
     audio::{SAMPLE_RATE, fbank},
     dataset::{
-        BATCH_SIZE, BundleNetworks, FrozenNetworks, Loader, Source, Synthetic, Wanted, cores,
-        synth::{Pair, Split},
+        BATCH_SIZE, BundleNetworks, FrozenNetworks, Loader, Rendered, Source, Wanted, cores,
+        material::Pair,
     },
     image::{self, Picture},
     model::params::FreshInit,
@@ -20,8 +20,8 @@ use crate::{
     weights::{Bundle, Location},
 };
 
-/// Side of the pictures in pixels: those of the gallery.
-const PICTURE: usize = 512;
+/// Side of pictures that are painted for measuring, in pixels: those of the gallery.
+pub const PICTURE: usize = 512;
 /// Pieces of real music that generated ones are compared with; other pairs than the pictures'.
 const REFERENCE: usize = 256;
 /// The first of them.
@@ -35,7 +35,7 @@ pub(super) struct Sounds {
     pub embeddings: Vec<Vec<f32>>,
 }
 
-/// Test pairs and what the bundle makes of them.
+/// Pairs and what the bundle makes of them.
 pub(super) struct Material {
     pub pairs: Vec<Pair>,
     /// Unit vectors of the pictures.
@@ -62,6 +62,7 @@ pub(super) struct Material {
 impl Material {
     pub fn make<B: Kernels>(
         bundle: &Bundle,
+        source: &Rendered,
         device: &B::Device,
         extent: Extent,
         note: &dyn Fn(&str),
@@ -75,15 +76,8 @@ impl Material {
             tokens: networks.can_translate(),
         };
         let encoders = networks.encoders::<B>(wanted, device)?;
-        let source = Synthetic {
-            split: Split::Test,
-            size: PICTURE,
-            seconds,
-        };
-        let pairs: Vec<Pair> = (0..extent.pictures as u64)
-            .map(|index| Pair::draw(Split::Test, index))
-            .collect();
-        note("Painting and composing");
+        note("Preparing pictures and music");
+        let pairs = in_order(0..extent.pictures, &|index| source.pair(index))?;
         let painted = in_order(0..extent.pictures, &|index| source.picture(index))?;
         let pictures = embed_images(&encoders, &painted)?;
         let compose = |index: usize| source.music(index)?.resampled();
@@ -139,12 +133,6 @@ impl Material {
             milliseconds,
         })
     }
-}
-
-/// The picture of a pair.
-pub(super) fn paint(pair: &Pair) -> Result<Picture> {
-    let painted = pair.paint(PICTURE as u32).into_raw();
-    Picture::from_rgb(painted, PICTURE, PICTURE)
 }
 
 /// What `work` gives for some numbers, on all cores.

@@ -1,4 +1,4 @@
-//! Measures a bundle on synthetic pairs that no training has seen.
+//! Measures a bundle on pairs that no training has seen.
 //!
 //! Everything starts from [`Material`]: test pairs, the music that the bundle makes of their
 //! pictures, and embeddings of all of them. Each table reads it.
@@ -20,8 +20,9 @@ pub use quality::Quality;
 pub use resynthesis::Resynthesis;
 pub use robustness::Robustness;
 
-use crate::{Result, ops::Kernels, weights::Bundle};
+use crate::{Result, dataset::Rendered, ops::Kernels, weights::Bundle};
 use material::Material;
+pub use material::PICTURE;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -68,14 +69,16 @@ pub struct Report {
     pub milliseconds: f64,
 }
 
-/// Measures `bundle` on the default device of `B`; `note` hears what is being done.
+/// Measures `bundle` on the items of `source`, whose pieces are as long as the bundle's; `note` hears what is
+/// being done.
 pub fn evaluate<B: Kernels>(
     bundle: &Bundle,
+    source: &Rendered,
     device: &B::Device,
     extent: Extent,
     note: &dyn Fn(&str),
 ) -> Result<Report> {
-    let material = Material::make::<B>(bundle, device, extent, note)?;
+    let material = Material::make::<B>(bundle, source, device, extent, note)?;
     note("Resynthesis");
     let resynthesis = Resynthesis::measure(&material, extent.tracks)?;
     note("Conditioning, matching, quality");

@@ -6,7 +6,7 @@ use super::material::Material;
 use crate::{
     Result,
     audio::{peak, rms_db},
-    dataset::synth::asked_loudness,
+    dataset::material::pair::asked_loudness,
     metrics::frechet::frechet_distance,
 };
 
@@ -59,7 +59,7 @@ impl Quality {
         let asked = material
             .pairs
             .iter()
-            .map(|pair| asked_loudness(&pair.picture));
+            .map(|pair| asked_loudness(&pair.picture.ranks));
         let errors: Vec<f64> = made
             .iter()
             .zip(asked)

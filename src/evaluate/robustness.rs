@@ -1,4 +1,4 @@
-//! Pictures that the generator of synthetic pictures did not make.
+//! Pictures that are no paintings.
 
 use serde::Serialize;
 

@@ -19,6 +19,7 @@
 mod decode;
 mod jpeg;
 mod resize;
+pub mod statistics;
 
 use std::fmt;
 

@@ -37,7 +37,7 @@ pub fn preprocess(picture: &Picture, size: usize) -> Vec<f32> {
 }
 
 /// The middle `[size, size, 3]` of the picture after its shorter side has become `size`.
-fn resize_and_cut(picture: &Picture, size: usize) -> Vec<u8> {
+pub(super) fn resize_and_cut(picture: &Picture, size: usize) -> Vec<u8> {
     if size == 0 {
         return Vec::new();
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::{
     Error, Result,
+    dataset::material::MaterialConfig,
     diffusion::ScheduleConfig,
     model::{
         aligner::AlignerConfig,
@@ -59,6 +60,9 @@ pub struct SmallModel {
     pub aligner: Part<AlignerSizes, AlignerLoss>,
     /// What the bundle suggests.
     pub generate: GenerateConfig,
+    /// What training material is made from.
+    #[serde(default)]
+    pub material: MaterialConfig,
 }
 
 /// The loss of the VAE: `L1 + kl KL`.
@@ -171,6 +175,9 @@ impl AlignerSizes {
 pub struct AlignerTraining {
     /// The aligner.
     pub aligner: Part<AlignerSizes, AlignerLoss>,
+    /// What training material is made from.
+    #[serde(default)]
+    pub material: MaterialConfig,
 }
 
 /// The aligner's loss.
@@ -226,8 +233,9 @@ pub struct GenerateConfig {
 impl SmallModel {
     /// Reads a configuration.
     pub fn read(path: &Path) -> Result<Self> {
-        let config: Self = parse(path)?;
+        let mut config: Self = parse(path)?;
         config.check()?;
+        config.material = config.material.beneath(folder_of(path));
         Ok(config)
     }
 
@@ -293,8 +301,26 @@ impl SmallModel {
 impl AlignerTraining {
     /// Reads a configuration.
     pub fn read(path: &Path) -> Result<Self> {
-        parse(path)
+        let mut config: Self = parse(path)?;
+        config.material = config.material.beneath(folder_of(path));
+        Ok(config)
     }
+}
+
+/// The table `material` of a configuration; others may stand beside it.
+pub fn material(path: &Path) -> Result<MaterialConfig> {
+    #[derive(Deserialize)]
+    struct Holder {
+        #[serde(default)]
+        material: MaterialConfig,
+    }
+    let holder: Holder = parse(path)?;
+    Ok(holder.material.beneath(folder_of(path)))
+}
+
+/// Where a configuration's relative paths begin.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 /// Keys of older versions, and what they are called now.

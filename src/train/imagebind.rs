@@ -13,7 +13,11 @@ use crate::{
     audio::fbank::{CLIPS, FRAMES, MEL_BINS},
     dataset::{
         Cache, MelRecipe, Preprocessor, Record, Shuffled, Source,
-        synth::{Pair, music::Mode},
+        material::{
+            Pair,
+            pair::{LOUDNESS, RATE, REGISTER},
+        },
+        score::Mode,
     },
     model::{
         imagebind::{AudioTrunk, VisionTrunk},
@@ -62,20 +66,18 @@ pub struct Pairs {
 }
 
 /// The factors of music that the helper reads.
-const FACTORS: usize = 8;
+const FACTORS: usize = 5;
 
-/// The factors of a pair's music, each from -1 to 1.
+/// The factors of a pair's music, each about from -1 to 1.
 fn factors(pair: &Pair) -> [f32; FACTORS] {
     let music = &pair.music;
-    let span = |value: f32, low: f32, high: f32| 2.0 * (value - low) / (high - low) - 1.0;
+    let span = |value: f32, [low, high]: [f32; 2]| 2.0 * (value - low) / (high - low) - 1.0;
+    let octaves = |rate: f32| rate.max(0.1).log2();
     [
-        span(music.rate.ln(), 0.8f32.ln(), 8f32.ln()),
-        span(music.register, 45.0, 77.0),
-        span(music.brightness, 0.0, 1.0),
-        span(music.loudness, -32.0, -16.0),
-        span(music.dynamics, 0.0, 1.0),
-        span(music.regularity, 0.0, 1.0),
-        span(music.harmony, 0.0, 1.0),
+        span(music.loudness, LOUDNESS),
+        span(octaves(music.rate), RATE.map(octaves)),
+        span(music.register, REGISTER),
+        span(music.brightness, [0.0, 1.0]),
         if music.mode == Mode::Major { 1.0 } else { -1.0 },
     ]
 }

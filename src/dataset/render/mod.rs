@@ -35,9 +35,9 @@ const BRIGHT_FROM: f32 = 1500.0;
 /// A mean pitch as a MIDI note number; the frequency above rises by half an octave an octave.
 const MIDDLE: f32 = 65.0;
 /// The power above that frequency, relative to all, of the dullest and the brightest timbre, in dB.
-const BRIGHT_DB: [f32; 2] = [-32.0, -7.0];
+const BRIGHT_DB: [f32; 2] = [-27.0, -4.0];
 /// By how much treble is lowered or raised at most, in dB.
-const SHELF_DB: [f32; 2] = [-18.0, 9.0];
+const SHELF_DB: [f32; 2] = [-22.0, 10.0];
 
 /// How a performance is to sound.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -262,7 +262,7 @@ pub(crate) fn library() -> (tempfile::TempDir, Library) {
         } else {
             Mode::Minor
         };
-        let bytes = midi("Song", &format!("Composer {number}"), number, mode, 24);
+        let bytes = midi("Song", &format!("Composer Nr{number}"), number, mode, 24);
         fs::write(folder.path().join(format!("{number:02}.mid")), bytes).unwrap();
     }
     let library = Library::open(folder.path()).unwrap();

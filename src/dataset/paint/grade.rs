@@ -18,14 +18,14 @@ const THREADS: f32 = 230.0;
 pub(super) fn grade(canvas: &mut Canvas, factors: &PictureFactors, seed: u32) {
     let extreme = (2.0 * factors.brightness - 1.0).powi(2);
     let mean = lerp(0.25, 0.85, factors.brightness);
-    let spread = lerp(0.03, 0.19, factors.contrast) * (1.0 - 0.2 * extreme);
+    let spread = lerp(0.03, 0.23, factors.contrast) * (1.0 - 0.2 * extreme);
 
     let mut samples = sample(canvas.pixels_mut());
     let tone = Tone::fit(&samples, mean, spread);
     for colour in &mut samples {
         colour[0] = tone.at(colour[0]);
     }
-    let cast = fit_cast(&samples, 1.8 * (factors.warmth - 0.5));
+    let cast = fit_cast(&samples, 1.94 * (factors.warmth - 0.5));
     for colour in &mut samples {
         *colour = tint(*colour, cast);
     }
