@@ -97,6 +97,11 @@ impl Rendered {
         Ok(self.draft(index)?.pair)
     }
 
+    /// The notes of item `index` and who plays them.
+    pub fn performance(&self, index: usize) -> Result<Performance> {
+        Ok(self.draft(index)?.performance.clone())
+    }
+
     /// The music of item `index` in two channels at 48 kHz.
     pub fn stereo(&self, index: usize) -> Result<Stereo> {
         let draft = self.draft(index)?;

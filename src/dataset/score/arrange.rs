@@ -215,7 +215,7 @@ fn play(
         .sum::<f32>()
         / count;
     // How much of a note's length is held, per piece.
-    let articulation = 0.92 + f64::from(normal(0.06));
+    let articulation = 0.97 + f64::from(normal(0.05));
     let together = 0.003 + 0.009 * (1.0 - regularity);
     let (mut last, mut shift) = (f64::NEG_INFINITY, 0.0f32);
     for note in notes.iter_mut() {
@@ -232,7 +232,7 @@ fn play(
         let held = if sustained {
             articulation
         } else {
-            articulation + 0.15
+            articulation + 0.1
         };
         note.duration = (note.duration * held)
             .max(SHORTEST)

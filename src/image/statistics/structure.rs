@@ -51,16 +51,17 @@ pub fn measure(lab: &[[f32; 3]]) -> Structure {
 /// The highest correlation of a map with itself, shifted by 4 to 20 pixels.
 fn regularity(map: &[f32]) -> f32 {
     let map = without_surroundings(map);
+    let variance = covariance(&map, 0, 0).max(1e-9);
     let mut best = 0.0f32;
     for down in 0..=FARTHEST {
         let first = if down == 0 { NEAREST } else { -FARTHEST };
         for right in first..=FARTHEST {
             if right.abs().max(down) >= NEAREST {
-                best = best.max(correlation(&map, right, down as usize));
+                best = best.max(covariance(&map, right, down as usize));
             }
         }
     }
-    best
+    (best / variance).min(1.0)
 }
 
 /// What is left of a map when the mean of the surroundings is taken off every pixel.
@@ -90,19 +91,15 @@ fn without_surroundings(map: &[f32]) -> Vec<f32> {
     left
 }
 
-/// The correlation of the parts of a map that meet when it is shifted, both about 0.
-fn correlation(map: &[f32], right: isize, down: usize) -> f32 {
+/// The mean product of what meets when a map, whose mean is about 0, is shifted.
+fn covariance(map: &[f32], right: isize, down: usize) -> f32 {
     let shift = right.unsigned_abs();
     let (from, to) = if right < 0 { (shift, 0) } else { (0, shift) };
-    let (mut both, mut first, mut second) = (0.0f32, 1e-6f32, 1e-6f32);
+    let mut sum = 0.0f32;
     for y in 0..MAP - down {
         let a = &map[y * MAP + from..][..MAP - shift];
         let b = &map[(y + down) * MAP + to..][..MAP - shift];
-        for (a, b) in a.iter().zip(b) {
-            both += a * b;
-            first += a * a;
-            second += b * b;
-        }
+        sum += a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     }
-    both / (first * second).sqrt()
+    sum / ((MAP - down) * (MAP - shift)) as f32
 }
