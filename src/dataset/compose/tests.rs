@@ -3,7 +3,7 @@ use crate::dataset::score::NoteStatistics;
 
 fn brief(number: u32) -> Brief {
     Brief {
-        mode: if number % 2 == 0 {
+        mode: if number.is_multiple_of(2) {
             Mode::Major
         } else {
             Mode::Minor
@@ -12,7 +12,7 @@ fn brief(number: u32) -> Brief {
         rate: 8f32.powf((number % 7) as f32 / 6.0),
         register: 52.0 + (number * 11 % 28) as f32,
         regularity: (number % 5) as f32 / 4.0,
-        sustained: number % 3 == 0,
+        sustained: number.is_multiple_of(3),
     }
 }
 

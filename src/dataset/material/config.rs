@@ -42,10 +42,9 @@ impl Default for MaterialConfig {
 impl MaterialConfig {
     /// The same with paths that begin in `folder`, where they are relative.
     pub fn beneath(mut self, folder: &Path) -> Self {
-        for path in [&mut self.scores, &mut self.soundfont, &mut self.paintings] {
-            if let Some(path) = path {
-                *path = folder.join(&path);
-            }
+        let paths = [&mut self.scores, &mut self.soundfont, &mut self.paintings];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&path);
         }
         self
     }

@@ -170,7 +170,13 @@ mod tests {
 
     #[test]
     fn stripes_have_their_direction_and_period() {
-        let stripes = |at: usize| if at / 8 % 2 == 0 { [40; 3] } else { [220; 3] };
+        let stripes = |at: usize| {
+            if (at / 8).is_multiple_of(2) {
+                [40; 3]
+            } else {
+                [220; 3]
+            }
+        };
         let horizontal = measure(|_, y| stripes(y));
         let vertical = measure(|x, _| stripes(x));
         assert!(horizontal.orientation > 0.95 && vertical.orientation < -0.95);
