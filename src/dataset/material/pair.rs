@@ -9,7 +9,7 @@
 //! | lightness | register | mean pitch, MIDI 52 to 79 | Marks, "On associations of light and sound", 1974 |
 //! | chroma | loudness | RMS -26 to -14 dBFS | Anikin and Johansson, "Implicit associations between individual properties of color and sound", 2019 |
 //! | edges | note rate | 1 to 8 onsets a second | Palmer et al., "Music-color associations are mediated by emotion", 2013 (rate with saturation there) |
-//! | contrast | timbre | treble -27 to -4 dB | Adeli et al., "Audiovisual correspondence between musical timbre and visual shapes", 2014 (with hard shapes there) |
+//! | contrast | timbre | treble -24 to -3 dB | Adeli et al., "Audiovisual correspondence between musical timbre and visual shapes", 2014 (with hard shapes there) |
 //! | warmth of hue | mode | warm is major, cool is minor | Palmer et al., 2013 (major with warmer and lighter colours) |
 //! | hue | tonic | twelve parts of the circle on the circle of fifths | our choice, after Scriabin |
 //! | orientation | ensemble | horizontal is held, vertical is plucked or struck | our choice |

@@ -11,6 +11,8 @@ use super::{
 const SAMPLES: usize = 1600;
 const DARKEST: f32 = 0.02;
 const LIGHTEST: f32 = 0.985;
+/// The hues of varnish and light that a picture is shifted to, from orange on, in radians: from red to yellow.
+const CAST_HUES: [f32; 2] = [-0.1, 0.5];
 /// The threads of the canvas, along one side.
 const THREADS: f32 = 230.0;
 
@@ -25,16 +27,17 @@ pub(super) fn grade(canvas: &mut Canvas, factors: &PictureFactors, seed: u32) {
     for colour in &mut samples {
         colour[0] = tone.at(colour[0]);
     }
-    let cast = fit_cast(&samples, 1.94 * (factors.warmth - 0.5));
+    let hue = WARM_HUE + lerp(CAST_HUES[0], CAST_HUES[1], noise::hash(0, 1, seed));
+    let cast = fit_cast(&samples, hue, 1.94 * (factors.warmth - 0.5));
     for colour in &mut samples {
-        *colour = tint(*colour, cast);
+        *colour = tint(*colour, hue, cast);
     }
     let chroma = fit_chroma(&samples, lerp(0.01, 0.125, factors.saturation));
 
     let weave = 0.17 * spread;
     let fine = (canvas.side() as f32 / THREADS).min(1.0);
     canvas.wash(|[x, y], colour| {
-        let [lightness, a, b] = tint(colour, cast);
+        let [lightness, a, b] = tint(colour, hue, cast);
         let lightness = tone.at(lightness);
         let factor = chroma_factor([lightness, a, b], chroma);
         let thread = noise::value(x * THREADS, y * THREADS * 0.6, seed);
@@ -80,15 +83,15 @@ impl Tone {
     }
 }
 
-/// How far to shift all colours towards orange, so that they lean there by `lean`, -1..1.
-fn fit_cast(samples: &[Lab], lean: f32) -> f32 {
+/// How far to shift all colours towards `hue`, so that they lean towards orange by `lean`, -1..1.
+fn fit_cast(samples: &[Lab], hue: f32, lean: f32) -> f32 {
     let (sin, cos) = WARM_HUE.sin_cos();
     let (mut cool, mut warm) = (-0.4, 0.4);
     for _ in 0..12 {
         let middle = 0.5 * (cool + warm);
         let (mut along, mut whole) = (0.0, 1e-9);
         for colour in samples {
-            let [_, a, b] = tint(*colour, middle);
+            let [_, a, b] = tint(*colour, hue, middle);
             along += a * cos + b * sin;
             whole += (a * a + b * b).sqrt();
         }
@@ -101,8 +104,8 @@ fn fit_cast(samples: &[Lab], lean: f32) -> f32 {
     0.5 * (cool + warm)
 }
 
-fn tint([lightness, a, b]: Lab, cast: f32) -> Lab {
-    let (sin, cos) = WARM_HUE.sin_cos();
+fn tint([lightness, a, b]: Lab, hue: f32, cast: f32) -> Lab {
+    let (sin, cos) = hue.sin_cos();
     [lightness, a + cast * cos, b + cast * sin]
 }
 

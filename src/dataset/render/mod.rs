@@ -35,7 +35,7 @@ const BRIGHT_FROM: f32 = 1500.0;
 /// A mean pitch as a MIDI note number; the frequency above rises by half an octave an octave.
 const MIDDLE: f32 = 65.0;
 /// The power above that frequency, relative to all, of the dullest and the brightest timbre, in dB.
-const BRIGHT_DB: [f32; 2] = [-27.0, -4.0];
+const BRIGHT_DB: [f32; 2] = [-24.0, -3.0];
 /// By how much treble is lowered or raised at most, in dB.
 const SHELF_DB: [f32; 2] = [-22.0, 10.0];
 
@@ -182,7 +182,7 @@ fn synthesizer(font: &SoundFont, program: u8) -> Result<Synthesizer> {
     Ok(made)
 }
 
-/// A gentle low-pass (6 dB an octave) that opens with the velocity of the latest note: 3 kHz at 64, an octave
+/// A gentle low-pass (6 dB an octave) that opens with the velocity of the latest note: 4 kHz at 64, an octave
 /// more for every 20.
 fn soften(notes: &[Sounding], left: &mut [f32], right: &mut [f32]) {
     let mut filters = [OnePole::default(), OnePole::default()];
@@ -196,7 +196,7 @@ fn soften(notes: &[Sounding], left: &mut [f32], right: &mut [f32]) {
             wanted = f32::from(note.velocity);
         }
         velocity += 0.2 * (wanted - velocity);
-        let cutoff = 3000.0 * ((velocity - 64.0) / 20.0).exp2();
+        let cutoff = 4000.0 * ((velocity - 64.0) / 20.0).exp2();
         for (filter, channel) in filters.iter_mut().zip([left, right]) {
             filter.run(cutoff, RATE as f32, channel);
         }
