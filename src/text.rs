@@ -110,15 +110,15 @@ pub struct TextEncoders<B: Kernels> {
 }
 
 /// A network's parameters and its configuration.
-pub type Part<'a, B, C> = (Params<'a, B>, C);
+pub type NetworkSource<'a, B, C> = (Params<'a, B>, C);
 
 impl<B: Kernels> TextEncoders<B> {
     /// Reads the networks; `tokenizers` are the two `tokenizer.json`, CLAP's and T5's.
     pub fn load(
-        clap: Part<B, ClapTextConfig>,
-        t5: Part<B, T5Config>,
-        projection: Part<B, ProjectionConfig>,
-        gpt2: Part<B, Gpt2Config>,
+        clap: NetworkSource<B, ClapTextConfig>,
+        t5: NetworkSource<B, T5Config>,
+        projection: NetworkSource<B, ProjectionConfig>,
+        gpt2: NetworkSource<B, Gpt2Config>,
         tokenizers: [&[u8]; 2],
     ) -> Result<Self> {
         Ok(Self {

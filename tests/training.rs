@@ -108,6 +108,37 @@ fn the_loss_falls() {
     assert!(validated[3] < 0.9 * validated[0], "{validated:?}");
 }
 
+/// Every network has bf16 weights once, and what is saved are the masters: values with more digits than bf16 has.
+#[test]
+fn every_part_is_trained_in_mixed_precision() {
+    let folder = tempfile::tempdir().unwrap();
+    let mixed = folder.path().join("mixed.toml");
+    let changed = fs::read_to_string(config()).unwrap();
+    let changed = changed.replace("\nlearning_rate", "\nprecision = \"bf16\"\nlearning_rate");
+    assert_eq!(changed.matches("bf16").count(), 5);
+    fs::write(&mixed, changed).unwrap();
+    pretrain(folder.path(), &["--config", text(&mixed)], true);
+    let own = folder.path().join("aligner");
+    run(
+        &train(&folder.path().join("bundle"), &mixed, &own, &[]),
+        true,
+    );
+    for part in ["vae", "vocoder", "imagebind", "prior", "aligner"] {
+        let weights = fs::read(folder.path().join(part).join("final.safetensors")).unwrap();
+        let weights = safetensors::SafeTensors::deserialize(&weights).unwrap();
+        for (name, tensor) in weights.tensors() {
+            assert_eq!(tensor.dtype(), safetensors::Dtype::F32, "{part}: {name}");
+        }
+        let finer = |tensor: &safetensors::tensor::TensorView| {
+            let mut values = tensor.data().chunks_exact(4);
+            values.any(|value| value[0] != 0 || value[1] != 0)
+        };
+        let tensors = weights.tensors();
+        let learnt = tensors.iter().filter(|(_, tensor)| finer(tensor)).count();
+        assert!(learnt > tensors.len() / 2, "{part}: {learnt}");
+    }
+}
+
 /// The arguments that train the aligner of the tiny model in `folder`.
 fn train<'a>(
     bundle: &'a Path,

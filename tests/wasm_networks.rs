@@ -114,7 +114,7 @@ async fn operations_agree() {
     }
     for encoding in [Encoding::F16, Encoding::Q8, Encoding::Q4] {
         let (bytes, _) = encoding.encode(&numbers(12 * 288, 2)).unwrap();
-        let values = encoding.split(bytes, 12 * 288).unwrap().unwrap();
+        let values = PackedValues::from_bytes(encoding, bytes, 12 * 288).unwrap();
         on_both!("packed linear", gpu, |B, device| <B as Kernels>::linear(
             tensor::<B, 3>([2, 7, 288], 1, device),
             WeightRef::Packed(&Packed::linear(&values, [12, 288], device)),

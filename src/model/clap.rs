@@ -103,7 +103,7 @@ pub struct ClapText<B: Backend> {
     positions: Embedding<B>,
     types: Embedding<B>,
     norm: LayerNorm<B>,
-    layers: Vec<Layer<B>>,
+    layers: Vec<EncoderLayer<B>>,
     pooler: Linear<B>,
     linear1: Linear<B>,
     linear2: Linear<B>,
@@ -125,7 +125,7 @@ impl<B: Kernels> ClapText<B> {
             types: table("token_type_embeddings", config.type_vocab_size)?,
             norm: LayerNorm::load(&input.at("LayerNorm"), width, config.layer_norm_eps)?,
             layers: (0..config.num_hidden_layers)
-                .map(|i| Layer::load(&model.at("encoder.layer").at(i), config))
+                .map(|i| EncoderLayer::load(&model.at("encoder.layer").at(i), config))
                 .collect::<Result<_>>()?,
             pooler: Linear::load(&model.at("pooler.dense"), width, width)?,
             linear1: Linear::load(&p.at("text_projection.linear1"), width, out)?,
@@ -175,7 +175,7 @@ impl<B: Kernels> ClapText<B> {
 
 /// A post-norm layer: `x = LN(x + attention(x)); x = LN(x + mlp(x))`.
 #[derive(Module, Debug)]
-struct Layer<B: Backend> {
+struct EncoderLayer<B: Backend> {
     query: Linear<B>,
     key: Linear<B>,
     value: Linear<B>,
@@ -189,7 +189,7 @@ struct Layer<B: Backend> {
     activation: Activation,
 }
 
-impl<B: Kernels> Layer<B> {
+impl<B: Kernels> EncoderLayer<B> {
     fn load(p: &Params<B>, config: &ClapTextConfig) -> Result<Self> {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let attention = p.at("attention");

@@ -106,7 +106,7 @@ pub struct ClipVision<B: Backend> {
     class_embedding: Param<Tensor<B, 1>>,
     position_embedding: Param<Tensor<B, 2>>,
     pre_norm: LayerNorm<B>,
-    layers: Vec<Layer<B>>,
+    layers: Vec<EncoderLayer<B>>,
     post_norm: LayerNorm<B>,
     projection: Linear<B>,
     normalise: bool,
@@ -137,7 +137,7 @@ impl<B: Kernels> ClipVision<B> {
             // The published name is spelt like this.
             pre_norm: LayerNorm::load(&model.at("pre_layrnorm"), width, eps)?,
             layers: (0..config.num_hidden_layers)
-                .map(|i| Layer::load(&model.at("encoder.layers").at(i), config))
+                .map(|i| EncoderLayer::load(&model.at("encoder.layers").at(i), config))
                 .collect::<Result<_>>()?,
             post_norm: LayerNorm::load(&model.at("post_layernorm"), width, eps)?,
             projection: Linear::load_no_bias(
@@ -180,7 +180,7 @@ impl<B: Kernels> ClipVision<B> {
 
 /// A pre-norm transformer layer with separate projections.
 #[derive(Module, Debug)]
-struct Layer<B: Backend> {
+struct EncoderLayer<B: Backend> {
     norm1: LayerNorm<B>,
     q: Linear<B>,
     k: Linear<B>,
@@ -194,7 +194,7 @@ struct Layer<B: Backend> {
     activation: Activation,
 }
 
-impl<B: Kernels> Layer<B> {
+impl<B: Kernels> EncoderLayer<B> {
     fn load(p: &Params<B>, config: &ClipConfig) -> Result<Self> {
         let (width, eps) = (config.hidden_size, config.layer_norm_eps);
         let inner = config.intermediate_size;

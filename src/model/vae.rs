@@ -5,7 +5,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Tensor, backend::Backend},
+    tensor::{FloatDType, Tensor, backend::Backend},
 };
 use serde::{Deserialize, Serialize};
 
@@ -426,7 +426,11 @@ impl<B: Kernels> DownBlock<B> {
         match &self.downsampler {
             // One zero row below and one zero column to the right, none on the other sides: not
             // what the UNet does.
-            Some(downsampler) => downsampler.forward(x.pad((0, 1, 0, 1), 0.0)),
+            // burn pads with 32-bit floats, whatever the tensor is made of.
+            Some(downsampler) => {
+                let x = x.cast(FloatDType::F32).pad((0, 1, 0, 1), 0.0);
+                downsampler.forward(x)
+            }
             None => x,
         }
     }

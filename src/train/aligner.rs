@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     Learner, Losses, Start, Task, TrainingBackend,
-    config::{AlignerLoss, AlignerSizes, Latents, Part},
+    config::{AlignerLoss, AlignerSizes, Latents, PartConfig},
     data::Data,
     denoising::{Denoising, DiffusionBatch, spread_timesteps},
     precision::convert,
@@ -39,7 +39,7 @@ const CACHE: &str = "items";
 /// The part `aligner`.
 #[derive(Debug)]
 pub struct AlignerTask<'a, B: TrainingBackend> {
-    part: &'a Part<AlignerSizes, AlignerLoss>,
+    part: &'a PartConfig<AlignerSizes, AlignerLoss>,
     config: AlignerConfig,
     /// The networks that the gradient passes.
     frozen: DiffusionPrior<B>,
@@ -47,13 +47,13 @@ pub struct AlignerTask<'a, B: TrainingBackend> {
     plain: (Gpt2<B::InnerBackend>, Unet<B::InnerBackend>),
     items: Cache,
     order: Shuffled,
-    validation: Batch,
+    validation: AlignerBatch,
     device: B::Device,
 }
 
 /// A batch of the aligner.
 #[derive(Debug)]
-pub struct Batch {
+pub struct AlignerBatch {
     diffusion: DiffusionBatch,
     embeddings: Vec<f32>,
     loa_tokens: Vec<f32>,
@@ -62,7 +62,7 @@ pub struct Batch {
 impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
     /// Learns from what the networks of a bundle make of items: now, if it is not in the cache.
     pub fn new(
-        part: &'a Part<AlignerSizes, AlignerLoss>,
+        part: &'a PartConfig<AlignerSizes, AlignerLoss>,
         bundle: &BundleNetworks,
         data: &Data,
         device: B::Device,
@@ -108,7 +108,7 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
         &self,
         (gpt2, unet): (&Gpt2<C>, &Unet<C>),
         aligner: &Aligner<C>,
-        batch: &Batch,
+        batch: &AlignerBatch,
         shuffled: bool,
     ) -> Result<[Tensor<C, 1>; 2]> {
         let count = batch.diffusion.timesteps.len();
@@ -141,12 +141,12 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
 
 /// Puts some items of a cache together; `seed` decides the samples of latents and the noise.
 fn batch(
-    part: &Part<AlignerSizes, AlignerLoss>,
+    part: &PartConfig<AlignerSizes, AlignerLoss>,
     cache: &Cache,
     items: &[usize],
     timesteps: Vec<usize>,
     seed: u64,
-) -> Result<Batch> {
+) -> Result<AlignerBatch> {
     let means = cache.gather(items, field::LATENT_MEAN)?;
     let count = means.len();
     let latents = match part.loss.latents {
@@ -158,7 +158,7 @@ fn batch(
             moments.map(|((mean, sd), draw)| mean + sd * draw).collect()
         }
     };
-    Ok(Batch {
+    Ok(AlignerBatch {
         diffusion: DiffusionBatch {
             latents,
             noise: standard_normal(seed, NOISE_STREAM, count),
@@ -174,7 +174,7 @@ fn batch(
 
 impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
     type Learners = Learner<B, Aligner<B>>;
-    type Batch = Batch;
+    type Batch = AlignerBatch;
 
     fn learners(&self, start: &Start<B>) -> Result<Self::Learners> {
         start.learner("", self.part.run.optimiser(), &[], |p| {
@@ -182,7 +182,7 @@ impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
         })
     }
 
-    fn batch(&self, number: usize) -> Result<Batch> {
+    fn batch(&self, number: usize) -> Result<AlignerBatch> {
         let run = &self.part.run;
         let mut rng = ChaCha8Rng::seed_from_u64(run.seed);
         rng.set_stream(number as u64 + 1);
@@ -192,7 +192,12 @@ impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
         batch(self.part, &self.items, &items, timesteps, number as u64)
     }
 
-    fn losses(&self, learner: &Self::Learners, _: usize, batch: &Batch) -> Result<Losses<B>> {
+    fn losses(
+        &self,
+        learner: &Self::Learners,
+        _: usize,
+        batch: &AlignerBatch,
+    ) -> Result<Losses<B>> {
         let networks = (&self.frozen.gpt2, &self.frozen.unet);
         let [denoising, distance] = self.losses_of(networks, learner.model(), batch, false)?;
         let weight = self.part.loss.tokens;

@@ -28,7 +28,7 @@ pub use run::{OptimiserConfig, Precision, RunConfig};
 /// A network and how it is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Part<N, L> {
+pub struct PartConfig<N, L> {
     /// Sizes of the network.
     pub network: N,
     /// What its loss is made of.
@@ -49,15 +49,15 @@ pub struct SmallModel {
     /// learns from them.
     pub mel: MelScale,
     /// Spectrograms to latents and back.
-    pub vae: Part<VaeConfig, VaeLoss>,
+    pub vae: PartConfig<VaeConfig, VaeLoss>,
     /// Spectrograms to sound.
-    pub vocoder: Part<IstftConfig, VocoderLoss>,
+    pub vocoder: PartConfig<IstftConfig, VocoderLoss>,
     /// Pictures and sounds to one space.
-    pub imagebind: Part<ImageBindConfig, ImageBindLoss>,
+    pub imagebind: PartConfig<ImageBindConfig, ImageBindLoss>,
     /// Conditions to latents.
-    pub prior: Part<PriorConfig, PriorLoss>,
+    pub prior: PartConfig<PriorConfig, PriorLoss>,
     /// Pictures to conditions.
-    pub aligner: Part<AlignerSizes, AlignerLoss>,
+    pub aligner: PartConfig<AlignerSizes, AlignerLoss>,
     /// What the bundle suggests.
     pub generate: GenerateConfig,
     /// What training material is made from.
@@ -174,7 +174,7 @@ impl AlignerSizes {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct AlignerTraining {
     /// The aligner.
-    pub aligner: Part<AlignerSizes, AlignerLoss>,
+    pub aligner: PartConfig<AlignerSizes, AlignerLoss>,
     /// What training material is made from.
     #[serde(default)]
     pub material: MaterialConfig,

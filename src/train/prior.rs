@@ -50,7 +50,7 @@ pub struct Prior<B: Backend> {
 
 /// A batch of the prior.
 #[derive(Debug)]
-pub struct Batch {
+pub struct PriorBatch {
     diffusion: DiffusionBatch,
     embeddings: Vec<f32>,
     loa_tokens: Vec<f32>,
@@ -71,7 +71,7 @@ pub struct PriorTask<'a, B: TrainingBackend> {
     config: &'a SmallModel,
     pieces: LatentCache,
     order: Shuffled,
-    validation: Batch,
+    validation: PriorBatch,
     schedule: NoiseSchedule,
     shape: [usize; 3],
     device: B::Device,
@@ -118,7 +118,7 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
     fn losses_of<C: Kernels<Device = B::Device>>(
         &self,
         model: &Prior<C>,
-        batch: &Batch,
+        batch: &PriorBatch,
         shuffled: bool,
     ) -> Result<[Tensor<C, 1>; 2]> {
         let device = &self.device;
@@ -162,8 +162,8 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
 }
 
 /// Puts pieces together; `seed` decides the noise.
-fn batch(pieces: Pieces, timesteps: Vec<usize>, choices: Vec<Condition>, seed: u64) -> Batch {
-    Batch {
+fn batch(pieces: Pieces, timesteps: Vec<usize>, choices: Vec<Condition>, seed: u64) -> PriorBatch {
+    PriorBatch {
         diffusion: DiffusionBatch {
             noise: standard_normal(seed, NOISE_STREAM, pieces.latents.len()),
             latents: pieces.latents,
@@ -177,7 +177,7 @@ fn batch(pieces: Pieces, timesteps: Vec<usize>, choices: Vec<Condition>, seed: u
 
 impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
     type Learners = Learner<B, Prior<B>>;
-    type Batch = Batch;
+    type Batch = PriorBatch;
 
     fn learners(&self, start: &Start<B>) -> Result<Self::Learners> {
         let config = &self.config.prior.network;
@@ -199,7 +199,7 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
         })
     }
 
-    fn batch(&self, number: usize) -> Result<Batch> {
+    fn batch(&self, number: usize) -> Result<PriorBatch> {
         let part = &self.config.prior;
         let mut rng = ChaCha8Rng::seed_from_u64(part.run.seed);
         rng.set_stream(number as u64 + 1);
@@ -223,7 +223,7 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
         Ok(batch(pieces, timesteps, choices, number as u64))
     }
 
-    fn losses(&self, learner: &Self::Learners, _: usize, batch: &Batch) -> Result<Losses<B>> {
+    fn losses(&self, learner: &Self::Learners, _: usize, batch: &PriorBatch) -> Result<Losses<B>> {
         let [denoising, translation] = self.losses_of(learner.model(), batch, false)?;
         let weight = self.config.prior.loss.tokens;
         Ok(Losses {

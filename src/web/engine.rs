@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 
 use super::{
-    Host, ShardStore, device,
+    ShardStore, StoreFetcher, device,
     values::{JsObserver, LoadOptions, generate_settings, set, to_js, to_js_error, trace_to_js},
 };
 use crate::{
@@ -242,7 +242,7 @@ impl Engine {
         let url = bundle_url.trim_end_matches('/').to_string();
         // A browser has no threads to share it with.
         #[allow(clippy::arc_with_non_send_sync)]
-        let fetcher = Arc::new(Host::new(url, store));
+        let fetcher = Arc::new(StoreFetcher::new(url, store));
         let bundle = Bundle::open(Location::Fetcher(fetcher)).await?;
         let budget = options
             .memory_budget

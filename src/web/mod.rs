@@ -4,7 +4,7 @@
 mod bench;
 mod device;
 mod engine;
-mod host;
+mod fetcher;
 mod values;
 
 #[cfg(feature = "bench")]
@@ -12,4 +12,4 @@ pub use bench::{bench, bench_cases};
 #[cfg(feature = "wgpu")]
 pub use device::{device_trouble, gpu_device, launch_cost_ms};
 pub use engine::Engine;
-pub use host::{Host, ShardStore};
+pub use fetcher::{ShardStore, StoreFetcher};

@@ -5,7 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { download } from "../dist/storage/download.js";
 import { Sha256 } from "../dist/storage/sha256.js";
-import { openPart } from "../dist/storage/stored.js";
+import { openPartialShard } from "../dist/storage/stored.js";
 
 const hashOf = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const content = randomBytes(1000);
@@ -13,7 +13,7 @@ const shard = { file: "000.bin", bytes: content.length, sha256: hashOf(content) 
 
 /** Downloads with a server that answers by these functions in turn; gives the requests and the bytes. */
 async function attempt(answers, { part, ...options } = {}) {
-  part ??= await openPart(undefined, shard.sha256);
+  part ??= await openPartialShard(undefined, shard.sha256);
   const asked = [];
   const fetch = (url, { headers, cache, signal }) => {
     asked.push({ ...headers, cache });
@@ -106,7 +106,7 @@ test("a part may be shorter than asked for, but no other one", async () => {
 });
 
 test("what was left of another file is noticed by its hash", async () => {
-  const part = await openPart(undefined, shard.sha256);
+  const part = await openPartialShard(undefined, shard.sha256);
   part.write(randomBytes(400));
   const { asked, error, bytes } = await attempt([rest(400), whole()], { part });
   assert.equal(error, undefined);
@@ -115,7 +115,7 @@ test("what was left of another file is noticed by its hash", async () => {
 });
 
 test("what was left and is complete needs no request", async () => {
-  const part = await openPart(undefined, shard.sha256);
+  const part = await openPartialShard(undefined, shard.sha256);
   part.write(content);
   assert.deepEqual((await attempt([], { part })).asked, []);
 });

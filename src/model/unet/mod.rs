@@ -29,7 +29,7 @@ use crate::{
     ops::{Activation, Kernels, activate, upsample_nearest},
 };
 use config::Level;
-use parts::{KeyValue, KeyValues, Layer, Transformers};
+use parts::{KeyValue, KeyValues, ResnetAttention, Transformers};
 
 /// What the UNet is conditioned on.
 #[derive(Debug, Clone)]
@@ -230,7 +230,7 @@ impl<B: Kernels> Unet<B> {
 /// One level on the way down.
 #[derive(Module, Debug)]
 struct DownBlock<B: Backend> {
-    layers: Vec<Layer<B>>,
+    layers: Vec<ResnetAttention<B>>,
     downsampler: Option<Conv2d<B>>,
 }
 
@@ -251,7 +251,7 @@ impl<B: Kernels> DownBlock<B> {
             None
         };
         Ok(Self {
-            layers: Layer::load_list(p, inputs, level, shared)?,
+            layers: ResnetAttention::load_list(p, inputs, level, shared)?,
             downsampler,
         })
     }
@@ -309,7 +309,7 @@ impl<B: Kernels> MidBlock<B> {
 /// One level on the way up.
 #[derive(Module, Debug)]
 struct UpBlock<B: Backend> {
-    layers: Vec<Layer<B>>,
+    layers: Vec<ResnetAttention<B>>,
     upsampler: Option<Conv2d<B>>,
 }
 
@@ -334,7 +334,7 @@ impl<B: Kernels> UpBlock<B> {
             None
         };
         Ok(Self {
-            layers: Layer::load_list(p, inputs, level, shared)?,
+            layers: ResnetAttention::load_list(p, inputs, level, shared)?,
             upsampler,
         })
     }

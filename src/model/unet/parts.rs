@@ -36,12 +36,12 @@ const LAYER_NORM_EPS: f64 = 1e-5;
 
 /// A resnet and the transformers behind it.
 #[derive(Module, Debug)]
-pub(super) struct Layer<B: Backend> {
+pub(super) struct ResnetAttention<B: Backend> {
     resnet: Resnet<B>,
     attentions: Transformers<B>,
 }
 
-impl<B: Kernels> Layer<B> {
+impl<B: Kernels> ResnetAttention<B> {
     /// Reads `resnets` and `attentions` of one level; `inputs` are the channels that each resnet takes.
     pub fn load_list(
         p: &Params<B>,

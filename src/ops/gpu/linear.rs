@@ -128,8 +128,8 @@ pub(super) fn panels_kernel(spec: LinearSpec) -> Kernel {
     }
 }
 
-/// A layer with its tensors, ready to launch.
-struct Layer {
+/// The tensors of a linear layer, ready to launch.
+struct Operands {
     /// `[rows, inputs]`.
     x: Primitive,
     rows: usize,
@@ -146,7 +146,7 @@ struct Layer {
     area: Option<usize>,
 }
 
-impl Layer {
+impl Operands {
     fn new<const D: usize>(x: Tensor<Gpu, D>, weight: WeightRef<'_, Gpu, 2>) -> Self {
         let dims = x.dims();
         let (sums, encoding, weight) = match weight {
@@ -349,11 +349,11 @@ pub(super) fn linear<const D: usize>(
     } else {
         (None, epilogue.residual)
     };
-    let layer = Layer {
+    let layer = Operands {
         bias: epilogue.bias.map(contiguous),
         residual: inside.map(contiguous),
         activation: epilogue.activation,
-        ..Layer::new(x, weight)
+        ..Operands::new(x, weight)
     };
     shape[D - 1] = layer.sums;
     let y = layer.run(algorithm, shape);
@@ -375,11 +375,11 @@ pub(super) fn gated<const D: usize>(
         return plain::geglu(x, weight.unpack(), bias);
     }
     let mut shape = x.dims();
-    let layer = Layer {
+    let layer = Operands {
         bias: bias.map(contiguous),
         activation: Activation::Gelu,
         gated: true,
-        ..Layer::new(x, weight)
+        ..Operands::new(x, weight)
     };
     shape[D - 1] = layer.outputs();
     layer.run(algorithm, shape)
@@ -398,11 +398,11 @@ pub(super) fn onto_channels(
         return plain::onto_channels(x, weight.unpack(), bias, residual);
     }
     let shape @ [_, _, rows, columns] = residual.dims();
-    let layer = Layer {
+    let layer = Operands {
         bias: bias.map(contiguous),
         residual: Some(contiguous(residual)),
         area: Some(rows * columns),
-        ..Layer::new(x, weight)
+        ..Operands::new(x, weight)
     };
     layer.run(algorithm, shape)
 }

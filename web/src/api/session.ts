@@ -2,7 +2,7 @@
 
 import { cancelled, orAbort } from "../common/abort.js";
 import { toError } from "../common/errors.js";
-import { WorkerHost, type Running } from "../engine/host.js";
+import { WorkerClient, type Running } from "../engine/worker-client.js";
 import type { Call, Device, Estimate, GenerationEvent, Info, Replies, Settings } from "../engine/protocol.js";
 
 /** How long a cancelled run may take to end before its worker is terminated. */
@@ -20,7 +20,7 @@ export interface Opened {
 /** A bundle on a device, together with the worker that has it open; survives the worker. */
 export class Session {
   readonly #what: Opened;
-  #host: WorkerHost | undefined;
+  #client: WorkerClient | undefined;
   #disposed = false;
 
   constructor(what: Opened) {
@@ -29,13 +29,13 @@ export class Session {
 
   /** Starts a worker and opens the bundle in it. */
   async open(signal?: AbortSignal): Promise<Info> {
-    let host: WorkerHost | undefined;
+    let client: WorkerClient | undefined;
     try {
-      host = this.#host = new WorkerHost();
-      return await orAbort(host.call({ kind: "load", ...this.#what }).reply, signal);
+      client = this.#client = new WorkerClient();
+      return await orAbort(client.call({ kind: "load", ...this.#what }).reply, signal);
     } catch (thrown) {
       const error = toError(thrown);
-      host?.close(error);
+      client?.close(error);
       throw error;
     }
   }
@@ -54,18 +54,18 @@ export class Session {
     free: () => void,
     signal?: AbortSignal,
   ): Promise<Replies[C["kind"]]> {
-    let host: WorkerHost | undefined;
+    let client: WorkerClient | undefined;
     let running: Running<Replies[C["kind"]]> | undefined;
     try {
       const { call, transfer } = await orAbort(prepare(), signal);
-      host = await this.#ready(signal);
-      running = host.call(call, emit, transfer);
+      client = await this.#ready(signal);
+      running = client.call(call, emit, transfer);
       const reply = await orAbort(running.reply, signal);
       free();
       return reply;
     } catch (thrown) {
       const error = toError(thrown, "Input");
-      if (error.name === "Cancelled" && host && running) void cancelOrTerminate(host, running).then(free);
+      if (error.name === "Cancelled" && client && running) void cancelOrTerminate(client, running).then(free);
       else free();
       throw error;
     }
@@ -73,22 +73,22 @@ export class Session {
 
   dispose(): void {
     this.#disposed = true;
-    this.#host?.close(cancelled("error.disposed"));
+    this.#client?.close(cancelled("error.disposed"));
   }
 
   /** The worker, started again if it was lost. */
-  async #ready(signal?: AbortSignal): Promise<WorkerHost> {
+  async #ready(signal?: AbortSignal): Promise<WorkerClient> {
     if (this.#disposed) throw cancelled("error.disposed");
-    if (!this.#host?.alive) await this.open(signal);
-    if (!this.#host?.alive) throw cancelled("error.disposed");
-    return this.#host;
+    if (!this.#client?.alive) await this.open(signal);
+    if (!this.#client?.alive) throw cancelled("error.disposed");
+    return this.#client;
   }
 }
 
 /** Tells the worker to stop, and ends it when it does not listen. */
-async function cancelOrTerminate(host: WorkerHost, running: Running<unknown>): Promise<void> {
-  host.cancel(running.id);
-  const timer = setTimeout(() => host.close(cancelled("error.cancelled")), CANCEL_TIMEOUT_MS);
+async function cancelOrTerminate(client: WorkerClient, running: Running<unknown>): Promise<void> {
+  client.cancel(running.id);
+  const timer = setTimeout(() => client.close(cancelled("error.cancelled")), CANCEL_TIMEOUT_MS);
   await running.reply.catch(() => {});
   clearTimeout(timer);
 }

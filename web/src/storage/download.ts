@@ -5,7 +5,7 @@
 
 import type { PlainError } from "../common/errors.js";
 import { Sha256 } from "./sha256.js";
-import type { Part } from "./stored.js";
+import type { PartialShard } from "./stored.js";
 import { text } from "../common/texts.js";
 
 /** A shard as the manifest names it. */
@@ -37,7 +37,7 @@ const STALL_MS = 20_000;
 class Passing extends Error {}
 
 /** Downloads `shard` from `url` into `part`, which may hold the beginning of it. */
-export async function download(url: string, shard: Shard, part: Part, options: Options): Promise<void> {
+export async function download(url: string, shard: Shard, part: PartialShard, options: Options): Promise<void> {
   const { signal, delays = DELAYS } = options;
   const hash = new Sha256();
   if (part.length > shard.bytes) part.clear();
@@ -66,7 +66,7 @@ export async function download(url: string, shard: Shard, part: Part, options: O
 }
 
 interface State {
-  part: Part;
+  part: PartialShard;
   hash: Sha256;
   /** Whether it was there once, and was not what it should be. */
   damaged: boolean;

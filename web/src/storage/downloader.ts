@@ -7,7 +7,7 @@
 import { download, type Shard } from "./download.js";
 import { toPlain, type PlainError } from "../common/errors.js";
 import { toHex } from "./sha256.js";
-import { find, openFolder, openPart, remove } from "./stored.js";
+import { find, openFolder, openPartialShard, remove } from "./stored.js";
 import { loadTexts } from "../common/texts.js";
 
 /** To the downloader: shards to fetch from beneath `base`, in this order; or to stop everything. */
@@ -97,7 +97,7 @@ async function fetchShard(
     return found;
   }
   if (folder && found) await remove(folder, sha256);
-  const part = await openPart(folder, sha256);
+  const part = await openPartialShard(folder, sha256);
   try {
     await download(new URL(file, base).href, shard, part, { signal, onProgress, stored: folder !== undefined });
     const blob = await part.finish();

@@ -25,7 +25,7 @@ const PART = ".part";
 const TAG = ".tag";
 
 /** What a part of a shard is written to. */
-export interface Part {
+export interface PartialShard {
   /** Bytes that it has. */
   readonly length: number;
   /** Adds bytes at the end. */
@@ -95,24 +95,24 @@ export async function removeAll(): Promise<void> {
 }
 
 /** A part in the folder, with what an earlier visit left; in memory where storage refuses. */
-export async function openPart(folder: FileSystemDirectoryHandle | undefined, sha256: string): Promise<Part> {
-  if (folder === undefined) return new MemoryPart();
+export async function openPartialShard(folder: FileSystemDirectoryHandle | undefined, sha256: string): Promise<PartialShard> {
+  if (folder === undefined) return new MemoryPartialShard();
   try {
     const file = (await folder.getFileHandle(sha256 + PART, { create: true })) as StoredFile;
     const handle = await file.createSyncAccessHandle();
     try {
       const tag = await find(folder, sha256 + TAG);
-      return new StoredPart(folder, sha256, file, handle, await tag?.text());
+      return new StoredPartialShard(folder, sha256, file, handle, await tag?.text());
     } catch (error) {
       handle.close();
       throw error;
     }
   } catch {
-    return new MemoryPart();
+    return new MemoryPartialShard();
   }
 }
 
-class MemoryPart implements Part {
+class MemoryPartialShard implements PartialShard {
   #pieces: Uint8Array[] = [];
   length = 0;
   tag: string | undefined;
@@ -141,8 +141,8 @@ class MemoryPart implements Part {
 }
 
 /** In the folder, until the quota is used up; then all of it in memory. */
-class StoredPart implements Part {
-  #memory: MemoryPart | undefined;
+class StoredPartialShard implements PartialShard {
+  #memory: MemoryPartialShard | undefined;
   #length: number;
   #tag: string | undefined;
   /** One write of the tag after the other: two handles at once are refused. */
@@ -232,8 +232,8 @@ class StoredPart implements Part {
     void this.#tagging.then(() => remove(this.folder, this.sha256 + TAG));
   }
 
-  #leaveStorage(): MemoryPart {
-    const memory = new MemoryPart();
+  #leaveStorage(): MemoryPartialShard {
+    const memory = new MemoryPartialShard();
     for (const piece of this.pieces()) memory.write(piece);
     this.handle.truncate(0);
     return (this.#memory = memory);

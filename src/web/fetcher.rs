@@ -41,19 +41,19 @@ extern "C" {
 /// A bundle whose small files are fetched here, and whose shards a store of the host's keeps: their
 /// bytes come into this program's memory only tensor by tensor.
 #[derive(Debug, Clone)]
-pub struct Host {
+pub struct StoreFetcher {
     base: String,
     store: ShardStore,
 }
 
-impl Host {
+impl StoreFetcher {
     /// The bundle at the address `base`, without a slash at its end.
     pub fn new(base: String, store: ShardStore) -> Self {
         Self { base, store }
     }
 }
 
-impl ShardFetcher for Host {
+impl ShardFetcher for StoreFetcher {
     fn file<'a>(&'a self, name: &'a str, limit: u64) -> LocalFuture<'a, Result<Vec<u8>>> {
         Box::pin(async move { http_get(&format!("{}/{name}", self.base), limit).await })
     }
@@ -75,7 +75,7 @@ impl ShardFetcher for Host {
                 progress(known);
             }
             let shard = |entry: &ShardEntry| -> Box<dyn FetchedShard> {
-                Box::new(HostShard {
+                Box::new(StoredShard {
                     store: self.store.clone(),
                     file: entry.file.clone(),
                 })
@@ -91,12 +91,12 @@ impl ShardFetcher for Host {
 
 /// A shard that the host has; released when dropped.
 #[derive(Debug)]
-struct HostShard {
+struct StoredShard {
     store: ShardStore,
     file: String,
 }
 
-impl FetchedShard for HostShard {
+impl FetchedShard for StoredShard {
     fn read(&self, range: Range<usize>) -> Result<Vec<u8>> {
         let (offset, length) = (range.start as f64, range.len() as f64);
         let bytes = self.store.read(&self.file, offset, length);
@@ -104,7 +104,7 @@ impl FetchedShard for HostShard {
     }
 }
 
-impl Drop for HostShard {
+impl Drop for StoredShard {
     fn drop(&mut self) {
         // The host only forgets it; there is nothing to do when that fails.
         let _ = self.store.release(&self.file);

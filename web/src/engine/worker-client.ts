@@ -16,7 +16,7 @@ export interface Running<T> {
   readonly reply: Promise<T>;
 }
 
-export class WorkerHost {
+export class WorkerClient {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
