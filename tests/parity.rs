@@ -55,6 +55,7 @@ fn settings(scheduler: SchedulerKind, steps: usize) -> Settings {
         guidance: 3.5,
         seed: 0,
         candidates: 1,
+        transpose: None,
     }
 }
 

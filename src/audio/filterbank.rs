@@ -1,4 +1,5 @@
-//! Mel filterbanks: triangles over the bins of a Fourier transform, on Slaney's and on Kaldi's mel scale.
+//! Filterbanks: triangles over the bins of a Fourier transform, on Slaney's and on Kaldi's mel scale and on a
+//! logarithmic one.
 
 use crate::{Error, Result};
 
@@ -51,6 +52,37 @@ impl Filterbank {
             bands: (0..count).map(band).collect(),
             bins: n_fft / 2 + 1,
         }
+    }
+
+    /// A triangle around each of `middles`, in Hz, to the next band on a scale of `per_octave` bands an octave, but
+    /// at least to the next bin: the lowest bands of a scale may lie closer together than bins do.
+    pub fn log(n_fft: usize, sample_rate: usize, middles: &[f64], per_octave: usize) -> Self {
+        let ratio = (1.0 / per_octave as f64).exp2();
+        let bin = sample_rate as f64 / n_fft as f64;
+        let bins = n_fft / 2 + 1;
+        let band = |middle: &f64| {
+            let edges = [
+                (middle / ratio).min(middle - bin),
+                *middle,
+                (middle * ratio).max(middle + bin),
+            ];
+            nonzero((0..bins).map(|k| triangle(bin * k as f64, edges)))
+        };
+        Self {
+            bands: middles.iter().map(band).collect(),
+            bins,
+        }
+    }
+
+    /// Band `band`: the first bin and the weights from there on; all other weights are 0.
+    pub fn band(&self, band: usize) -> (usize, &[f64]) {
+        let (first, weights) = &self.bands[band];
+        (*first, weights)
+    }
+
+    /// Samples of the transform.
+    pub fn n_fft(&self) -> usize {
+        2 * (self.bins - 1)
     }
 
     /// The number of bands.

@@ -1,24 +1,12 @@
-//! The log-mel spectrogram that AudioLDM 2's VAE was trained on, and how its training cuts music.
+//! How AudioLDM 2's training cuts music for the log-mel spectrograms that its VAE was trained on.
 //!
 //! A training item is made in the order of these functions: [`centre_and_normalise`] the track,
 //! take an [`excerpt`], [`fit`] it to `frames * 160` samples, [`normalise_peak`],
-//! [`MelSpectrogram::compute`], [`fit`] to `frames * 64` values.
-//! [`MelSpectrogram::training_item`] does all but the excerpt.
+//! [`Spectrogram::compute`], [`fit`] to `frames * 64` values.
+//! [`training_item`] does all but the excerpt.
 
-use super::{SAMPLE_RATE, filterbank::Filterbank, peak, stft::Stft};
+use super::{peak, spectrogram::Spectrogram};
 use crate::Result;
-
-/// The mel bands.
-pub const MEL_BINS: usize = 64;
-
-/// The samples from a frame to the next: 10 ms.
-pub const HOP: usize = 160;
-
-/// The samples of a frame.
-const FFT: usize = 1024;
-
-/// The magnitude below which there is silence.
-const FLOOR: f64 = 1e-5;
 
 /// The frames of a training item of so many seconds: `trunc(seconds * 102.4)`, 1024 for 10 s.
 pub fn frames(seconds: f64) -> usize {
@@ -63,82 +51,40 @@ pub fn fit(values: &[f32], length: usize) -> Vec<f32> {
     values
 }
 
-/// The filterbank of [`MelSpectrogram`] for frames of `n_fft` samples: 64 bands up to half the sampling rate.
-pub fn filterbank(n_fft: usize, sample_rate: usize) -> Filterbank {
-    Filterbank::slaney(n_fft, sample_rate, MEL_BINS)
-}
-
-/// The log-mel spectrogram: what is the same for every sound, made once.
+/// A training item of `frames` frames, `[frames, bands]`, from an excerpt of a track at the spectrogram's sample
+/// rate that [`centre_and_normalise`] has been through.
 ///
-/// Frames of 1024 samples every 160 around the sample they stand for (the signal is mirrored at its
-/// ends), periodic Hann window, magnitudes, 64 bands from 0 to 8000 Hz on Slaney's mel scale with
-/// its area normalisation, `ln(max(x, 1e-5))`.
-///
-/// ```
-/// use art2mus::audio::mel::{MEL_BINS, MelSpectrogram};
-///
-/// let mel = MelSpectrogram::new().compute(&[0.0; 16_000])?;
-/// assert_eq!(mel.len(), 101 * MEL_BINS);
-/// # Ok::<(), art2mus::Error>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct MelSpectrogram {
-    stft: Stft,
-    bank: Filterbank,
-}
-
-impl Default for MelSpectrogram {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl MelSpectrogram {
-    /// Makes the window, the bands and the plan of the Fourier transform.
-    pub fn new() -> Self {
-        Self {
-            stft: Stft::new(FFT, HOP),
-            bank: filterbank(FFT, SAMPLE_RATE as usize),
-        }
-    }
-
-    /// The spectrogram of a sound at 16 kHz: `[1 + samples / 160, 64]`, natural logarithms.
-    ///
-    /// A sound of 512 samples or less cannot be mirrored at its ends and is refused.
-    pub fn compute(&self, samples: &[f32]) -> Result<Vec<f32>> {
-        let mut out = Vec::with_capacity((1 + samples.len() / HOP) * MEL_BINS);
-        self.stft.each(samples, |spectrum| {
-            let sums = self.bank.sums(spectrum, |x| x.norm());
-            out.extend(sums.map(|sum| sum.max(FLOOR).ln() as f32));
-        })?;
-        Ok(out)
-    }
-
-    /// A training item of `frames` frames, `[frames, 64]`, from an excerpt of a track at 16 kHz
-    /// that [`centre_and_normalise`] has been through.
-    ///
-    /// A short excerpt is followed by silence, one of no samples is silence.
-    pub fn training_item(&self, excerpt: &[f32], frames: usize) -> Result<Vec<f32>> {
-        let samples = normalise_peak(&fit(excerpt, frames.saturating_mul(HOP)));
-        Ok(fit(
-            &self.compute(&samples)?,
-            frames.saturating_mul(MEL_BINS),
-        ))
-    }
+/// A short excerpt is followed by silence, one of no samples is silence.
+pub fn training_item(plan: &Spectrogram, excerpt: &[f32], frames: usize) -> Result<Vec<f32>> {
+    let config = plan.config();
+    let samples = normalise_peak(&fit(excerpt, frames.saturating_mul(config.hop)));
+    Ok(fit(
+        &plan.compute(&samples)?,
+        frames.saturating_mul(config.bands()),
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::fixtures::{distance, trace};
+    use crate::audio::{
+        fixtures::{distance, trace},
+        spectrogram::SpectrogramConfig,
+    };
+
+    const BANDS: usize = 64;
+
+    fn plan() -> Spectrogram {
+        Spectrogram::new(&SpectrogramConfig::audioldm()).unwrap()
+    }
 
     #[test]
     fn the_spectrogram_is_that_of_the_reference() {
         let (_, wave) = trace("mel.wave");
         let (shape, expected) = trace("mel.raw");
-        assert_eq!(shape, [1, 1, 128, MEL_BINS]);
-        let ours = MelSpectrogram::new().compute(&wave).unwrap();
-        assert_eq!(ours.len(), 129 * MEL_BINS);
+        assert_eq!(shape, [1, 1, 128, BANDS]);
+        let ours = plan().compute(&wave).unwrap();
+        assert_eq!(ours.len(), 129 * BANDS);
         // Both sides compute in f64 and round to f32 once.
         let error = distance(&ours[..expected.len()], &expected);
         assert!(error < 1e-6, "{error}");
@@ -149,11 +95,8 @@ mod tests {
         let (_, wave) = trace("wave");
         let (shape, expected) = trace("mel.normalised");
         let count = frames(wave.len() as f64 / 16_000.0);
-        assert_eq!(shape, [1, 1, count, MEL_BINS]);
-        let plan = MelSpectrogram::new();
-        let ours = plan
-            .training_item(&centre_and_normalise(&wave), count)
-            .unwrap();
+        assert_eq!(shape, [1, 1, count, BANDS]);
+        let ours = training_item(&plan(), &centre_and_normalise(&wave), count).unwrap();
         // As above, and f32 between the two normalisations.
         let error = distance(&ours, &expected);
         assert!(error < 1e-5, "{error}");
@@ -162,7 +105,7 @@ mod tests {
     #[test]
     fn a_plan_serves_many_sounds() {
         let (_, wave) = trace("mel.wave");
-        let plan = MelSpectrogram::new();
+        let plan = plan();
         let first = plan.compute(&wave).unwrap();
         plan.compute(&wave[..5000]).unwrap();
         assert_eq!(plan.clone().compute(&wave).unwrap(), first);
@@ -178,19 +121,19 @@ mod tests {
 
     #[test]
     fn silence_is_the_floor() {
-        let plan = MelSpectrogram::new();
-        let ours = plan.training_item(&[], 8).unwrap();
-        assert_eq!(ours.len(), 8 * MEL_BINS);
-        assert!(ours.iter().all(|x| *x == FLOOR.ln() as f32));
+        let plan = plan();
+        let ours = training_item(&plan, &[], 8).unwrap();
+        assert_eq!(ours.len(), 8 * BANDS);
+        assert!(ours.iter().all(|x| *x == 1e-5f64.ln() as f32));
     }
 
     #[test]
     fn too_short_and_not_a_number_are_refused() {
-        let plan = MelSpectrogram::new();
+        let plan = plan();
         assert!(plan.compute(&[0.0; 512]).is_err());
         assert!(plan.compute(&[0.0; 513]).is_ok());
         assert!(plan.compute(&[f32::NAN; 4000]).is_err());
-        assert!(plan.training_item(&[0.1; 4000], 0).is_err());
+        assert!(training_item(&plan, &[0.1; 4000], 0).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod fbank;
 pub mod filterbank;
 pub mod mel;
 pub mod resample;
+pub mod spectrogram;
 pub mod stft;
 pub mod wav;
 
@@ -30,12 +31,12 @@ pub struct Sound {
 }
 
 impl Sound {
-    /// The samples at [`SAMPLE_RATE`].
-    pub fn resampled(self) -> Result<Vec<f32>> {
-        if self.sample_rate == SAMPLE_RATE {
+    /// The samples at `sample_rate`.
+    pub fn resampled(self, sample_rate: u32) -> Result<Vec<f32>> {
+        if self.sample_rate == sample_rate {
             return Ok(self.samples);
         }
-        resample::resample(&self.samples, self.sample_rate, SAMPLE_RATE)
+        resample::resample(&self.samples, self.sample_rate, sample_rate)
     }
 }
 

@@ -3,11 +3,10 @@
 use super::{FrozenNetworks, LatentEncoder, LoaTokens, Preprocessor, preprocess::MelRecipe};
 use crate::{
     Error, Result,
-    audio::mel::{HOP, MEL_BINS},
     diffusion::NoiseSchedule,
     model::{
         gpt2::Gpt2,
-        imagebind::AudioTrunk,
+        imagebind::{AudioTrunk, SoundInput},
         layers::Linear,
         params::Params,
         trace::Trace,
@@ -67,6 +66,8 @@ pub struct Decoder<B: Backend> {
     vae: VaeDecoder<B>,
     vocoder: Vocoder<B>,
     scaling_factor: f64,
+    /// Samples of a frame.
+    hop: usize,
 }
 
 impl<'a> BundleNetworks<'a> {
@@ -102,6 +103,11 @@ impl<'a> BundleNetworks<'a> {
     /// Seconds of a piece.
     pub fn seconds(&self) -> f64 {
         self.defaults.seconds
+    }
+
+    /// The tonic of all music that the networks learnt, if it is one.
+    pub fn tonic(&self) -> Option<u8> {
+        self.defaults.tonic
     }
 
     /// Whether music can be translated to LoA tokens by way of its own embedding.
@@ -143,10 +149,17 @@ impl<'a> BundleNetworks<'a> {
             None => MelRecipe::Normalised,
         };
         let frames = networks.lengths(self.seconds()).frames;
-        let mut preprocessor = Preprocessor::new(frames, recipe);
+        let spectrogram = networks.spectrogram();
+        let mut preprocessor = Preprocessor::new(frames, recipe, &spectrogram)?;
         preprocessor.image_size = wanted.pictures.then(|| self.image_size());
         preprocessor.mel = wanted.latents;
-        preprocessor.clips = wanted.sounds || wanted.tokens;
+        if let Some(ranking) = networks
+            .ranking
+            .as_ref()
+            .filter(|_| wanted.sounds || wanted.tokens)
+        {
+            preprocessor.clips = Some(SoundInput::new(ranking, &spectrogram)?);
+        }
         let pictures = match wanted.pictures {
             true => Some(self.picture_encoder(device)?),
             false => None,
@@ -166,7 +179,7 @@ impl<'a> BundleNetworks<'a> {
         Ok(FrozenNetworks {
             pictures,
             latents,
-            sounds: match preprocessor.clips {
+            sounds: match wanted.sounds || wanted.tokens {
                 true => Some(self.audio_trunk(device)?),
                 false => None,
             },
@@ -259,7 +272,7 @@ impl<'a> BundleNetworks<'a> {
             shape: [
                 networks.vae.latent_channels,
                 networks.lengths(self.seconds()).rows,
-                MEL_BINS / networks.vae.factor(),
+                networks.lengths(self.seconds()).columns,
             ],
         })
     }
@@ -275,6 +288,7 @@ impl<'a> BundleNetworks<'a> {
             vae: VaeDecoder::load(&vae, &networks.vae)?,
             vocoder: Vocoder::load(&vocoder, &networks.vocoder)?,
             scaling_factor: networks.vae.scaling_factor,
+            hop: networks.vocoder.hop(),
         })
     }
 }
@@ -287,7 +301,7 @@ impl<B: Kernels> Decoder<B> {
             .decode(latents / self.scaling_factor, &mut Trace::off());
         let wave = self.vocoder.forward(mel.squeeze_dim(1), &mut Trace::off());
         let mut wave = pollster::block_on(read(wave))?;
-        wave.truncate(samples / HOP * HOP);
+        wave.truncate(samples / self.hop * self.hop);
         Ok(wave)
     }
 }

@@ -5,7 +5,6 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::{Features, Preprocessor, cache::Record};
 use crate::{
     Error, Result,
-    audio::{fbank, mel::MEL_BINS},
     model::{
         gpt2::Gpt2,
         imagebind::{AudioFeatures, AudioTrunk},
@@ -73,9 +72,9 @@ pub enum LoaTokens<B: Backend> {
 pub struct FrozenNetworks<B: Backend> {
     /// Pixels to embeddings.
     pub pictures: Option<PictureEncoder<B>>,
-    /// Log-mel values to latents.
+    /// Spectrograms to latents.
     pub latents: Option<LatentEncoder<B>>,
-    /// Filterbanks to embeddings.
+    /// Clips of sound to embeddings.
     pub sounds: Option<AudioTrunk<B>>,
     /// What the audio trunk gives to LoA tokens.
     pub tokens: Option<LoaTokens<B>>,
@@ -122,12 +121,13 @@ impl<B: Kernels> FrozenNetworks<B> {
         Ok(encoder.forward(pixels, &mut Trace::off()))
     }
 
-    /// Mean and deviation of the latents of `mels [items, frames, 64]`, both times the scaling factor.
+    /// Mean and deviation of the latents of `mels [items, frames, bands]`, both times the scaling factor.
     pub fn encode_latents(&self, mels: Vec<f32>, items: usize) -> Result<[Tensor<B, 4>; 2]> {
         let Some(latents) = &self.latents else {
             return Err(missing("VAE encoder"));
         };
-        let shape = [items, 1, self.preprocessor.frames, MEL_BINS];
+        let bands = self.preprocessor.spectrogram().bands();
+        let shape = [items, 1, self.preprocessor.frames, bands];
         let mel = tensor::<B, 4>(mels, shape, &self.device);
         let mel = match latents.mel_scale {
             Some(scale) => (mel - scale.mean) / scale.scale,
@@ -138,14 +138,15 @@ impl<B: Kernels> FrozenNetworks<B> {
         Ok([moments.mean, deviation].map(|part| part * latents.scaling_factor))
     }
 
-    /// Embeddings and tokens of sounds, from `clips [items, 3, 128, 204]`.
+    /// Embeddings and tokens of sounds, from `clips [items, clips, bands, frames]`.
     pub fn embed_sounds(&self, clips: Vec<f32>, items: usize) -> Result<AudioFeatures<B>> {
-        let Some(trunk) = &self.sounds else {
+        let (Some(trunk), Some(input)) = (&self.sounds, &self.preprocessor.clips) else {
             return Err(missing("audio trunk"));
         };
-        let shape = [items * fbank::CLIPS, 1, fbank::MEL_BINS, fbank::FRAMES];
-        let clips = tensor(clips, shape, &self.device);
-        Ok(trunk.forward_with_tokens(clips, fbank::CLIPS, &mut Trace::off()))
+        let count = input.count(&clips);
+        let [bands, frames] = input.shape();
+        let clips = tensor(clips, [count, 1, bands, frames], &self.device);
+        Ok(trunk.forward_with_tokens(clips, count / items.max(1), &mut Trace::off()))
     }
 
     /// LoA tokens of sounds, `[items, tokens, width]`; nothing where what makes them is not there.
@@ -228,11 +229,11 @@ fn pool_over_time<B: Backend>(
     [rows, columns]: [usize; 2],
     parts: usize,
 ) -> Tensor<B, 3> {
-    let [_, _, width] = patches.dims();
-    let steps = fbank::CLIPS * columns;
+    let [clips, _, width] = patches.dims();
+    let steps = clips / items * columns;
     let device = patches.device();
     let by_time = patches
-        .reshape([items * fbank::CLIPS, rows, columns, width])
+        .reshape([clips, rows, columns, width])
         .mean_dim(1)
         .reshape([items, steps, width]);
     tensor::<B, 2>(shares(steps, parts), [parts, steps], &device)

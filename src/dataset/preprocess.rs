@@ -1,19 +1,20 @@
-//! Items as networks take them: pixels, log-mel values, filterbanks. All of it on the CPU.
+//! Items as networks take them: pixels, spectrograms, clips. All of it on the CPU.
 
 use super::Source;
 use crate::{
     Result,
     audio::{
-        SAMPLE_RATE, fbank,
-        mel::{self, HOP, MEL_BINS, MelSpectrogram, fit},
+        mel::{self, fit},
+        spectrogram::{Spectrogram, SpectrogramConfig},
     },
     image,
+    model::imagebind::SoundInput,
 };
 
 /// Seconds of a track that training takes, as in the paper.
 const EXCERPT: [f64; 2] = [10.0, 20.0];
 
-/// How sound becomes log-mel values.
+/// How sound becomes a spectrogram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MelRecipe {
@@ -29,15 +30,15 @@ pub enum MelRecipe {
 pub struct Preprocessor {
     /// Side of the pixels that the picture becomes, if it is wanted.
     pub image_size: Option<usize>,
-    /// Whether log-mel values are wanted.
+    /// Whether spectrograms are wanted.
     pub mel: bool,
-    /// Whether the filterbanks of three clips are wanted.
-    pub clips: bool,
+    /// What makes clips for an audio trunk, if they are wanted.
+    pub clips: Option<SoundInput>,
     /// Frames of a piece.
     pub frames: usize,
-    /// How sound becomes log-mel values.
+    /// How sound becomes a spectrogram.
     pub recipe: MelRecipe,
-    spectrogram: MelSpectrogram,
+    spectrogram: Spectrogram,
 }
 
 /// An item as networks take it; what is not wanted is empty.
@@ -45,23 +46,28 @@ pub struct Preprocessor {
 pub struct Features {
     /// `[3, size, size]`.
     pub pixels: Vec<f32>,
-    /// `[frames, 64]`.
+    /// `[frames, bands]`.
     pub mel: Vec<f32>,
-    /// `[3, 128, 204]`.
+    /// `[clips, bands, frames]`, as the audio trunk takes them.
     pub clips: Vec<f32>,
 }
 
 impl Preprocessor {
-    /// Pieces of `frames` frames, of which nothing is wanted yet.
-    pub fn new(frames: usize, recipe: MelRecipe) -> Self {
-        Self {
+    /// Pieces of `frames` frames of `spectrogram`, of which nothing is wanted yet.
+    pub fn new(frames: usize, recipe: MelRecipe, spectrogram: &SpectrogramConfig) -> Result<Self> {
+        Ok(Self {
             image_size: None,
             mel: false,
-            clips: false,
+            clips: None,
             frames,
             recipe,
-            spectrogram: MelSpectrogram::new(),
-        }
+            spectrogram: Spectrogram::new(spectrogram)?,
+        })
+    }
+
+    /// The spectrogram.
+    pub fn spectrogram(&self) -> &SpectrogramConfig {
+        self.spectrogram.config()
     }
 
     /// Reads item `index` of `source`.
@@ -70,44 +76,54 @@ impl Preprocessor {
         if let Some(size) = self.image_size {
             features.pixels = image::preprocess(&source.picture(index)?, size);
         }
-        if self.mel || self.clips {
-            let samples = source.music(index)?.resampled()?;
+        if self.mel || self.clips.is_some() {
+            let samples = self.music(source, index)?;
             if self.mel {
                 features.mel = self.log_mel(&samples)?;
             }
-            if self.clips {
-                features.clips = self.filterbanks(&samples)?;
-            }
+            features.clips = self.clips(&samples)?;
         }
         Ok(features)
     }
 
-    /// The log-mel values `[frames, 64]` of a sound at 16 kHz.
+    /// The music of item `index` of `source`, at the spectrogram's sample rate.
+    pub fn music(&self, source: &dyn Source, index: usize) -> Result<Vec<f32>> {
+        source
+            .music(index)?
+            .resampled(self.spectrogram().sample_rate)
+    }
+
+    /// The spectrogram `[frames, bands]` of a sound at its sample rate.
     pub fn log_mel(&self, samples: &[f32]) -> Result<Vec<f32>> {
         match self.recipe {
             MelRecipe::Raw => {
                 let mel = self.spectrogram.compute(&self.piece(samples))?;
-                Ok(fit(&mel, self.frames * MEL_BINS))
+                Ok(fit(&mel, self.frames * self.spectrogram().bands()))
             }
             MelRecipe::Normalised => {
                 let track = mel::centre_and_normalise(samples);
-                let excerpt = mel::excerpt(&track, SAMPLE_RATE, EXCERPT[0], EXCERPT[1]);
-                self.spectrogram.training_item(excerpt, self.frames)
+                let rate = self.spectrogram().sample_rate;
+                let excerpt = mel::excerpt(&track, rate, EXCERPT[0], EXCERPT[1]);
+                mel::training_item(&self.spectrogram, excerpt, self.frames)
             }
         }
     }
 
-    /// The filterbanks `[3, 128, 204]` of a sound at 16 kHz.
-    pub fn filterbanks(&self, samples: &[f32]) -> Result<Vec<f32>> {
+    /// The clips of a sound at the spectrogram's sample rate, for the audio trunk; none where there is no trunk.
+    pub fn clips(&self, samples: &[f32]) -> Result<Vec<f32>> {
+        let Some(input) = &self.clips else {
+            return Ok(Vec::new());
+        };
+        let rate = self.spectrogram().sample_rate;
         match self.recipe {
-            MelRecipe::Raw => fbank::clips(&self.piece(samples), SAMPLE_RATE),
-            MelRecipe::Normalised => fbank::clips(samples, SAMPLE_RATE),
+            MelRecipe::Raw => input.clips(&self.piece(samples), rate),
+            MelRecipe::Normalised => input.clips(samples, rate),
         }
     }
 
     /// The beginning of a sound, of the length of a piece.
     pub fn piece(&self, samples: &[f32]) -> Vec<f32> {
-        fit(samples, self.frames * HOP)
+        fit(samples, self.frames * self.spectrogram().hop)
     }
 
     /// Everything that decides what an item becomes, for the key of a cache.
@@ -115,7 +131,8 @@ impl Preprocessor {
         serde_json::json!({
             "image_size": self.image_size,
             "mel": self.mel,
-            "clips": self.clips,
+            "clips": self.clips.as_ref().map(SoundInput::describe),
+            "spectrogram": self.spectrogram(),
             "frames": self.frames,
             "recipe": self.recipe,
         })

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Extent;
 use crate::{
     Error, Result,
-    audio::{SAMPLE_RATE, fbank},
+    audio::{SAMPLE_RATE, spectrogram::SpectrogramConfig},
     dataset::{
         BATCH_SIZE, BundleNetworks, FrozenNetworks, Loader, Rendered, Source, Wanted, cores,
         material::Pair,
@@ -57,6 +57,8 @@ pub(super) struct Material {
     pub noise: Vec<Vec<f32>>,
     pub silence: Vec<Vec<f32>>,
     pub milliseconds: f64,
+    /// What the VAE and the vocoder pass to each other.
+    pub spectrogram: SpectrogramConfig,
 }
 
 impl Material {
@@ -80,7 +82,7 @@ impl Material {
         let pairs = in_order(0..extent.pictures, &|index| source.pair(index))?;
         let painted = in_order(0..extent.pictures, &|index| source.picture(index))?;
         let pictures = embed_images(&encoders, &painted)?;
-        let compose = |index: usize| source.music(index)?.resampled();
+        let compose = |index: usize| encoders.preprocessor.music(source, index);
         let paired = embed_sounds(&encoders, in_order(0..extent.pictures, &compose)?)?;
         let others = FIRST_REFERENCE..FIRST_REFERENCE + REFERENCE;
         let reference = embed_sounds(&encoders, in_order(others, &compose)?)?;
@@ -131,6 +133,7 @@ impl Material {
             reference,
             resynthesised,
             milliseconds,
+            spectrogram: encoders.preprocessor.spectrogram().clone(),
         })
     }
 }
@@ -171,7 +174,7 @@ fn embed_sounds<B: Kernels>(
 ) -> Result<Sounds> {
     let mut embeddings = Vec::with_capacity(samples.len());
     for some in samples.chunks(BATCH_SIZE) {
-        let clips = in_order(0..some.len(), &|i| fbank::clips(&some[i], SAMPLE_RATE))?;
+        let clips = in_order(0..some.len(), &|i| encoders.preprocessor.clips(&some[i]))?;
         let sounds = encoders.embed_sounds(clips.concat(), some.len())?;
         embeddings.extend(rows(sounds.embedding, some.len())?);
     }
@@ -187,7 +190,7 @@ fn translations<B: Kernels>(
     sounds: &[Vec<f32>],
 ) -> Result<Option<Vec<HostTensor>>> {
     let each = sounds.iter().map(|samples| {
-        let clips = fbank::clips(samples, SAMPLE_RATE)?;
+        let clips = encoders.preprocessor.clips(samples)?;
         let sounds = encoders.embed_sounds(clips, 1)?;
         let Some(tokens) = encoders.loa_tokens(&sounds)? else {
             return Ok(None);

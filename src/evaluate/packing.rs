@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::PICTURE;
 use crate::{
     Error, Result,
-    audio::mel::{MEL_BINS, MelSpectrogram},
+    audio::spectrogram::{Spectrogram, SpectrogramConfig},
     dataset::{
         Rendered, Source, Split,
         material::{Material, MaterialConfig},
@@ -93,13 +93,13 @@ fn embedding(output: &Output) -> Result<&[f32]> {
 
 /// The mean absolute difference of log-mel values.
 fn distance(a: &Output, b: &Output) -> Result<f64> {
-    let spectrogram = MelSpectrogram::new();
+    let spectrogram = Spectrogram::new(&SpectrogramConfig::audioldm())?;
     let mel = |output: &Output| -> Result<Vec<f32>> {
         let samples = output.pieces.first().map(|piece| piece.samples.as_slice());
         spectrogram.compute(samples.unwrap_or_default())
     };
     let (a, b) = (mel(a)?, mel(b)?);
-    let count = a.len().min(b.len()).max(MEL_BINS);
+    let count = a.len().min(b.len()).max(1);
     let total: f64 = a
         .iter()
         .zip(&b)

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::material::Material;
 use crate::{
     Result,
-    audio::mel::MelSpectrogram,
+    audio::spectrogram::Spectrogram,
     metrics::{
         griffin_lim::griffin_lim,
         spectral::{log_spectral_distance, multi_resolution},
@@ -38,13 +38,17 @@ pub struct Resynthesis {
 impl Resynthesis {
     pub(super) fn measure(material: &Material, tracks: usize) -> Result<Self> {
         let tracks = tracks.min(material.paired.samples.len());
-        let spectrogram = MelSpectrogram::new();
+        let spectrogram = Spectrogram::new(&material.spectrogram)?;
         let (mut model, mut baseline) = (Distances::default(), Distances::default());
         let pairs = material.paired.samples.iter();
         for (original, made) in pairs.zip(&material.resynthesised.samples).take(tracks) {
             let mel = spectrogram.compute(original)?;
             model.add(original, made, tracks)?;
-            baseline.add(original, &griffin_lim(&mel, original.len(), SEED)?, tracks)?;
+            baseline.add(
+                original,
+                &griffin_lim(&material.spectrogram, &mel, original.len(), SEED)?,
+                tracks,
+            )?;
         }
         Ok(Self {
             tracks,

@@ -3,8 +3,8 @@
 //!
 //! Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders for
 //! high-quality audio synthesis", 2024; parameter names are the ones used there. Two differences: the
-//! network predicts the logarithm of the magnitudes as a *residual* on what the mel spectrogram says
-//! already (its filterbank's pseudo-inverse), and a soft limiter follows the transform.
+//! network predicts the logarithm of the magnitudes as a *residual* on what the spectrogram says
+//! already ([`BandInverse`]), and a soft limiter follows the transform.
 
 use burn::{
     module::{Module, Param},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Result,
     audio::{
-        mel::{MEL_BINS, filterbank},
+        spectrogram::{BandInverse, FrequencyScale, SpectrogramConfig},
         stft,
     },
     ops::{Activation, Conv1dGeometry, Epilogue, Kernels, WeightRef, activate},
@@ -33,8 +33,6 @@ const EPS: f64 = 1e-6;
 const KERNEL: usize = 7;
 /// How a residual branch is scaled at first.
 const LAYER_SCALE: f32 = 0.2;
-/// The smallest magnitude that the filterbank's pseudo-inverse gives.
-const MAGNITUDE_FLOOR: f64 = 1e-4;
 /// The largest predicted logarithm of a magnitude; a full-scale sine has 5.5.
 const MAX_LOG_MAGNITUDE: f64 = 8.0;
 /// Up to here the limiter changes nothing; it never reaches 1.
@@ -44,7 +42,7 @@ const CEILING: f64 = 0.98;
 /// Sizes of the vocoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IstftConfig {
-    /// Mel bins.
+    /// Bands of the spectrogram.
     pub model_in_dim: usize,
     /// Samples per second.
     pub sampling_rate: usize,
@@ -58,10 +56,13 @@ pub struct IstftConfig {
     pub intermediate_dim: usize,
     /// Number of blocks.
     pub num_layers: usize,
-    /// What the backbone subtracts from a log-mel value, and then divides it by.
+    /// What the backbone subtracts from a value of the spectrogram, and then divides it by.
     pub mel_mean: f64,
     /// See `mel_mean`.
     pub mel_scale: f64,
+    /// Where the bands lie; when left out, on the mel scale, of frames of `n_fft` samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<FrequencyScale>,
 }
 
 impl IstftConfig {
@@ -79,8 +80,9 @@ impl IstftConfig {
                 ("num_layers", self.num_layers, MAX_DEPTH),
             ],
         )?;
-        // The filterbank is that of the log-mel spectrogram.
-        if self.model_in_dim != MEL_BINS || !self.n_fft.is_multiple_of(2) {
+        let spectrogram = self.spectrogram();
+        spectrogram.check()?;
+        if self.model_in_dim != spectrogram.bands() || !self.n_fft.is_multiple_of(2) {
             let what = format!("model_in_dim {}, n_fft {}", self.model_in_dim, self.n_fft);
             return Err(unusable(network, what));
         }
@@ -88,6 +90,18 @@ impl IstftConfig {
             return Ok(());
         }
         Err(unusable(network, format!("mel_scale {}", self.mel_scale)))
+    }
+
+    /// The spectrogram that it takes.
+    pub fn spectrogram(&self) -> SpectrogramConfig {
+        SpectrogramConfig {
+            sample_rate: self.sampling_rate as u32,
+            hop: self.hop_length,
+            scale: self.scale.clone().unwrap_or(FrequencyScale::Mel {
+                bands: self.model_in_dim,
+                n_fft: self.n_fft,
+            }),
+        }
     }
 
     /// Floating-point operations for `frames` frames.
@@ -111,10 +125,12 @@ pub struct IstftVocoder<B: Backend> {
     blocks: Vec<ConvNextBlock<B>>,
     final_norm: LayerNorm<B>,
     out: Linear<B>,
-    /// The filterbank's pseudo-inverse, `[mel bins, bins]`.
-    unmel: Tensor<B, 2>,
+    /// From bands to bins, `[bands, bins]`.
+    inverse: Tensor<B, 2>,
     /// The inverse transform of one frame with its window, `[n_fft, n_fft]`.
     synthesis: Tensor<B, 2>,
+    /// Of the values that `inverse` is multiplied with.
+    power: f64,
     #[module(skip)]
     config: IstftConfig,
 }
@@ -124,6 +140,7 @@ impl<B: Kernels> IstftVocoder<B> {
     pub fn load(p: &Params<B>, config: &IstftConfig) -> Result<Self> {
         config.check()?;
         let (dim, bins) = (config.dim, config.n_fft / 2 + 1);
+        let inverse = BandInverse::new(&config.spectrogram(), config.n_fft)?;
         let backbone = p.at("backbone");
         let device = p.device();
         let matrix = |values: Vec<f32>, shape: [usize; 2]| {
@@ -137,16 +154,14 @@ impl<B: Kernels> IstftVocoder<B> {
                 .collect::<Result<_>>()?,
             final_norm: LayerNorm::load(&backbone.at("final_layer_norm"), dim, EPS)?,
             out: Linear::load(&p.at("head.out"), dim, 2 * bins)?,
-            unmel: matrix(
-                filterbank(config.n_fft, config.sampling_rate).pseudo_inverse()?,
-                [config.model_in_dim, bins],
-            ),
+            inverse: matrix(inverse.matrix, [config.model_in_dim, bins]),
+            power: inverse.power,
             synthesis: matrix(stft::synthesis(config.n_fft), [config.n_fft; 2]),
             config: config.clone(),
         })
     }
 
-    /// Log-mel `[batch, frames, bins]` to samples within 0.98, `[batch, hop * frames]`.
+    /// Spectrograms `[batch, frames, bands]` to samples within 0.98, `[batch, hop * frames]`.
     pub fn forward(&self, mel: Tensor<B, 3>, trace: &mut Trace<B>) -> Tensor<B, 2> {
         let IstftConfig {
             mel_mean,
@@ -155,8 +170,10 @@ impl<B: Kernels> IstftVocoder<B> {
             ..
         } = self.config;
         let bins = n_fft / 2 + 1;
-        let prior = mel.clone().exp().matmul(self.unmel.clone().unsqueeze());
-        let prior = prior.clamp_min(MAGNITUDE_FLOOR).log();
+        let prior = (mel.clone() * self.power).exp();
+        let prior = prior.matmul(self.inverse.clone().unsqueeze());
+        let floor = BandInverse::floor().powf(self.power);
+        let prior = prior.clamp_min(floor).log() / self.power;
         let standard = (mel - mel_mean) / mel_scale;
         let x = self.embed.forward(standard.swap_dims(1, 2));
         let mut x = self.norm.forward(x.swap_dims(1, 2));
@@ -276,6 +293,7 @@ mod tests {
             num_layers: 1,
             mel_mean: -5.0,
             mel_scale: 3.0,
+            scale: None,
         }
     }
 

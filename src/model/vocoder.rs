@@ -11,7 +11,10 @@ use super::{
     params::Params,
     trace::Trace,
 };
-use crate::{Result, ops::Kernels};
+use crate::{Result, audio::spectrogram::SpectrogramConfig, ops::Kernels};
+
+/// Samples of a frame of the spectrograms that AudioLDM 2's vocoder was trained on.
+const HIFIGAN_FRAME: usize = 1024;
 
 /// Which vocoder, and its sizes.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +31,19 @@ impl VocoderConfig {
         match self {
             Self::HifiGan(config) => config.model_in_dim,
             Self::Istft(config) => config.model_in_dim,
+        }
+    }
+
+    /// The spectrogram that it takes.
+    pub fn spectrogram(&self) -> SpectrogramConfig {
+        match self {
+            Self::HifiGan(config) => SpectrogramConfig::mel(
+                config.sampling_rate as u32,
+                config.hop(),
+                config.model_in_dim,
+                HIFIGAN_FRAME,
+            ),
+            Self::Istft(config) => config.spectrogram(),
         }
     }
 

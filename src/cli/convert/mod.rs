@@ -114,6 +114,8 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         scheduler: arguments.scheduler,
         guidance: arguments.guidance,
         gain: 0.0,
+        window: None,
+        tonic: None,
     };
     defaults.check()?;
     let mut conversion = Conversion {

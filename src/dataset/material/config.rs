@@ -19,6 +19,8 @@ pub struct MaterialConfig {
     pub composed: f32,
     /// The share of pictures that are painted here although there are paintings, 0 to 1.
     pub painted: f32,
+    /// The tonic of all music, 0 for C; when left out, pictures decide it.
+    pub tonic: Option<u8>,
     /// The length of a piece in seconds; when left out, what the model makes.
     pub seconds: Option<f64>,
 }
@@ -34,6 +36,7 @@ impl Default for MaterialConfig {
             paintings: None,
             composed: 0.25,
             painted: 0.5,
+            tonic: None,
             seconds: None,
         }
     }

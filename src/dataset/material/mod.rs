@@ -122,9 +122,10 @@ impl Material {
     fn fingerprint(&self) -> String {
         let mut digest = Sha256::new();
         let mut part = |text: &str| digest.update(format!("{text}\n"));
+        let config = &self.config;
         part(&format!(
-            "{} {} {}",
-            self.seconds, self.config.composed, self.config.painted
+            "{} {} {} {:?}",
+            self.seconds, config.composed, config.painted, config.tonic
         ));
         part(
             self.scores

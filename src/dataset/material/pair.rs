@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     dataset::score::{Ensemble, Mode},
     image::statistics::{Ranks, Statistics},
+    systems::art_to_mus::tonic_of,
 };
 
 /// Standard deviation of what is added to a rank on its way from picture to music.
@@ -114,12 +115,6 @@ fn between([low, high]: [f32; 2], share: f32) -> f32 {
 /// The loudness in dBFS that a picture asks for, before noise.
 pub fn asked_loudness(ranks: &Ranks) -> f32 {
     between(LOUDNESS, ranks.chroma)
-}
-
-/// The tonic of a hue: each twelfth of all paintings has one, and neighbours are a fifth apart.
-fn tonic_of(hue: f32) -> u8 {
-    let twelfth = ((12.0 * hue) as u8).min(11);
-    7 * twelfth % 12
 }
 
 /// What the music of a picture is to be like, with noise.

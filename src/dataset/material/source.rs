@@ -129,7 +129,8 @@ impl Rendered {
         let picture = self.view(&canvas, VIEW)?;
         let statistics = Statistics::measure(&picture);
         let ranks = statistics.ranks();
-        let wish = correspond(&ranks, &mut rng);
+        let mut wish = correspond(&ranks, &mut rng);
+        wish.tonic = self.material.config.tonic.unwrap_or(wish.tonic);
         let (performance, score) = self.music(&wish, &mut rng);
         let found = performance.statistics;
         let music = MusicFactors {

@@ -1,14 +1,6 @@
 //! Magnitudes in bins from magnitudes in mel bands.
 
-use super::{BINS, FFT};
-use crate::{
-    Result,
-    audio::{
-        SAMPLE_RATE,
-        filterbank::Filterbank,
-        mel::{self, MEL_BINS},
-    },
-};
+use crate::{Result, audio::filterbank::Filterbank};
 
 /// The least squares end when the gradient has fallen to this share of the right side's.
 const TOLERANCE: f64 = 1e-5;
@@ -19,18 +11,18 @@ const MAX_STEPS: usize = 1000;
 /// The mel filterbank, to be inverted.
 pub(super) struct InverseMel {
     bank: Filterbank,
-    /// `[64, 513]`: magnitudes in bands times this are the least-squares solution of least norm.
+    /// `[bands, bins]`: magnitudes in bands times this are the least-squares solution of least norm.
     inverse: Vec<f32>,
     /// No eigenvalue of `A^T A` is larger.
     bound: f64,
 }
 
 impl InverseMel {
-    pub(super) fn new() -> Result<Self> {
-        let bank = mel::filterbank(FFT, SAMPLE_RATE as usize);
+    pub(super) fn new(n_fft: usize, sample_rate: u32, bands: usize) -> Result<Self> {
+        let bank = Filterbank::slaney(n_fft, sample_rate as usize, bands);
         // The largest sum of a row of the non-negative A^T A.
-        let sums: Vec<f64> = bank.sums(&[1.0; BINS], |x| *x).collect();
-        let mut rows = vec![0.0; BINS];
+        let sums: Vec<f64> = bank.sums(&vec![1.0; bank.bins()], |x| *x).collect();
+        let mut rows = vec![0.0; bank.bins()];
         bank.add_transposed(&sums, &mut rows);
         Ok(Self {
             inverse: bank.pseudo_inverse()?,
@@ -39,9 +31,9 @@ impl InverseMel {
         })
     }
 
-    /// The magnitudes `[frames, 513]` of a log-mel spectrogram.
+    /// The magnitudes `[frames, bins]` of a log-mel spectrogram.
     pub(super) fn linear(&self, log_mel: &[f32]) -> Vec<f64> {
-        let frames = log_mel.chunks_exact(MEL_BINS);
+        let frames = log_mel.chunks_exact(self.bank.len());
         frames.flat_map(|frame| self.solve(frame)).collect()
     }
 
@@ -49,17 +41,18 @@ impl InverseMel {
     /// starts again when it turns back (O'Donoghue and Candès, 2015).
     fn solve(&self, log_mel: &[f32]) -> Vec<f64> {
         let target: Vec<f64> = log_mel.iter().map(|x| f64::from(*x).exp()).collect();
-        let mut x = vec![0.0; BINS];
-        for (row, target) in self.inverse.chunks_exact(BINS).zip(&target) {
+        let bins = self.bank.bins();
+        let mut x = vec![0.0; bins];
+        for (row, target) in self.inverse.chunks_exact(bins).zip(&target) {
             for (x, weight) in x.iter_mut().zip(row) {
                 *x += f64::from(*weight) * target;
             }
         }
         x.iter_mut().for_each(|x| *x = x.max(0.0));
-        let mut right = vec![0.0; BINS];
+        let mut right = vec![0.0; bins];
         self.bank.add_transposed(&target, &mut right);
         let enough = TOLERANCE.powi(2) * right.iter().map(|x| x * x).sum::<f64>();
-        let (mut ahead, mut speed, mut gradient) = (x.clone(), 1.0f64, vec![0.0; BINS]);
+        let (mut ahead, mut speed, mut gradient) = (x.clone(), 1.0f64, vec![0.0; bins]);
         for _ in 0..MAX_STEPS {
             self.gradient(&ahead, &target, &mut gradient);
             // What a step can change: at 0 there is no way down.
@@ -94,7 +87,7 @@ impl InverseMel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::mel::MelSpectrogram;
+    use crate::audio::spectrogram::{Spectrogram, SpectrogramConfig};
 
     #[test]
     fn the_magnitudes_have_the_mel_bands_and_are_not_negative() {
@@ -104,9 +97,10 @@ mod tests {
         let sound: Vec<f32> = (0..3000)
             .map(|n| if n < 900 { 0.0 } else { sample(n) })
             .collect();
-        let log_mel = MelSpectrogram::new().compute(&sound).unwrap();
-        let bank = InverseMel::new().unwrap();
-        for log_mel in log_mel.chunks_exact(MEL_BINS) {
+        let log_mel = Spectrogram::new(&SpectrogramConfig::audioldm()).unwrap();
+        let log_mel = log_mel.compute(&sound).unwrap();
+        let bank = InverseMel::new(1024, 16_000, 64).unwrap();
+        for log_mel in log_mel.chunks_exact(64) {
             let magnitudes = bank.solve(log_mel);
             assert!(magnitudes.iter().all(|x| *x >= 0.0));
             let (mut error, mut norm) = (0.0, 0.0);

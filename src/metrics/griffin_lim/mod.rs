@@ -1,4 +1,4 @@
-//! Sound from a log-mel spectrogram without a network: the bar that a vocoder has to pass.
+//! Sound from a spectrogram without a network: the bar that a vocoder has to pass.
 //!
 //! ```text
 //! log-mel ── exp ── non-negative least squares ── magnitudes ── fast Griffin-Lim ── sound
@@ -15,17 +15,14 @@ use realfft::num_complex::Complex;
 use crate::{
     Error, Result,
     audio::{
-        mel::{HOP, MEL_BINS},
+        spectrogram::{BandInverse, FrequencyScale, SpectrogramConfig},
         stft::{InverseStft, Stft},
     },
 };
 use inverse_mel::InverseMel;
 
-/// The samples of a frame, as in [`crate::audio::mel`].
-const FFT: usize = 1024;
-
-/// The bins of a frame.
-const BINS: usize = FFT / 2 + 1;
+/// The samples of a frame where bands are not made of one transform.
+const LOG_FRAME: usize = 1024;
 
 /// The steps of Griffin-Lim.
 const ITERATIONS: usize = 60;
@@ -33,16 +30,15 @@ const ITERATIONS: usize = 60;
 /// The share of the last change that is added to each spectrum.
 const MOMENTUM: f64 = 0.99;
 
-/// The largest value of a log-mel spectrogram that is accepted; full scale gives less than 4.
+/// The largest value of a spectrogram that is accepted; full scale gives less than 4.
 const LARGEST: f32 = 30.0;
 
-/// The sound at 16 kHz of a log-mel spectrogram `[frames, 64]` of [`crate::audio::mel`]: frames of
-/// 1024 samples every 160, the first one around sample 0, natural logarithms of magnitudes.
+/// The sound of a spectrogram `[frames, bands]` of [`crate::audio::spectrogram`], the first frame around sample 0.
 ///
-/// The magnitudes `x` of each frame minimise `|A x - exp(log_mel)|^2` with `x >= 0` for the
-/// filterbank `A [64, 513]`; the mel bands of a sound are met to within 1e-3 of `|exp(log_mel)|`.
+/// On the mel scale the magnitudes `x` of each frame minimise `|A x - exp(log_mel)|^2` with `x >= 0` for the
+/// filterbank `A [bands, bins]`; the mel bands of a sound are met to within 1e-3 of `|exp(log_mel)|`.
 /// There are many such `x`; this is the one that is reached from the least-squares solution of least
-/// norm. Then come 60 steps of the fast Griffin-Lim algorithm (Perraudin, Balazs and Søndergaard, "A
+/// norm. On the logarithmic scale they are what [`BandInverse`] gives. Then come 60 steps of the fast Griffin-Lim algorithm (Perraudin, Balazs and Søndergaard, "A
 /// fast Griffin-Lim algorithm", 2013), with random phases to begin with:
 ///
 /// ```text
@@ -53,38 +49,73 @@ const LARGEST: f32 = 30.0;
 /// (Griffin and Lim, 1984). The same seed gives the same sound. Peaks may exceed 1.
 ///
 /// Fails if values are missing or are no such logarithms, or if `samples` is more than the frames
-/// reach: `160 (frames - 1) + 512`.
-pub fn griffin_lim(log_mel: &[f32], samples: usize, seed: u64) -> Result<Vec<f32>> {
-    let frames = log_mel.len() / MEL_BINS;
-    if frames == 0 || !log_mel.len().is_multiple_of(MEL_BINS) {
+/// reach: `hop (frames - 1) + n_fft / 2`.
+pub fn griffin_lim(
+    config: &SpectrogramConfig,
+    values: &[f32],
+    samples: usize,
+    seed: u64,
+) -> Result<Vec<f32>> {
+    config.check()?;
+    let bands = config.bands();
+    let frames = values.len() / bands;
+    if frames == 0 || !values.len().is_multiple_of(bands) {
         return Err(Error::input(
-            format!("the log-mel spectrogram has {} values", log_mel.len()),
-            format!("give one or more frames of {MEL_BINS}"),
+            format!("the spectrogram has {} values", values.len()),
+            format!("give one or more frames of {bands}"),
         ));
     }
-    if !log_mel.iter().all(|x| x.is_finite() && *x < LARGEST) {
+    if !values.iter().all(|x| x.is_finite() && *x < LARGEST) {
         return Err(Error::input(
-            "the log-mel spectrogram has values that are no logarithms of magnitudes",
+            "the spectrogram has values that are no logarithms of magnitudes",
             "compute it with the function of this crate",
         ));
     }
-    let reach = HOP * (frames - 1) + FFT / 2;
+    let n_fft = match config.scale {
+        FrequencyScale::Mel { n_fft, .. } => n_fft,
+        FrequencyScale::Log { .. } => LOG_FRAME,
+    };
+    let reach = config.hop * (frames - 1) + n_fft / 2;
     if samples > reach {
         return Err(Error::input(
             format!("{frames} frames do not reach {samples} samples"),
             format!("ask for {reach} or fewer"),
         ));
     }
-    let magnitudes = InverseMel::new()?.linear(log_mel);
-    let sound = self::sound(&magnitudes, seed)?;
-    let sound = sound.iter().skip(FFT / 2).take(samples);
+    let magnitudes = match config.scale {
+        FrequencyScale::Mel { .. } => {
+            InverseMel::new(n_fft, config.sample_rate, bands)?.linear(values)
+        }
+        FrequencyScale::Log { .. } => spread(&BandInverse::new(config, n_fft)?, values, bands),
+    };
+    let sound = self::sound(&magnitudes, [n_fft, config.hop], seed)?;
+    let sound = sound.iter().skip(n_fft / 2).take(samples);
     Ok(sound.map(|x| *x as f32).collect())
 }
 
-/// The sound of magnitudes `[frames, 513]`, from half a frame before the first sample that counts.
-fn sound(magnitudes: &[f64], seed: u64) -> Result<Vec<f64>> {
-    let frames = magnitudes.len() / BINS;
-    let (forward, inverse) = (Stft::new(FFT, HOP), InverseStft::new(FFT, HOP, frames));
+/// The magnitudes `[frames, bins]` of a spectrogram of powers.
+fn spread(inverse: &BandInverse, values: &[f32], bands: usize) -> Vec<f64> {
+    let bins = inverse.matrix.len() / bands;
+    let frames = values.chunks_exact(bands).map(|frame| {
+        let mut powers = vec![0.0; bins];
+        for (value, row) in frame.iter().zip(inverse.matrix.chunks_exact(bins)) {
+            let power = (f64::from(*value) * inverse.power).exp();
+            let weights = powers.iter_mut().zip(row);
+            weights.for_each(|(sum, weight)| *sum += power * f64::from(*weight));
+        }
+        powers
+    });
+    frames
+        .flatten()
+        .map(|x| x.powf(1.0 / inverse.power))
+        .collect()
+}
+
+/// The sound of magnitudes `[frames, bins]`, from half a frame before the first sample that counts.
+fn sound(magnitudes: &[f64], [n_fft, hop]: [usize; 2], seed: u64) -> Result<Vec<f64>> {
+    let width = n_fft / 2 + 1;
+    let frames = magnitudes.len() / width;
+    let (forward, inverse) = (Stft::new(n_fft, hop), InverseStft::new(n_fft, hop, frames));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let random = |_| Complex::from_polar(1.0, rng.random_range(0.0..TAU));
     let mut phases: Vec<Complex<f64>> = (0..magnitudes.len()).map(random).collect();
@@ -93,7 +124,7 @@ fn sound(magnitudes: &[f64], seed: u64) -> Result<Vec<f64>> {
     for step in 0..=ITERATIONS {
         // The sound that comes nearest to the magnitudes with these phases.
         let bins = |number: usize, bins: &mut [Complex<f64>]| {
-            let place = number * BINS..(number + 1) * BINS;
+            let place = number * width..(number + 1) * width;
             let wanted = magnitudes[place.clone()].iter().zip(&phases[place]);
             for (bin, (magnitude, x)) in bins.iter_mut().zip(wanted) {
                 // A bin of 0 has no phase: it stays 0.
@@ -106,7 +137,7 @@ fn sound(magnitudes: &[f64], seed: u64) -> Result<Vec<f64>> {
         }
         // Its spectrum, and ahead of it by the momentum.
         forward.each_inside(&sound, |number, bins| {
-            let place = number * BINS..(number + 1) * BINS;
+            let place = number * width..(number + 1) * width;
             let before = last[place.clone()].iter_mut().zip(&mut phases[place]);
             for ((last, ahead), bin) in before.zip(bins) {
                 *ahead = bin + (bin - *last) * MOMENTUM;
@@ -120,7 +151,7 @@ fn sound(magnitudes: &[f64], seed: u64) -> Result<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::mel::MelSpectrogram;
+    use crate::audio::spectrogram::Spectrogram;
 
     fn chord(samples: usize) -> Vec<f32> {
         let wave = |n: usize, hz: f32| (std::f32::consts::TAU * hz * n as f32 / 16_000.0).sin();
@@ -129,7 +160,12 @@ mod tests {
     }
 
     fn mel(samples: &[f32]) -> Vec<f32> {
-        MelSpectrogram::new().compute(samples).unwrap()
+        let plan = Spectrogram::new(&SpectrogramConfig::audioldm()).unwrap();
+        plan.compute(samples).unwrap()
+    }
+
+    fn griffin_lim(values: &[f32], samples: usize, seed: u64) -> Result<Vec<f32>> {
+        super::griffin_lim(&SpectrogramConfig::audioldm(), values, samples, seed)
     }
 
     #[test]

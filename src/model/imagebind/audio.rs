@@ -6,7 +6,10 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::block::{Block, BlockConfig, EPS, flops};
+use super::{
+    AudioInput,
+    block::{Block, BlockConfig, EPS, flops},
+};
 use crate::{
     Result,
     model::{
@@ -25,7 +28,7 @@ const STEM_EPS: f64 = 1e-5;
 const MAX_SCALE: f32 = 100.0;
 
 /// Sizes of the audio trunk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AudioConfig {
     /// Mel bins of a clip.
     pub mel_bins: usize,
@@ -45,6 +48,9 @@ pub struct AudioConfig {
     pub mlp: usize,
     /// Width of the embedding.
     pub embedding: usize,
+    /// What a clip is.
+    #[serde(default, skip_serializing_if = "AudioInput::is_published")]
+    pub input: AudioInput,
 }
 
 impl AudioConfig {
@@ -60,6 +66,7 @@ impl AudioConfig {
             heads: 12,
             mlp: 3072,
             embedding: 1024,
+            input: AudioInput::Filterbanks,
         }
     }
 

@@ -5,9 +5,11 @@
 
 mod audio;
 mod block;
+mod sound;
 mod text;
 mod vision;
 
 pub use audio::{AudioConfig, AudioFeatures, AudioTrunk};
+pub use sound::{AudioInput, SoundInput};
 pub use text::{TextConfig, TextTrunk};
 pub use vision::{VisionConfig, VisionTrunk};

@@ -75,6 +75,10 @@ pub struct UnetConfig {
     /// The width of Language-of-Audio tokens whose mean is projected and added to the time embedding.
     /// Not in the published weights: the small model learns its conditions through it.
     pub mean_token_dim: Option<usize>,
+    /// The columns (frequencies) of a latent, each with a learnt vector that is added behind the first convolution.
+    /// Not in the published weights: convolutions do not know where they are, and a key is a matter of where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_embedding: Option<usize>,
 }
 
 /// The context widths of one level, or (in the form of plain UNets) one width.
@@ -129,6 +133,7 @@ impl Default for UnetConfig {
             act_fn: "silu".into(),
             resnet_time_scale_shift: "default".into(),
             mean_token_dim: None,
+            frequency_embedding: None,
         }
     }
 }

@@ -11,7 +11,7 @@ mod cost;
 mod parts;
 
 use burn::{
-    module::Module,
+    module::{Module, Param},
     tensor::{Tensor, TensorData, backend::Backend},
 };
 
@@ -27,6 +27,7 @@ use super::{
 use crate::{
     Result,
     ops::{Activation, Kernels, activate, upsample_nearest},
+    tensors::Init,
 };
 use config::Level;
 use parts::{KeyValue, KeyValues, ResnetAttention, Transformers};
@@ -72,6 +73,8 @@ pub struct Unet<B: Backend> {
     /// Adds the mean Language-of-Audio token to the time embedding.
     mean_token: Option<Linear<B>>,
     conv_in: Conv2d<B>,
+    /// What is added at each column, `[1, channels, 1, columns]`.
+    frequency: Option<Param<Tensor<B, 4>>>,
     down_blocks: Vec<DownBlock<B>>,
     mid: MidBlock<B>,
     up_blocks: Vec<UpBlock<B>>,
@@ -135,8 +138,17 @@ impl<B: Kernels> Unet<B> {
             }
             None => None,
         };
+        let frequency = match config.frequency_embedding {
+            Some(columns) => {
+                let init = Init::Uniform(0.02);
+                let shape = [1, first, 1, columns];
+                Some(p.get("frequency_embedding.weight", shape, init)?)
+            }
+            None => None,
+        };
         Ok(Self {
             mean_token,
+            frequency,
             time_1: Linear::load(&time.at("linear_1"), first, time_width)?,
             time_2: Linear::load(&time.at("linear_2"), time_width, time_width)?,
             conv_in: Conv2d::load_same(&p.at("conv_in"), config.in_channels, first, 3)?,
@@ -187,6 +199,9 @@ impl<B: Kernels> Unet<B> {
         // Every resnet begins with the SiLU of the time embedding.
         let time = activate(time, Activation::Silu);
         let mut x = self.conv_in.forward(latents);
+        if let Some(frequency) = &self.frequency {
+            x = x + frequency.val();
+        }
         trace.record("unet.conv_in", &x);
         let mut skips = vec![x.clone()];
         for (i, block) in self.down_blocks.iter().enumerate() {
