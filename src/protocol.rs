@@ -38,6 +38,8 @@ pub struct GenerateSettings {
     pub seed: Option<f64>,
     /// How many pieces to make, best first where they can be ranked.
     pub candidates: Option<f64>,
+    /// Semitones from the model's own tonic, -6 to 6; the picture's hue decides when it is left out.
+    pub transpose: Option<f64>,
     /// The part of the picture to use.
     pub region: Option<Region>,
     /// Return every stage's tensors as well (for tests; large).
@@ -70,6 +72,15 @@ impl GenerateSettings {
                 self.candidates,
                 suggested.candidates,
             )?,
+            transpose: match self.transpose {
+                Some(semitones) if semitones.fract() != 0.0 || semitones.abs() > 127.0 => {
+                    return Err(Error::input(
+                        format!("music cannot be transposed by {semitones} semitones"),
+                        "give a whole number from -6 to 6",
+                    ));
+                }
+                semitones => semitones.map(|semitones| semitones as i32),
+            },
         };
         settings.check()?;
         Ok(settings)

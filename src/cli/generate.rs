@@ -49,6 +49,9 @@ pub(super) struct Arguments {
     /// Guidance scale; 1 is none [default: the bundle's].
     #[arg(long)]
     guidance: Option<f64>,
+    /// Semitones from the model's own tonic [default: what the picture's hue asks for].
+    #[arg(long, allow_negative_numbers = true)]
+    transpose: Option<i32>,
     /// What the music should not be; needs a bundle converted with --text.
     #[arg(long)]
     negative: Option<String>,
@@ -145,6 +148,7 @@ fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
     settings.seconds = arguments.seconds.unwrap_or(settings.seconds);
     settings.steps = arguments.steps.unwrap_or(settings.steps);
     settings.scheduler = arguments.scheduler.unwrap_or(settings.scheduler);
+    settings.transpose = arguments.transpose;
     settings.guidance = arguments.guidance.unwrap_or(settings.guidance);
     settings.candidates = arguments.candidates;
     settings.check()?;

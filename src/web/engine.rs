@@ -217,15 +217,16 @@ impl Engine {
         answer(tokens.map(|tokens| tensor_to_js(&tokens)))
     }
 
-    /// The sounds of latents `{ latents: Float32Array, shape }`, a list of `Float32Array`.
+    /// The sounds of latents `{ latents: Float32Array, shape }`, transposed by so many semitones: a list of `Float32Array`.
     pub async fn decode(
         &self,
         latents: JsValue,
+        transpose: i32,
         on_event: Function,
         is_cancelled: Function,
     ) -> Answer {
         let mut observer = JsObserver::new(&on_event, &is_cancelled);
-        answer(self.sounds(&latents, &mut observer).await)
+        answer(self.sounds(&latents, transpose, &mut observer).await)
     }
 }
 
@@ -352,9 +353,15 @@ impl Engine {
         Ok(Float32Array::from(embedding.values.as_slice()).into())
     }
 
-    async fn sounds(&self, latents: &JsValue, observer: &mut JsObserver<'_>) -> Result<JsValue> {
+    async fn sounds(
+        &self,
+        latents: &JsValue,
+        transpose: i32,
+        observer: &mut JsObserver<'_>,
+    ) -> Result<JsValue> {
         let latents = tensor_of(latents, "latents")?;
-        let sounds = on_system!(self, system => system.decode(&latents, observer).await)?;
+        let sounds =
+            on_system!(self, system => system.decode(&latents, transpose, observer).await)?;
         let list = Array::new();
         for samples in &sounds {
             list.push(&Float32Array::from(samples.as_slice()));

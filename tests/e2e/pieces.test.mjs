@@ -63,10 +63,13 @@ async function makeInParts({ picture, seed }) {
   const whole = await art2mus.generate(artwork, { ...settings, candidates: 2 }).result;
   const embedding = await art2mus.embed(artwork);
   const tokens = await art2mus.condition(embedding);
-  const fromEmbedding = await art2mus.generate({ embedding }, { ...settings, candidates: 2 }).result;
-  const fromTokens = await art2mus.generate({ tokens }, settings).result;
+  // Where a model has one tonic, the picture's hue transposes its pieces; an embedding has no hue.
+  const { transpose } = whole.settings;
+  const transposed = transpose === undefined ? settings : { ...settings, transpose };
+  const fromEmbedding = await art2mus.generate({ embedding }, { ...transposed, candidates: 2 }).result;
+  const fromTokens = await art2mus.generate({ tokens }, transposed).result;
   const [best] = whole.pieces;
-  const [decoded] = await art2mus.decode(best.latents);
+  const [decoded] = await art2mus.decode(best.latents, { transpose });
   const upset = await art2mus.decode({ shape: [1, 2, 3], data: new Float32Array(6) }).catch((error) => error);
   const part = await art2mus.embed(artwork, { region: { x: 0, y: 0, width: 0.3, height: 0.3 } });
   art2mus.dispose();

@@ -20,6 +20,7 @@ export {
   Art2Mus,
   create,
   type CallOptions,
+  type DecodeOptions,
   type CreateOptions,
   type EmbedOptions,
   type GenerateOptions,

@@ -11,6 +11,8 @@ mod names;
 mod networks;
 mod request;
 mod stages;
+mod transpose;
+mod windows;
 
 #[cfg(feature = "native")]
 pub use assemble::{network_entry, replace_aligner, write_stage};
@@ -25,6 +27,8 @@ pub use request::{
     Source, TextConditions,
 };
 
+pub use transpose::{SEMITONES, bands_of_semitone, semitones, tonic_of, tonic_of_picture};
+
 use crate::{
     Error, Result,
     image::Picture,
@@ -34,6 +38,7 @@ use crate::{
     weights::Bundle,
 };
 use stages::Stages;
+use windows::Windows;
 
 /// The name of this system in bundles.
 pub const NAME: &str = "art-to-mus";
@@ -100,7 +105,7 @@ impl<B: Kernels> ArtToMus<B> {
 
     /// The work of every stage that a generation with `settings` goes through.
     pub fn work(&self, settings: &Settings) -> Result<Vec<StageWork>> {
-        self.networks.work(&settings.work())
+        self.networks.work(&settings.work(self.defaults.window))
     }
 
     /// Makes music. The same request gives the same samples with the same kernels.
@@ -143,7 +148,8 @@ impl<B: Kernels> ArtToMus<B> {
             )
             .await?;
         let latents = run.denoise(initial, &conditions, settings).await?;
-        let mels = run.decode(&latents).await?;
+        let transpose = self.transposition(source, settings)?;
+        let mels = run.decode(&latents, transpose.unwrap_or(0)).await?;
         let samples = self.networks.lengths(settings.seconds).samples;
         let sounds = run.vocode(mels, samples).await?;
         let mut pieces: Vec<Piece> = sounds
@@ -164,11 +170,32 @@ impl<B: Kernels> ArtToMus<B> {
         Ok(Output {
             pieces,
             sample_rate: self.networks.vocoder.sampling_rate(),
-            settings: settings.clone(),
+            settings: Settings {
+                transpose,
+                ..settings.clone()
+            },
             kernels: B::kernels(self.model.device()),
             timings: finished.timings,
             trace: finished.trace,
         })
+    }
+
+    /// By how many semitones a piece of `source` is transposed; nothing where the model knows all keys.
+    fn transposition(&self, source: Source<'_>, settings: &Settings) -> Result<Option<i32>> {
+        let Some(tonic) = self.defaults.tonic else {
+            return match settings.transpose {
+                None | Some(0) => Ok(None),
+                Some(_) => Err(Error::input(
+                    "this model's music cannot be transposed",
+                    "leave transpose out",
+                )),
+            };
+        };
+        let asked = match source {
+            Source::Picture(picture) => semitones(tonic, tonic_of_picture(picture)),
+            Source::Embedding(_) | Source::Tokens(_) => 0,
+        };
+        Ok(Some(settings.transpose.unwrap_or(asked)))
     }
 
     /// The embedding of a picture, `[1, width]`.
@@ -196,10 +223,11 @@ impl<B: Kernels> ArtToMus<B> {
     }
 
     /// The sound of latents `[count, channels, rows, columns]` as a generation makes them: one piece each, as long as
-    /// the latents are.
+    /// the latents are. `transpose` is in semitones, as the result of the generation tells it.
     pub async fn decode(
         &self,
         latents: &HostTensor,
+        transpose: i32,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<f32>>> {
         let networks = &self.networks;
@@ -237,14 +265,21 @@ impl<B: Kernels> ArtToMus<B> {
                 values: values.to_vec(),
             })
             .collect();
-        let work = networks.sound_work(rows, count).to_vec();
+        let windows = Windows::new(rows, networks.window_rows(self.defaults.window));
+        let work = networks.sound_work(&windows, count).to_vec();
         let mut run = self.run(work, observer, false)?;
-        let mels = run.decode(&latents).await?;
+        let mels = run.decode(&latents, transpose).await?;
         let sounds = run
             .vocode(mels, rows * factor * networks.vocoder.hop())
             .await?;
         run.finish().await?;
         Ok(sounds)
+    }
+
+    /// How long latents `[1, channels, rows, columns]` are denoised and decoded.
+    fn windows(&self, latents: &HostTensor) -> Windows {
+        let rows = latents.shape.get(2).copied().unwrap_or(0);
+        Windows::new(rows, self.networks.window_rows(self.defaults.window))
     }
 
     fn run<'a>(

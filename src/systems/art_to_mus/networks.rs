@@ -2,17 +2,20 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::names::{kind, stage};
+use super::{
+    names::{kind, stage},
+    windows::Windows,
+};
 use crate::{
     Error, Result,
-    audio::fbank,
+    audio::{fbank, spectrogram::SpectrogramConfig},
     diffusion::{NoiseSchedule, ScheduleConfig},
     model::{
         aligner::{Aligner, AlignerConfig},
         clap::ClapText,
         clip::{ClipConfig, ClipVision},
         gpt2::{Gpt2, Gpt2Config},
-        imagebind::{AudioConfig, AudioTrunk, VisionConfig, VisionTrunk},
+        imagebind::{AudioConfig, AudioInput, AudioTrunk, VisionConfig, VisionTrunk},
         layers::Linear,
         params::{Params, Plan, Planned},
         projection::ProjectionModel,
@@ -127,9 +130,11 @@ impl Networks {
         let batch = if work.guided { 2 } else { 1 };
         let (rows, columns) = (lengths.rows, lengths.columns);
         let audio = self.gpt2.max_new_tokens;
+        let windows = Windows::new(rows, self.window_rows(work.window));
         let call = self
             .unet
-            .flops(rows, columns, audio, self.prompt_tokens.max(1))?;
+            .flops(windows.rows(), columns, audio, self.prompt_tokens.max(1))?
+            * windows.count() as u64;
         let candidates = work.candidates as u64;
         let stage_work = |stage, flops| StageWork { stage, flops };
         let mut stages = vec![
@@ -140,31 +145,43 @@ impl Networks {
                 candidates * batch * work.steps as u64 * call,
             ),
         ];
-        stages.extend(self.sound_work(lengths.rows, work.candidates));
+        stages.extend(self.sound_work(&windows, work.candidates));
         if let Some(ranking) = self.ranking.as_ref().filter(|_| work.candidates > 1) {
             stages.push(stage_work(
                 stage::RANK,
-                candidates * ranking.flops(fbank::CLIPS),
+                candidates * ranking.flops(clips(ranking, lengths.frames)),
             ));
         }
         Ok(stages)
     }
 
-    /// Floating-point operations from latents of `rows` rows to sound, `count` times.
-    pub fn sound_work(&self, rows: usize, count: usize) -> [StageWork; 2] {
+    /// Rows of the latents of `window` seconds.
+    pub(super) fn window_rows(&self, window: Option<f64>) -> Option<usize> {
+        window.map(|seconds| self.lengths(seconds).rows)
+    }
+
+    /// Floating-point operations from latents in `windows` to sound, `count` times.
+    pub(super) fn sound_work(&self, windows: &Windows, count: usize) -> [StageWork; 2] {
         let factor = self.vae.factor();
         let columns = self.vocoder.mel_bins() / factor;
         let count = count as u64;
         [
             StageWork {
                 stage: stage::DECODE,
-                flops: count * self.vae.decoder_flops(rows, columns),
+                flops: count
+                    * windows.count() as u64
+                    * self.vae.decoder_flops(windows.rows(), columns),
             },
             StageWork {
                 stage: stage::VOCODE,
-                flops: count * self.vocoder.flops(rows * factor),
+                flops: count * self.vocoder.flops(windows.total() * factor),
             },
         ]
+    }
+
+    /// The spectrogram that the VAE gives and the vocoder takes.
+    pub fn spectrogram(&self) -> SpectrogramConfig {
+        self.vocoder.spectrogram()
     }
 
     /// The width of the picture's embedding.
@@ -204,7 +221,17 @@ impl Networks {
         } else if self.unet.in_channels != self.vae.latent_channels {
             Some("the UNet and the VAE have different latents".into())
         } else if !self.vocoder.mel_bins().is_multiple_of(factor) {
-            Some("the vocoder's mel bins do not fit the VAE".into())
+            Some("the vocoder's bands do not fit the VAE".into())
+        } else if self
+            .unet
+            .frequency_embedding
+            .is_some_and(|columns| columns != self.lengths(1.0).columns)
+        {
+            Some("the UNet and the VAE have different numbers of frequencies".into())
+        } else if self.ranking.as_ref().is_some_and(|ranking| {
+            !ranking.input.is_published() && ranking.mel_bins != self.vocoder.mel_bins()
+        }) {
+            Some("the audio trunk and the vocoder have different spectrograms".into())
         } else {
             None
         };
@@ -212,6 +239,14 @@ impl Networks {
             None => Ok(()),
             Some(what) => Err(Error::format(what, "convert parts that belong together")),
         }
+    }
+}
+
+/// Clips that the audio trunk takes of a piece of `frames` frames.
+fn clips(ranking: &AudioConfig, frames: usize) -> usize {
+    match ranking.input {
+        AudioInput::Filterbanks => fbank::CLIPS,
+        AudioInput::Spectrogram { .. } => (frames / ranking.frames.max(1)).max(1),
     }
 }
 
@@ -329,6 +364,8 @@ pub struct Work {
     pub guided: bool,
     /// Pieces to make.
     pub candidates: usize,
+    /// Seconds that are denoised at once, if not all.
+    pub window: Option<f64>,
 }
 
 /// Lengths at every stage.

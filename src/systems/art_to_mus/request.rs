@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{names::kind, networks::Work};
+use super::{names::kind, networks::Work, transpose::SEMITONES};
 use crate::{
     Error, Result,
     diffusion::SchedulerKind,
@@ -39,6 +39,14 @@ pub struct Defaults {
     /// blurred, and blurred ones have less energy. 0 for published weights.
     #[serde(default)]
     pub gain: f64,
+    /// Longer music is denoised in overlapping windows of so many seconds: what the networks learnt. When left out,
+    /// all of it is denoised at once, as with published weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<f64>,
+    /// The tonic of all music that the networks learnt, 0 for C: pieces are transposed from it. When left out, the
+    /// networks know all keys, as published ones do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tonic: Option<u8>,
 }
 
 impl Default for Defaults {
@@ -50,6 +58,8 @@ impl Default for Defaults {
             scheduler: SchedulerKind::Ddim,
             guidance: 3.5,
             gain: 0.0,
+            window: None,
+            tonic: None,
         }
     }
 }
@@ -73,6 +83,21 @@ impl Defaults {
     /// Every number must be in its range.
     pub fn check(&self) -> Result<()> {
         Settings::from_defaults(self, 0).check()?;
+        if let Some(window) = self
+            .window
+            .filter(|window| !(*window >= 1.0 && window.is_finite()))
+        {
+            return Err(Error::format(
+                format!("the bundle wants windows of {window} seconds"),
+                "give its manifest a window of one second or more",
+            ));
+        }
+        if let Some(tonic) = self.tonic.filter(|tonic| *tonic > 11) {
+            return Err(Error::format(
+                format!("the bundle's tonic is {tonic}"),
+                "give its manifest one from 0 (C) to 11 (B)",
+            ));
+        }
         if (-MAX_GAIN..=MAX_GAIN).contains(&self.gain) {
             return Ok(());
         }
@@ -100,6 +125,11 @@ pub struct Settings {
     pub seed: u64,
     /// Pieces to make, best first where they can be ranked.
     pub candidates: usize,
+    /// Semitones that pieces are transposed by from the tonic that the networks learnt. When left out, the hue of
+    /// the picture decides, where the model has one tonic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub transpose: Option<i32>,
 }
 
 impl Settings {
@@ -112,6 +142,7 @@ impl Settings {
             guidance: defaults.guidance,
             seed,
             candidates: 1,
+            transpose: None,
         }
     }
 
@@ -140,6 +171,16 @@ impl Settings {
                 format!("choose a guidance between 0 and {MAX_GUIDANCE}"),
             );
         }
+        if let Some(semitones) = self.transpose.filter(|n| !SEMITONES.contains(n)) {
+            return outside(
+                format!("music cannot be transposed by {semitones} semitones"),
+                format!(
+                    "choose a number from {} to {}",
+                    SEMITONES.start(),
+                    SEMITONES.end()
+                ),
+            );
+        }
         if !(1..=MAX_CANDIDATES).contains(&self.candidates) {
             return outside(
                 format!("{} candidates cannot be made", self.candidates),
@@ -154,13 +195,14 @@ impl Settings {
         self.guidance > 1.0
     }
 
-    /// The cost that these settings cause.
-    pub fn work(&self) -> Work {
+    /// The cost that these settings cause, where `window` seconds are denoised at once.
+    pub fn work(&self, window: Option<f64>) -> Work {
         Work {
             seconds: self.seconds,
             steps: self.steps,
             guided: self.guided(),
             candidates: self.candidates,
+            window,
         }
     }
 }

@@ -11,16 +11,17 @@ use super::{
     names::{kind, stage},
     networks::vocoder_kind,
     request::{Piece, Request, Settings, TextConditions},
+    transpose::transpose,
+    windows::Windows,
 };
 use crate::{
     Error, ErrorKind, Result,
-    audio::fbank,
     diffusion::{Sampler, guide},
     image::{self, Picture},
     model::{
         aligner::Aligner,
         gpt2::Gpt2,
-        imagebind::AudioTrunk,
+        imagebind::{AudioTrunk, SoundInput},
         istft::limit,
         trace::Trace,
         unet::{Context, CrossAttentionCache, Unet},
@@ -199,6 +200,7 @@ impl<B: Kernels> Stages<'_, B> {
                             unet,
                             conditions: &prepared,
                             settings,
+                            windows: system.windows(latents),
                         };
                         finished.push(denoising.sample(run, latents, progress).await?);
                     }
@@ -209,9 +211,15 @@ impl<B: Kernels> Stages<'_, B> {
             .await
     }
 
-    /// Latents, as the UNet makes them, to log-mel spectrograms `[1, 1, frames, bins]`.
-    pub async fn decode(&mut self, latents: &[HostTensor]) -> Result<Vec<HostTensor>> {
+    /// Latents, as the UNet makes them, to spectrograms `[1, 1, frames, bands]`, transposed by so many semitones.
+    pub async fn decode(
+        &mut self,
+        latents: &[HostTensor],
+        semitones: i32,
+    ) -> Result<Vec<HostTensor>> {
+        let system = self.system;
         let config = &self.system.networks.vae;
+        let spectrogram = self.system.networks.spectrogram();
         self.run
             .stage(
                 stage::DECODE,
@@ -219,12 +227,23 @@ impl<B: Kernels> Stages<'_, B> {
                 async |run: &mut Run<'_, B>, decoder: &VaeDecoder<B>| {
                     let mut mels = Vec::new();
                     for latents in latents {
+                        let windows = system.windows(latents);
                         let latents: Tensor<B, 4> = latents.upload(run.device())?;
                         let latents = latents / config.scaling_factor;
-                        let mel = decoder.decode(latents, &mut run.trace);
+                        let mut parts = Vec::with_capacity(windows.count());
+                        for window in 0..windows.count() {
+                            let part = windows.part(&latents, window);
+                            parts.push(decoder.decode(part, &mut run.trace));
+                            if window > 0 {
+                                run.pause().await?;
+                            }
+                        }
+                        let mel = windows.blend(parts, config.factor());
                         run.trace.record("vae.decoded_mel", &mel);
                         run.trace.resume(false);
-                        mels.push(HostTensor::read(mel).await?);
+                        let mut mel = HostTensor::read(mel).await?;
+                        transpose(&mut mel, &spectrogram, semitones)?;
+                        mels.push(mel);
                         run.pause().await?;
                     }
                     run.trace.resume(run.is_tracing());
@@ -280,17 +299,16 @@ impl<B: Kernels> Stages<'_, B> {
             return Ok(());
         };
         let rate = networks.vocoder.sampling_rate() as u32;
+        let input = SoundInput::new(config, &networks.spectrogram())?;
         self.run
             .stage(
                 stage::RANK,
                 |params, _| AudioTrunk::load(&params.at(kind::IMAGEBIND_AUDIO), config),
                 async |run: &mut Run<'_, B>, trunk: &AudioTrunk<B>| {
                     for piece in pieces.iter_mut() {
-                        let clips = TensorData::new(
-                            fbank::clips(&piece.samples, rate)?,
-                            [fbank::CLIPS, 1, config.mel_bins, config.frames],
-                        );
-                        let clips = Tensor::from_data(clips, run.device());
+                        let clips = input.clips(&piece.samples, rate)?;
+                        let shape = [input.count(&clips), 1, config.mel_bins, config.frames];
+                        let clips = Tensor::from_data(TensorData::new(clips, shape), run.device());
                         let vector = read(trunk.forward(clips, &mut Trace::off())).await?;
                         piece.score = Some(cosine(&vector, &embedding.values));
                         run.pause().await?;
@@ -351,6 +369,7 @@ struct Denoising<'a, B: Kernels> {
     unet: &'a Unet<B>,
     conditions: &'a CrossAttentionCache<B>,
     settings: &'a Settings,
+    windows: Windows,
 }
 
 impl<B: Kernels> Denoising<'_, B> {
@@ -368,9 +387,17 @@ impl<B: Kernels> Denoising<'_, B> {
         let tracing = run.trace.is_on();
         run.trace.record("latents.initial", &latents);
         for (index, t) in sampler.timesteps().to_vec().into_iter().enumerate() {
-            // Of the UNet's calls only the first is traced.
-            run.trace.resume(tracing && index == 0);
-            let noise = self.predict(&mut run.trace, &latents, t);
+            let mut parts = Vec::with_capacity(self.windows.count());
+            for window in 0..self.windows.count() {
+                // Of the UNet's calls only the first is traced.
+                run.trace.resume(tracing && index == 0 && window == 0);
+                let part = self.windows.part(&latents, window);
+                parts.push(self.predict(&mut run.trace, &part, t));
+                if window > 0 {
+                    run.pause().await?;
+                }
+            }
+            let noise = self.windows.blend(parts, 1);
             latents = sampler.step(index, latents, noise);
             run.trace.resume(tracing);
             let name = settings.scheduler.trace_name();

@@ -47,6 +47,11 @@ export interface CallOptions {
 
 export interface GenerateOptions extends Settings, CallOptions {}
 
+export interface DecodeOptions extends CallOptions {
+  /** Semitones. */
+  transpose?: number;
+}
+
 export interface EmbedOptions extends CallOptions {
   /** The part of the picture to use. */
   region?: Region;
@@ -150,9 +155,12 @@ export class Art2Mus {
     return this.#call(prepare, ignore, signal);
   }
 
-  /** The sounds of latents as pieces have them, `[pieces, channels, rows, columns]`: one for each. */
-  decode(latents: Tensor, { signal }: CallOptions = {}): Promise<Float32Array[]> {
-    const prepare = () => Promise.resolve({ call: { kind: "decode" as const, latents } });
+  /**
+   * The sounds of latents as pieces have them, `[pieces, channels, rows, columns]`: one for each. They are transposed
+   * by `transpose` semitones, as `settings.transpose` of a result tells them.
+   */
+  decode(latents: Tensor, { transpose = 0, signal }: DecodeOptions = {}): Promise<Float32Array[]> {
+    const prepare = () => Promise.resolve({ call: { kind: "decode" as const, latents, transpose } });
     return this.#call(prepare, ignore, signal);
   }
 

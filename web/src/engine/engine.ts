@@ -37,6 +37,7 @@ export interface Engine {
   /** The sounds of latents, one for each. */
   decode(
     latents: { latents: Float32Array; shape: number[] },
+    transpose: number,
     onEvent: OnEvent,
     isCancelled: IsCancelled,
   ): Promise<Float32Array[]>;

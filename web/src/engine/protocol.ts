@@ -79,7 +79,7 @@ export type Call =
   | { kind: "generate"; source: Source; settings: Settings }
   | { kind: "embed"; picture: Picture; settings: Settings }
   | { kind: "condition"; embedding: Float32Array }
-  | { kind: "decode"; latents: Tensor };
+  | { kind: "decode"; latents: Tensor; transpose: number };
 
 /** Answer to each kind of call. */
 export interface Replies {

@@ -153,7 +153,7 @@ async function run(
       return { value: await engine.condition(call.embedding, onEvent, isCancelled), transfer: [] };
     case "decode": {
       const { data, shape } = call.latents;
-      const sounds = await engine.decode({ latents: data, shape }, onEvent, isCancelled);
+      const sounds = await engine.decode({ latents: data, shape }, call.transpose, onEvent, isCancelled);
       const value = sounds.map((samples) => owned(samples));
       return { value, transfer: value.map(({ buffer }) => buffer) };
     }
