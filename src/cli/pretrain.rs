@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::data::DataArguments;
 use crate::{
     Error, Result,
+    dataset::material::MaterialConfig,
     device::{Device, DeviceChoice, choose},
     quant::Encoding,
     train::{
@@ -15,6 +16,7 @@ use crate::{
         imagebind::ImageBindTask,
         latents::PieceEncoders,
         prior::PriorTask,
+        refinement::RefinementTask,
         run,
         vae::VaeTask,
         vocoder::VocoderTask,
@@ -46,6 +48,8 @@ enum Part {
     Vae,
     /// Spectrograms to sound.
     Vocoder,
+    /// The vocoder on decoded spectrograms, against discriminators.
+    Refinement,
     /// Pictures and sounds to one space.
     Imagebind,
     /// GPT-2 and the UNet.
@@ -53,12 +57,19 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Vae, Self::Vocoder, Self::Imagebind, Self::Prior];
+    const ALL: [Self; 5] = [
+        Self::Vae,
+        Self::Vocoder,
+        Self::Refinement,
+        Self::Imagebind,
+        Self::Prior,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Vae => "vae",
             Self::Vocoder => "vocoder",
+            Self::Refinement => "refinement",
             Self::Imagebind => "imagebind",
             Self::Prior => "prior",
         }
@@ -66,12 +77,14 @@ impl Part {
 }
 
 impl Part {
-    fn run(self, config: &SmallModel) -> &RunConfig {
+    /// How it is trained; nothing for a part that the configuration leaves out.
+    fn run(self, config: &SmallModel) -> Option<&RunConfig> {
         match self {
-            Self::Vae => &config.vae.run,
-            Self::Vocoder => &config.vocoder.run,
-            Self::Imagebind => &config.imagebind.run,
-            Self::Prior => &config.prior.run,
+            Self::Vae => Some(&config.vae.run),
+            Self::Vocoder => Some(&config.vocoder.run),
+            Self::Refinement => config.refinement.as_ref().map(|part| &part.run),
+            Self::Imagebind => Some(&config.imagebind.run),
+            Self::Prior => Some(&config.prior.run),
         }
     }
 }
@@ -80,10 +93,19 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     let config = SmallModel::read(&arguments.config)?;
     let folder = &arguments.output;
     let parts = match arguments.part {
+        Some(part) if part.run(&config).is_none() => {
+            return Err(Error::input(
+                format!("the configuration has no part {}", part.name()),
+                format!("add a table [{}] to it", part.name()),
+            ));
+        }
         Some(part) => vec![part],
         None => Part::ALL.to_vec(),
     };
     for part in parts {
+        let Some(run) = part.run(&config) else {
+            continue;
+        };
         let own = folder.join(part.name());
         if finished(&own) {
             eprintln!("The part {} is finished: {}", part.name(), own.display());
@@ -91,11 +113,12 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
         }
         let job = Training {
             part,
+            run,
             arguments,
             config: &config,
             own: &own,
         };
-        with_device(arguments.device, part.run(&config), job)?;
+        with_device(arguments.device, run, job)?;
     }
     let bundle = folder.join("bundle");
     if arguments.part.is_some() || bundle.is_dir() {
@@ -167,6 +190,7 @@ fn recomputing(device: &Device, job: impl OnDevice) -> Result<()> {
 /// One part to be trained.
 struct Training<'a> {
     part: Part,
+    run: &'a RunConfig,
     arguments: &'a Arguments,
     config: &'a SmallModel,
     own: &'a Path,
@@ -176,8 +200,8 @@ impl OnDevice for Training<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
         let (config, own) = (self.config, self.own);
         let folder = &self.arguments.output;
-        let data = &open_data(self.arguments, config, own)?;
-        let (name, to) = (self.part.name(), self.part.run(config));
+        let data = &open_data(self.arguments, config, self.part)?;
+        let (name, to) = (self.part.name(), self.run);
         match self.part {
             Part::Vae => {
                 let task = VaeTask::<B>::new(config, data, device.clone())?;
@@ -185,6 +209,13 @@ impl OnDevice for Training<'_> {
             }
             Part::Vocoder => {
                 let task = VocoderTask::<B>::new(config, data, device.clone())?;
+                run(name, &task, to, own, data.threads, &device)
+            }
+            Part::Refinement => {
+                let Some(part) = &config.refinement else {
+                    return Err(Error::internal("a part that is not configured"));
+                };
+                let task = RefinementTask::<B>::new(config, part, folder, data, device.clone())?;
                 run(name, &task, to, own, data.threads, &device)
             }
             Part::Imagebind => {
@@ -211,7 +242,7 @@ struct Export<'a> {
 impl OnDevice for Export<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
         let folder = &self.arguments.output;
-        let data = open_data(self.arguments, self.config, &folder.join("prior"))?;
+        let data = open_data(self.arguments, self.config, Part::Prior)?;
         let encoders = PieceEncoders::<B::InnerBackend>::load(self.config, folder, &device)?;
         let pieces = encoders.training(&data)?;
         export::bundle(
@@ -225,14 +256,21 @@ impl OnDevice for Export<'_> {
     }
 }
 
-/// The items of the part in `own`; caches are shared by all parts.
+/// The items of a part; caches are shared by all parts.
 fn open_data(
     arguments: &Arguments,
     config: &SmallModel,
-    own: &Path,
+    part: Part,
 ) -> Result<crate::train::data::Data> {
+    // What comes before the prior hears all keys.
+    let tonic = config.tonic.filter(|_| part == Part::Prior);
+    let material = MaterialConfig {
+        tonic: tonic.or(config.material.tonic),
+        ..config.material.clone()
+    };
     let size = config.imagebind.network.vision.image_size;
     let cache = arguments.output.join("cache");
     let sizes = (size, config.seconds());
-    arguments.data.open(own, &cache, &config.material, sizes)
+    let own = arguments.output.join(part.name());
+    arguments.data.open(&own, &cache, &material, sizes)
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Result,
     checkpoint::Checkpoint,
-    dataset::BundleNetworks,
+    dataset::{BundleNetworks, material::MaterialConfig},
     device::DeviceChoice,
     quant::Encoding,
     systems::art_to_mus::replace_aligner,
@@ -86,7 +86,11 @@ impl OnDevice for Training<'_> {
         let (part, folder) = (&self.config.aligner, &self.arguments.output);
         let data = &self.arguments.data;
         let sizes = (self.networks.image_size(), self.networks.seconds());
-        let data = data.open(folder, &folder.join("cache"), &self.config.material, sizes)?;
+        let material = MaterialConfig {
+            tonic: self.networks.tonic(),
+            ..self.config.material.clone()
+        };
+        let data = data.open(folder, &folder.join("cache"), &material, sizes)?;
         let task = AlignerTask::<B>::new(part, self.networks, &data, device.clone())?;
         run("aligner", &task, &part.run, folder, data.threads, &device)?;
         data.skipped.report();

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::{
     Error, Result,
+    audio::spectrogram::SpectrogramConfig,
     dataset::material::MaterialConfig,
     diffusion::ScheduleConfig,
     model::{
@@ -20,7 +21,7 @@ use crate::{
         unet::UnetConfig,
         vae::VaeConfig,
     },
-    systems::art_to_mus::MelScale,
+    systems::art_to_mus::{MelScale, bands_of_semitone},
 };
 
 pub use run::{OptimiserConfig, Precision, RunConfig};
@@ -43,8 +44,12 @@ pub struct PartConfig<N, L> {
 pub struct SmallModel {
     /// The model's name, as the page shows it.
     pub name: String,
-    /// Frames of a piece: 10 ms each.
+    /// Frames of a piece.
     pub frames: usize,
+    /// The one tonic of the pieces that the prior and the aligner learn from, 0 for C: generation transposes. Needs
+    /// bands that divide semitones. When left out, they learn all keys.
+    #[serde(default)]
+    pub tonic: Option<u8>,
     /// What is subtracted from log-mel values, and what they are divided by then, before a network
     /// learns from them.
     pub mel: MelScale,
@@ -52,6 +57,9 @@ pub struct SmallModel {
     pub vae: PartConfig<VaeConfig, VaeLoss>,
     /// Spectrograms to sound.
     pub vocoder: PartConfig<IstftConfig, VocoderLoss>,
+    /// The vocoder again, on decoded spectrograms and with discriminators; left out, it stays as it is.
+    #[serde(default)]
+    pub refinement: Option<PartConfig<RefinementConfig, RefinementLoss>>,
     /// Pictures and sounds to one space.
     pub imagebind: PartConfig<ImageBindConfig, ImageBindLoss>,
     /// Conditions to latents.
@@ -82,6 +90,26 @@ pub struct VaeLoss {
 pub struct VocoderLoss {
     /// Frames of a training item.
     pub frames: usize,
+}
+
+/// The discriminators of the refinement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefinementConfig {
+    /// Channels of their first layers.
+    pub channels: usize,
+}
+
+/// The loss of the refinement: the vocoder's, and what discriminators say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefinementLoss {
+    /// Frames of a training item.
+    pub frames: usize,
+    /// Weight of the discriminators' verdicts.
+    pub adversarial: f64,
+    /// Weight of the distance of what their layers see.
+    pub feature_matching: f64,
 }
 
 /// The small ImageBind.
@@ -255,6 +283,15 @@ impl SmallModel {
                 "give imagebind.network.audio's width and embedding and prior.network.gpt2.n_embd one value",
             ));
         }
+        if self
+            .tonic
+            .is_some_and(|tonic| tonic > 11 || bands_of_semitone(&self.spectrogram()).is_none())
+        {
+            return Err(Error::input(
+                "the pieces cannot all have the configured tonic",
+                "give tonic a number from 0 (C) to 11 (B) and the vocoder a scale of 12, 24 or 36 bands an octave, or leave tonic out",
+            ));
+        }
         let floor = self.prior.loss.floor;
         let velocity = self.prior.network.schedule.prediction_type == "v_prediction";
         if !floor.is_finite() || floor < 0.0 || (floor > 0.0 && !velocity) {
@@ -292,9 +329,15 @@ impl SmallModel {
         self.aligner.network.config(embedding, width)
     }
 
+    /// The spectrogram that the VAE and the vocoder share.
+    pub fn spectrogram(&self) -> SpectrogramConfig {
+        self.vocoder.network.spectrogram()
+    }
+
     /// Length of a piece in seconds.
     pub fn seconds(&self) -> f64 {
-        self.frames as f64 * crate::audio::mel::HOP as f64 / f64::from(crate::audio::SAMPLE_RATE)
+        let spectrogram = self.spectrogram();
+        (self.frames * spectrogram.hop) as f64 / f64::from(spectrogram.sample_rate)
     }
 }
 

@@ -5,9 +5,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{path::PathBuf, sync::Arc};
 
+use super::config::RunConfig;
 use crate::{
     Result,
-    audio::mel::{HOP, MEL_BINS},
+    audio::spectrogram::SpectrogramConfig,
     dataset::{
         Cache, Features, FrozenNetworks, MelRecipe, Preprocessor, Recipe, Record, Shuffled,
         SkipLog, Source, first_readable, read_first,
@@ -110,12 +111,12 @@ impl Data {
     }
 }
 
-/// A piece and its log-mel spectrogram, or a part of both.
+/// A piece and its spectrogram, or a part of both.
 #[derive(Debug, Clone)]
 pub struct Excerpt {
-    /// `[160 frames]`.
+    /// `[hop frames]`.
     pub samples: Vec<f32>,
-    /// `[frames, 64]`.
+    /// `[frames, bands]`.
     pub mel: Vec<f32>,
 }
 
@@ -134,18 +135,24 @@ pub struct Excerpts<'a> {
 }
 
 impl<'a> Excerpts<'a> {
-    /// Batches of `batch` excerpts of `frames` frames, of pieces of `piece` frames.
-    pub fn new(data: &'a Data, piece: usize, frames: usize, batch: usize, seed: u64) -> Self {
-        let pieces = batch.div_ceil(2);
-        let order = |items| Shuffled::new(items, pieces, seed);
-        Self {
+    /// Batches of `run` of excerpts of `frames` frames, of pieces of `piece` frames of `spectrogram`.
+    pub fn new(
+        data: &'a Data,
+        spectrogram: &SpectrogramConfig,
+        piece: usize,
+        frames: usize,
+        run: &RunConfig,
+    ) -> Result<Self> {
+        let pieces = run.batch.div_ceil(2);
+        let order = |items| Shuffled::new(items, pieces, run.seed);
+        Ok(Self {
             data,
-            preprocessor: Preprocessor::new(piece, MelRecipe::Raw),
+            preprocessor: Preprocessor::new(piece, MelRecipe::Raw, spectrogram)?,
             frames,
-            batch,
-            seed,
+            batch: run.batch,
+            seed: run.seed,
             order: data.training.count().map(order),
-        }
+        })
     }
 
     /// Batch `number`: two excerpts of each piece, one from either half.
@@ -166,7 +173,7 @@ impl<'a> Excerpts<'a> {
             let room = self.preprocessor.frames.saturating_sub(self.frames) / 2;
             for half in 0..2.min(self.batch - 2 * i) {
                 let start = half * room + rng.random_range(0..=room);
-                excerpts.push(piece.part(start, self.frames));
+                excerpts.push(self.part(&piece, start));
             }
         }
         Ok(excerpts)
@@ -180,20 +187,22 @@ impl<'a> Excerpts<'a> {
     }
 
     fn piece(&self, source: &dyn Source, index: usize) -> Result<Excerpt> {
-        let samples = source.music(index)?.resampled()?;
+        let samples = self.preprocessor.music(source, index)?;
         Ok(Excerpt {
             mel: self.preprocessor.log_mel(&samples)?,
             samples: self.preprocessor.piece(&samples),
         })
     }
-}
 
-impl Excerpt {
-    /// `frames` frames from frame `start` on.
-    fn part(&self, start: usize, frames: usize) -> Self {
-        Self {
-            samples: self.samples[start * HOP..(start + frames) * HOP].to_vec(),
-            mel: self.mel[start * MEL_BINS..(start + frames) * MEL_BINS].to_vec(),
+    /// The excerpt of `piece` from frame `start` on.
+    fn part(&self, piece: &Excerpt, start: usize) -> Excerpt {
+        let spectrogram = self.preprocessor.spectrogram();
+        let part = |values: &[f32], each: usize| {
+            values[start * each..(start + self.frames) * each].to_vec()
+        };
+        Excerpt {
+            samples: part(&piece.samples, spectrogram.hop),
+            mel: part(&piece.mel, spectrogram.bands()),
         }
     }
 }

@@ -49,7 +49,11 @@ pub fn bundle(
 ) -> Result<Manifest> {
     let mut writer = BundleWriter::create(target)?;
     let part = |name| Weights::of(folder, name).open();
-    let (vae, vocoder) = (part("vae")?, part("vocoder")?);
+    let vae = part("vae")?;
+    let vocoder = part(match config.refinement {
+        Some(_) => "refinement",
+        None => "vocoder",
+    })?;
     let (imagebind, prior) = (part("imagebind")?, part("prior")?);
     let aligner = FreshInit::new(0);
     let sizes = &config.imagebind.network;
@@ -135,6 +139,8 @@ pub fn bundle(
         scheduler: SchedulerKind::Dpmpp,
         guidance: config.generate.guidance,
         gain: config.generate.gain,
+        window: Some(config.seconds()),
+        tonic: config.tonic,
     };
     let provenance = Provenance {
         converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),

@@ -10,17 +10,16 @@ use super::{
 };
 use crate::{
     Error, Result,
-    audio::fbank::{CLIPS, FRAMES, MEL_BINS},
     dataset::{
         Cache, MelRecipe, Preprocessor, Record, Shuffled, Source,
         material::{
             Pair,
             pair::{LOUDNESS, RATE, REGISTER},
         },
-        score::Mode,
+        score::{Ensemble, Mode},
     },
     model::{
-        imagebind::{AudioTrunk, VisionTrunk},
+        imagebind::{AudioTrunk, SoundInput, VisionTrunk},
         layers::{Linear, l2_normalise},
         trace::Trace,
     },
@@ -42,7 +41,7 @@ const FACTORS_FIELD: &str = "factors";
 pub struct ImageBind<B: Backend> {
     vision: VisionTrunk<B>,
     audio: AudioTrunk<B>,
-    /// Reads the factors of the music from either embedding; not part of the finished model.
+    /// Reads what the music is like from either embedding; not part of the finished model.
     factors: Linear<B>,
 }
 
@@ -53,6 +52,7 @@ pub struct ImageBindTask<'a, B: TrainingBackend> {
     pairs: Cache,
     validation: Cache,
     order: Shuffled,
+    input: SoundInput,
     device: B::Device,
 }
 
@@ -65,20 +65,32 @@ pub struct Pairs {
     factors: Vec<f32>,
 }
 
-/// The factors of music that the helper reads.
-const FACTORS: usize = 5;
+/// What the helper reads of music: numbers, then classes.
+const NUMBERS: usize = 6;
+/// Tonics and ensembles.
+const CLASSES: [usize; 2] = [12, 8];
+/// Numbers and classes, as they stand in a cache.
+const FIELDS: usize = NUMBERS + CLASSES.len();
+/// Numbers, and a logit for each class.
+const OUTPUTS: usize = NUMBERS + CLASSES[0] + CLASSES[1];
+/// How much a class counts beside all numbers.
+const CLASS_WEIGHT: f64 = 0.25;
 
-/// The factors of a pair's music, each about from -1 to 1.
-fn factors(pair: &Pair) -> [f32; FACTORS] {
+/// What a pair's music is like: numbers about from -1 to 1, then the classes' numbers.
+fn factors(pair: &Pair) -> [f32; FIELDS] {
     let music = &pair.music;
     let span = |value: f32, [low, high]: [f32; 2]| 2.0 * (value - low) / (high - low) - 1.0;
-    let octaves = |rate: f32| rate.max(0.1).log2();
+    let major = if music.mode == Mode::Major { 1.0 } else { -1.0 };
+    let ensemble = Ensemble::ALL.iter().position(|e| *e == music.ensemble);
     [
-        span(music.loudness, LOUDNESS),
-        span(octaves(music.rate), RATE.map(octaves)),
+        span(music.rate.max(0.1).ln(), RATE.map(f32::ln)),
         span(music.register, REGISTER),
         span(music.brightness, [0.0, 1.0]),
-        if music.mode == Mode::Major { 1.0 } else { -1.0 },
+        span(music.loudness, LOUDNESS),
+        span(music.regularity, [0.0, 1.0]),
+        major,
+        f32::from(music.tonic),
+        ensemble.unwrap_or(0) as f32,
     ]
 }
 
@@ -86,10 +98,12 @@ impl<'a, B: TrainingBackend> ImageBindTask<'a, B> {
     /// Learns from whole pieces and pictures, which are prepared now.
     pub fn new(config: &'a SmallModel, data: &Data, device: B::Device) -> Result<Self> {
         let part = &config.imagebind;
+        let input = SoundInput::new(&part.network.audio, &config.spectrogram())?;
         let prepare = |source: &dyn Source, name, items| {
-            let mut preprocessor = Preprocessor::new(config.frames, MelRecipe::Raw);
+            let mut preprocessor =
+                Preprocessor::new(config.frames, MelRecipe::Raw, &config.spectrogram())?;
             preprocessor.image_size = Some(part.network.vision.image_size);
-            preprocessor.clips = true;
+            preprocessor.clips = Some(input.clone());
             let key = serde_json::json!([preprocessor.describe(), part.loss.factors > 0.0]);
             let prepare = |index: usize| -> Result<Record> {
                 let features = preprocessor.features(source, index)?;
@@ -122,6 +136,7 @@ impl<'a, B: TrainingBackend> ImageBindTask<'a, B> {
             order: Shuffled::new(pairs.items(), part.run.batch, part.run.seed),
             pairs,
             validation,
+            input,
             device,
         })
     }
@@ -149,25 +164,22 @@ impl<'a, B: TrainingBackend> ImageBindTask<'a, B> {
         let size = self.config.imagebind.network.vision.image_size;
         let count = pairs.count;
         let pixels = tensor(pairs.pixels.clone(), [count, 3, size, size], &self.device);
-        let clips = tensor(
-            pairs.clips.clone(),
-            [count * CLIPS, 1, MEL_BINS, FRAMES],
-            &self.device,
-        );
+        let clips = self.input.count(&pairs.clips);
+        let [bands, frames] = self.input.shape();
+        let shape = [clips, 1, bands, frames];
+        let sounds = tensor(pairs.clips.clone(), shape, &self.device);
         let pictures = model.vision.forward(pixels, &mut Trace::off());
         let sounds = model
             .audio
-            .forward_with_tokens(clips, CLIPS, &mut Trace::off());
+            .forward_with_tokens(sounds, clips / count, &mut Trace::off());
         let pictures = pictures.cast(FloatDType::F32);
         let sounds = l2_normalise(sounds.embedding.cast(FloatDType::F32));
         let error = (!pairs.factors.is_empty()).then(|| {
-            let truth = tensor::<C, 2>(pairs.factors.clone(), [count, FACTORS], &self.device);
+            let truth = tensor::<C, 2>(pairs.factors.clone(), [count, FIELDS], &self.device);
             let error = |embedding: &Tensor<C, 2>| {
                 // Unit vectors have small elements.
                 let read = model.factors.forward(embedding.clone() * SPREAD);
-                (read.cast(FloatDType::F32) - truth.clone())
-                    .powi_scalar(2)
-                    .mean()
+                factor_error(read.cast(FloatDType::F32), truth.clone())
             };
             (error(&pictures) + error(&sounds)) / 2.0
         });
@@ -176,14 +188,33 @@ impl<'a, B: TrainingBackend> ImageBindTask<'a, B> {
     }
 }
 
-/// InfoNCE in one direction: the mean of `-log softmax` at the diagonal. Van den Oord et al.,
-/// "Representation Learning with Contrastive Predictive Coding", 2018.
+/// InfoNCE in one direction: the cross-entropy with the diagonal. Van den Oord et al., "Representation Learning
+/// with Contrastive Predictive Coding", 2018.
 fn info_nce<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 1> {
     let [count, _] = logits.dims();
     let places: Vec<i32> = (0..count as i32).collect();
     let places = TensorData::new(places, [count, 1]);
-    let places = Tensor::<B, 2, Int>::from_data(places, &logits.device());
-    log_softmax(logits, 1).gather(1, places).mean().neg()
+    cross_entropy(logits.clone(), Tensor::from_data(places, &logits.device()))
+}
+
+/// The mean of `-log softmax` at one column of each row.
+fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, columns: Tensor<B, 2, Int>) -> Tensor<B, 1> {
+    log_softmax(logits, 1).gather(1, columns).mean().neg()
+}
+
+/// How far `read [pairs, OUTPUTS]` is from `truth [pairs, FIELDS]`: the squared error of numbers, and the
+/// cross-entropy of classes.
+fn factor_error<B: Backend>(read: Tensor<B, 2>, truth: Tensor<B, 2>) -> Tensor<B, 1> {
+    let numbers = read.clone().narrow(1, 0, NUMBERS) - truth.clone().narrow(1, 0, NUMBERS);
+    let mut error = numbers.powi_scalar(2).mean();
+    let mut first = NUMBERS;
+    for (field, classes) in CLASSES.into_iter().enumerate() {
+        let logits = read.clone().narrow(1, first, classes);
+        let columns = truth.clone().narrow(1, NUMBERS + field, 1).int();
+        error = error + cross_entropy(logits, columns) * CLASS_WEIGHT;
+        first += classes;
+    }
+    error
 }
 
 impl<B: TrainingBackend> Task<B> for ImageBindTask<'_, B> {
@@ -197,7 +228,7 @@ impl<B: TrainingBackend> Task<B> for ImageBindTask<'_, B> {
             Ok(ImageBind {
                 vision: VisionTrunk::load(p, &config.vision)?,
                 audio: AudioTrunk::load(p, &config.audio)?,
-                factors: Linear::load(&p.at("factors"), config.audio.embedding, FACTORS)?,
+                factors: Linear::load(&p.at("factors"), config.audio.embedding, OUTPUTS)?,
             })
         })
     }

@@ -9,7 +9,11 @@ use crate::{
     Error, Result,
     dataset::{Cache, FrozenNetworks, LatentEncoder, LoaTokens, MelRecipe, Preprocessor, field},
     files::hex,
-    model::{imagebind::AudioTrunk, params::Params, vae::VaeEncoder},
+    model::{
+        imagebind::{AudioTrunk, SoundInput},
+        params::Params,
+        vae::VaeEncoder,
+    },
     ops::Kernels,
 };
 
@@ -44,9 +48,10 @@ impl<B: Kernels> PieceEncoders<B> {
         let vae = Weights::of(folder, "vae").open()?;
         let imagebind = Weights::of(folder, "imagebind").open()?;
         let audio = &config.imagebind.network.audio;
-        let mut preprocessor = Preprocessor::new(config.frames, MelRecipe::Raw);
+        let spectrogram = config.spectrogram();
+        let mut preprocessor = Preprocessor::new(config.frames, MelRecipe::Raw, &spectrogram)?;
         preprocessor.mel = true;
-        preprocessor.clips = true;
+        preprocessor.clips = Some(SoundInput::new(audio, &spectrogram)?);
         let networks = FrozenNetworks {
             pictures: None,
             latents: Some(LatentEncoder {

@@ -23,6 +23,7 @@ use crate::{
     Result,
     checkpoint::Checkpoint,
     model::params::{FreshInit, Params, Planned},
+    tensors::TensorSource,
 };
 
 /// A model, its optimiser (AdamW), the average of its weights, and the gradients of the step under way.
@@ -81,7 +82,7 @@ pub struct Start<'a, B: TrainingBackend> {
 }
 
 impl<B: TrainingBackend> Start<'_, B> {
-    /// A learner.
+    /// A learner with fresh weights.
     ///
     /// `name` leads the names of its tensors in files; it is empty where there is only one learner. A
     /// fresh model's tensors whose names contain a part that is named in `scales` are multiplied by the
@@ -91,6 +92,26 @@ impl<B: TrainingBackend> Start<'_, B> {
         name: &'static str,
         config: OptimiserConfig,
         scales: &[(&str, f32)],
+        load: impl Fn(&Params<B>) -> Result<M>,
+    ) -> Result<Learner<B, M>> {
+        // Two learners must not begin with the same numbers.
+        let own = name.bytes().fold(0u64, |hash, byte| {
+            hash.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
+        let fresh = FreshInit::new(self.seed ^ own);
+        let source = Rescaled {
+            source: &fresh,
+            scales,
+        };
+        self.learner_from(name, &source, config, load)
+    }
+
+    /// A learner that begins with the weights of `source`, in whose names `name` leads too.
+    pub fn learner_from<M: AutodiffModule<B>>(
+        &self,
+        name: &'static str,
+        source: &dyn TensorSource,
+        config: OptimiserConfig,
         load: impl Fn(&Params<B>) -> Result<M>,
     ) -> Result<Learner<B, M>> {
         let device = self.device;
@@ -123,16 +144,7 @@ impl<B: TrainingBackend> Start<'_, B> {
                 model
             }
             None => {
-                // Two learners must not begin with the same numbers.
-                let own = name.bytes().fold(0u64, |hash, byte| {
-                    hash.wrapping_mul(31).wrapping_add(u64::from(byte))
-                });
-                let fresh = FreshInit::new(self.seed ^ own);
-                let source = Rescaled {
-                    source: &fresh,
-                    scales,
-                };
-                let model = load(&Params::new(&source, device))?;
+                let model = load(&Params::new(source, device))?;
                 average = config.average.map(|_| flat(&model.valid()));
                 model
             }

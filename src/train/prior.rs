@@ -23,7 +23,6 @@ use super::{
 };
 use crate::{
     Result,
-    audio::mel::MEL_BINS,
     dataset::Shuffled,
     diffusion::NoiseSchedule,
     model::{gpt2::Gpt2, layers::Linear, unet::Unet},
@@ -90,7 +89,7 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
         let shape = [
             vae.latent_channels,
             config.frames / factor,
-            MEL_BINS / factor,
+            config.spectrogram().bands() / factor,
         ];
         let schedule = NoiseSchedule::new(&config.prior.network.schedule)?;
         let encoders = PieceEncoders::<B::InnerBackend>::load(config, folder, &device)?;

@@ -3,22 +3,22 @@
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::tensor;
-use crate::audio::{
-    SAMPLE_RATE,
-    mel::{self, HOP, MEL_BINS},
-    stft,
-};
+use crate::audio::{filterbank::Filterbank, stft};
 
 /// Frame lengths and hops of the multi-resolution loss.
 pub const RESOLUTIONS: [(usize, usize); 3] = [(512, 128), (1024, 256), (2048, 512)];
 /// The smallest power of a bin: keeps logarithms and roots smooth.
 const POWER_FLOOR: f64 = 1e-9;
-/// The smallest mel magnitude, as in [`crate::audio::mel`].
+/// Bands, frame length and hop of the log-mel loss: those of AudioLDM 2's spectrogram, whatever the networks'.
+const MEL_BANDS: usize = 64;
+const MEL_FRAME: usize = 1024;
+const MEL_HOP: usize = 160;
+/// The smallest mel magnitude, as in [`crate::audio::spectrogram`].
 const MEL_FLOOR: f64 = 1e-5;
 
 /// Magnitudes of short-time Fourier transforms: no mirrored ends, Hann window.
 #[derive(Debug, Clone)]
-struct Magnitudes<B: Backend> {
+pub struct Magnitudes<B: Backend> {
     /// `[frame length rounded up to whole hops, 2 bins]`.
     matrix: Tensor<B, 2>,
     n_fft: usize,
@@ -39,7 +39,7 @@ impl<B: Backend> Magnitudes<B> {
     }
 
     /// `samples [batch, length]` to `[batch, frames, bins]`.
-    fn forward(&self, samples: Tensor<B, 2>) -> Tensor<B, 3> {
+    pub fn forward(&self, samples: Tensor<B, 2>) -> Tensor<B, 3> {
         let [batch, length] = samples.dims();
         let (hop, bins) = (self.hop, self.n_fft / 2 + 1);
         let overlap = self.n_fft.div_ceil(hop);
@@ -71,16 +71,20 @@ pub struct SpectralLoss<B: Backend> {
 }
 
 impl<B: Backend> SpectralLoss<B> {
-    /// Makes the matrices.
-    pub fn new(device: &B::Device) -> Self {
-        let n_fft = 1024;
-        let bands = mel::filterbank(n_fft, SAMPLE_RATE as usize).matrix();
+    /// Makes the matrices for sounds of `sample_rate`.
+    pub fn new(sample_rate: u32, device: &B::Device) -> Self {
+        let bank = Filterbank::slaney(MEL_FRAME, sample_rate as usize, MEL_BANDS);
         let each = |(n_fft, hop)| Magnitudes::new(n_fft, hop, device);
         Self {
             resolutions: RESOLUTIONS.into_iter().map(each).collect(),
-            mel: Magnitudes::new(n_fft, HOP, device),
-            bands: tensor(bands, [n_fft / 2 + 1, MEL_BINS], device),
+            mel: Magnitudes::new(MEL_FRAME, MEL_HOP, device),
+            bands: tensor(bank.matrix(), [bank.bins(), MEL_BANDS], device),
         }
+    }
+
+    /// The spectra at [`RESOLUTIONS`].
+    pub fn resolutions(&self) -> &[Magnitudes<B>] {
+        &self.resolutions
     }
 
     /// Mean absolute difference of the log-mel spectrograms.
@@ -112,7 +116,11 @@ impl<B: Backend> SpectralLoss<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{audio::mel::MelSpectrogram, ops::Cpu, random::standard_normal};
+    use crate::{
+        audio::spectrogram::{Spectrogram, SpectrogramConfig},
+        ops::Cpu,
+        random::standard_normal,
+    };
 
     fn tone(length: usize, step: f32) -> Vec<f32> {
         (0..length).map(|n| 0.3 * (n as f32 * step).sin()).collect()
@@ -121,7 +129,7 @@ mod tests {
     #[test]
     fn equal_sounds_cost_nothing_and_others_do() {
         let device = Default::default();
-        let loss = SpectralLoss::<Cpu>::new(&device);
+        let loss = SpectralLoss::<Cpu>::new(16_000, &device);
         let sound = |step| tensor::<Cpu, 2>(tone(8192, step), [1, 8192], &device);
         let value = |x: Tensor<Cpu, 1>| x.into_scalar();
         assert_eq!(value(loss.mel(sound(0.2), sound(0.2))), 0.0);
@@ -137,7 +145,7 @@ mod tests {
     #[test]
     fn the_tensor_mel_is_that_of_the_spectrogram() {
         let device = Default::default();
-        let loss = SpectralLoss::<Cpu>::new(&device);
+        let loss = SpectralLoss::<Cpu>::new(16_000, &device);
         let samples = standard_normal(2, 0, 16_000);
         let ours = loss
             .mel
@@ -149,11 +157,14 @@ mod tests {
         let ours = ours.into_data().to_vec::<f32>().unwrap();
         // Our frame k begins at sample 160 k; the spectrogram's frame k is centred there.
         let shifted = &samples[512 - 3 * 160..];
-        let theirs = MelSpectrogram::new().compute(shifted).unwrap();
+        let theirs = Spectrogram::new(&SpectrogramConfig::audioldm())
+            .unwrap()
+            .compute(shifted)
+            .unwrap();
         for frame in 10..frames - 10 {
-            let a = &ours[frame * MEL_BINS..(frame + 1) * MEL_BINS];
+            let a = &ours[frame * MEL_BANDS..(frame + 1) * MEL_BANDS];
             // Sample 160 frame + 512 is 160 (frame + 3) of the shifted sound.
-            let b = &theirs[(frame + 3) * MEL_BINS..(frame + 4) * MEL_BINS];
+            let b = &theirs[(frame + 3) * MEL_BANDS..(frame + 4) * MEL_BANDS];
             let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs());
             assert!(worst.fold(0.0, f32::max) < 1e-3, "frame {frame}");
         }

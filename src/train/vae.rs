@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     Result,
-    audio::mel::MEL_BINS,
     model::{
         trace::Trace,
         vae::{Moments, VaeDecoder, VaeEncoder},
@@ -47,8 +46,15 @@ pub struct VaeTask<'a, B: TrainingBackend> {
 impl<'a, B: TrainingBackend> VaeTask<'a, B> {
     /// Learns from pieces of the configured length.
     pub fn new(config: &'a SmallModel, data: &'a Data, device: B::Device) -> Result<Self> {
-        let (part, run) = (&config.vae, &config.vae.run);
-        let excerpts = Excerpts::new(data, config.frames, part.loss.frames, run.batch, run.seed);
+        let part = &config.vae;
+        let spectrogram = config.spectrogram();
+        let excerpts = Excerpts::new(
+            data,
+            &spectrogram,
+            config.frames,
+            part.loss.frames,
+            &part.run,
+        )?;
         Ok(Self {
             config,
             validation: excerpts.validation(VALIDATION_ITEMS)?,
@@ -57,13 +63,14 @@ impl<'a, B: TrainingBackend> VaeTask<'a, B> {
         })
     }
 
-    /// `[items, 1, frames, 64]`, standardised.
+    /// `[items, 1, frames, bands]`, standardised.
     fn standard<C: Backend>(&self, excerpts: &[Excerpt], device: &C::Device) -> Tensor<C, 4> {
         let mels = excerpts.iter().flat_map(|excerpt| &excerpt.mel);
         let values: Vec<f32> = mels.copied().collect();
-        let frames = values.len() / excerpts.len().max(1) / MEL_BINS;
+        let bands = self.config.spectrogram().bands();
+        let frames = values.len() / excerpts.len().max(1) / bands;
         let scale = self.config.mel;
-        let mel = tensor::<C, 4>(values, [excerpts.len(), 1, frames, MEL_BINS], device);
+        let mel = tensor::<C, 4>(values, [excerpts.len(), 1, frames, bands], device);
         (mel - scale.mean) / scale.scale
     }
 }
@@ -86,7 +93,8 @@ impl<B: TrainingBackend> Task<B> for VaeTask<'_, B> {
     fn batch(&self, number: usize) -> Result<Self::Batch> {
         let part = &self.config.vae;
         let excerpts = self.excerpts.batch(number)?;
-        let cells = part.loss.frames * MEL_BINS / part.network.factor().pow(2);
+        let cells =
+            part.loss.frames * self.config.spectrogram().bands() / part.network.factor().pow(2);
         let count = part.run.batch * part.network.latent_channels * cells;
         Ok((
             excerpts,

@@ -1,4 +1,4 @@
-//! Trains the vocoder: log-mel spectrograms to sound.
+//! Trains the vocoder: spectrograms to sound.
 
 use burn::tensor::{FloatDType, Tensor};
 
@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     Result,
-    audio::mel::{HOP, MEL_BINS},
     model::{istft::IstftVocoder, trace::Trace},
     ops::Kernels,
 };
@@ -33,13 +32,20 @@ pub struct VocoderTask<'a, B: TrainingBackend> {
 impl<'a, B: TrainingBackend> VocoderTask<'a, B> {
     /// Learns from parts of pieces.
     pub fn new(config: &'a SmallModel, data: &'a Data, device: B::Device) -> Result<Self> {
-        let (part, run) = (&config.vocoder, &config.vocoder.run);
-        let excerpts = Excerpts::new(data, config.frames, part.loss.frames, run.batch, run.seed);
+        let part = &config.vocoder;
+        let spectrogram = config.spectrogram();
+        let excerpts = Excerpts::new(
+            data,
+            &spectrogram,
+            config.frames,
+            part.loss.frames,
+            &part.run,
+        )?;
         Ok(Self {
             config,
             validation: excerpts.validation(VALIDATION_ITEMS)?,
             excerpts,
-            spectra: SpectralLoss::new(&device),
+            spectra: SpectralLoss::new(spectrogram.sample_rate, &device),
             device,
         })
     }
@@ -50,17 +56,18 @@ fn losses<B: Kernels>(
     model: &IstftVocoder<B>,
     spectra: &SpectralLoss<B>,
     excerpts: &[Excerpt],
+    bands: usize,
     device: &B::Device,
 ) -> [Tensor<B, 1>; 2] {
     let count = excerpts.len();
     let mels = excerpts.iter().flat_map(|excerpt| &excerpt.mel);
     let mel: Vec<f32> = mels.copied().collect();
-    let frames = mel.len() / count.max(1) / MEL_BINS;
     let samples = excerpts.iter().flat_map(|excerpt| &excerpt.samples);
     let samples: Vec<f32> = samples.copied().collect();
-    let original = tensor(samples, [count, frames * HOP], device);
+    let [length, values] = [&samples, &mel].map(|all| all.len() / count.max(1));
+    let original = tensor(samples, [count, length], device);
     let made = model.forward(
-        tensor(mel, [count, frames, MEL_BINS], device),
+        tensor(mel, [count, values / bands, bands], device),
         &mut Trace::off(),
     );
     let made = made.cast(FloatDType::F32);
@@ -93,7 +100,13 @@ impl<B: TrainingBackend> Task<B> for VocoderTask<'_, B> {
         _: usize,
         batch: &Vec<Excerpt>,
     ) -> Result<Losses<B>> {
-        let [mel, stft] = losses(learner.model(), &self.spectra, batch, &self.device);
+        let [mel, stft] = losses(
+            learner.model(),
+            &self.spectra,
+            batch,
+            self.config.spectrogram().bands(),
+            &self.device,
+        );
         Ok(Losses {
             total: mel.clone() + stft.clone(),
             parts: vec![("log-mel L1", mel), ("multi-resolution STFT", stft)],
@@ -102,11 +115,15 @@ impl<B: TrainingBackend> Task<B> for VocoderTask<'_, B> {
 
     fn validate(&self, learner: &Self::Learners) -> Result<Vec<(&'static str, f64)>> {
         let model = learner.valid();
-        let spectra = SpectralLoss::<B::InnerBackend>::new(&self.device);
+        let spectra = SpectralLoss::<B::InnerBackend>::new(
+            self.config.spectrogram().sample_rate,
+            &self.device,
+        );
+        let bands = self.config.spectrogram().bands();
         let count = self.validation.len() as f64;
         let mut sums = [0.0; 2];
         for piece in self.validation.chunks(1) {
-            let each = losses(&model, &spectra, piece, &self.device);
+            let each = losses(&model, &spectra, piece, bands, &self.device);
             for (sum, loss) in sums.iter_mut().zip(each) {
                 *sum += scalar(loss)? / count;
             }
