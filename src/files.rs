@@ -59,9 +59,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A hidden folder beside `target`, which must not exist yet (or be empty); it is removed unless
-/// [`finish_folder`] gives it its place.
-pub fn unfinished_folder(target: &Path) -> Result<tempfile::TempDir> {
+/// Refuses a folder that is there already and not empty.
+pub fn check_free(target: &Path) -> Result<()> {
     let occupied = match std::fs::read_dir(target) {
         Ok(mut entries) => entries.next().is_some(),
         Err(_) => target.exists(),
@@ -69,9 +68,16 @@ pub fn unfinished_folder(target: &Path) -> Result<tempfile::TempDir> {
     if occupied {
         return Err(Error::input(
             format!("{} is already there", target.display()),
-            "choose another place with -o, or remove it",
+            "choose another place, or remove it",
         ));
     }
+    Ok(())
+}
+
+/// A hidden folder beside `target`, which must not exist yet (or be empty); it is removed unless
+/// [`finish_folder`] gives it its place.
+pub fn unfinished_folder(target: &Path) -> Result<tempfile::TempDir> {
+    check_free(target)?;
     let parent = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -275,6 +275,17 @@ fn broken_files_are_left_out_and_listed() {
         false,
     );
     assert!(said.contains("none of the items can be read"), "{said}");
+    // A single pair to validate on has no other to be exchanged with.
+    let one = pairs.join("one.jsonl");
+    fs::write(&one, lines.lines().next().unwrap()).unwrap();
+    let place = folder.path().join("one");
+    let more = ["--pairs", text(&list), "--validation", text(&one)];
+    run(&train(&bundle, &all, &place, &more), true);
+    let log = fs::read_to_string(place.join("log.csv")).unwrap();
+    assert!(
+        log.contains("validation: denoising") && !log.contains("shuffled"),
+        "{log}"
+    );
     // Material never ends: the number of its items must be given.
     let place = folder.path().join("endless");
     let said = run(&train(&bundle, &all, &place, &[]), false);
@@ -303,6 +314,9 @@ fn the_aligner_is_trained_alone_and_its_bundle_makes_music() {
         "trained",
     ];
     run(&arguments, true);
+    // What could not be written in the end is refused at the beginning.
+    let said = run(&arguments, false);
+    assert!(said.contains("already there"), "{said}");
     let shapes = art2mus::checkpoint::Checkpoint::open(&own.join("final.safetensors")).unwrap();
     let mut names: Vec<&str> = shapes.names().collect();
     names.sort_unstable();
@@ -412,6 +426,27 @@ fn faults_are_told_in_one_sentence() {
         fs::write(&other, changed.replace(from, to)).unwrap();
         let said = pretrain(&folder.path().join("new"), &more, false);
         assert!(said.contains(refusal), "{said}");
+    }
+
+    // What diverges is not saved, however seldom the log is written.
+    let steep = changed
+        .replace("learning_rate = 5e-3", "learning_rate = 1e30")
+        .replace("checkpoint_every = 6", "checkpoint_every = 1")
+        .replace("log_every = 1", "log_every = 20");
+    fs::write(&other, steep).unwrap();
+    let diverged = folder.path().join("diverged");
+    let said = pretrain(&diverged, &more, false);
+    assert!(said.contains("train in another folder"), "{said}");
+    for (path, bytes) in files(&diverged.join("vae")) {
+        if path.ends_with("weights.safetensors") {
+            let weights = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            for (name, tensor) in weights.tensors() {
+                let mut values = tensor.data().chunks_exact(4);
+                let whole =
+                    |value: &[u8]| f32::from_le_bytes(value.try_into().unwrap()).is_finite();
+                assert!(values.all(whole), "{}: {name}", path.display());
+            }
+        }
     }
 
     // Published networks need their VAE encoder to train on.

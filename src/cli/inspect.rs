@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         "suggests {} s, {} steps of {}, guidance {}\n",
         suggested.seconds,
         suggested.steps,
-        suggested.scheduler.trace_name(),
+        suggested.scheduler.name(),
         suggested.guidance
     ))?;
     print_line(&format!(

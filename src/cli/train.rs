@@ -11,6 +11,7 @@ use crate::{
     checkpoint::Checkpoint,
     dataset::{BundleNetworks, material::MaterialConfig},
     device::DeviceChoice,
+    files::check_free,
     quant::Encoding,
     systems::art_to_mus::replace_aligner,
     train::{TrainingBackend, aligner::AlignerTask, config::AlignerTraining, finished, run},
@@ -55,7 +56,12 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     let location = Location::Folder(arguments.bundle.clone());
     let bundle = pollster::block_on(Bundle::open(location))?;
     let networks = BundleNetworks::new(&bundle)?;
-    if !finished(&arguments.output) {
+    if let Some(target) = &arguments.export {
+        check_free(target)?;
+    }
+    if finished(&arguments.output) {
+        eprintln!("The aligner is finished: {}", arguments.output.display());
+    } else {
         let job = Training {
             arguments,
             config: &config,

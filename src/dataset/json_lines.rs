@@ -37,6 +37,8 @@ impl JsonLines {
     /// Reads the list `path`.
     pub fn open(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|e| Error::file("read", path, e))?;
+        // Some editors begin a file with a byte-order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let lines = text.lines().enumerate();
         let lines = lines.filter(|(_, line)| !line.trim().is_empty());
         let lines = lines.map(|(i, line)| {
@@ -126,13 +128,21 @@ fn naming(path: &Path, error: Error) -> Error {
     )
 }
 
-/// The SHA-256 of the names of pairs of files.
+/// The SHA-256 of the names of pairs of files, and of where they lie: two lists in two folders may name the same files.
 pub(super) fn fingerprint<'a>(
     folder: &Path,
     pairs: impl Iterator<Item = (&'a PathBuf, &'a PathBuf)>,
 ) -> String {
     let mut digest = Sha256::new();
-    digest.update(folder.to_string_lossy().as_bytes());
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let place = folder
+        .canonicalize()
+        .unwrap_or_else(|_| folder.to_path_buf());
+    digest.update(place.to_string_lossy().as_bytes());
     for (picture, music) in pairs {
         digest.update(format!("\n{}\t{}", picture.display(), music.display()));
     }
@@ -175,6 +185,18 @@ mod tests {
         assert_eq!(list.id(1), "missing.mp3");
         let error = list.music(1).unwrap_err();
         assert!(error.message().contains("missing.mp3"), "{error}");
+    }
+
+    #[test]
+    fn lists_of_the_same_names_in_two_folders_are_two_lists() {
+        // With the mark that some editors begin a file with.
+        let text = "\u{feff}{\"picture\": \"a.png\", \"music\": \"b.wav\"}\n";
+        let (folder, first) = list(text);
+        let (_other, second) = list(text);
+        let first = first.unwrap().fingerprint();
+        assert_ne!(first, second.unwrap().fingerprint());
+        let round = folder.path().join(".").join("pairs.jsonl");
+        assert_eq!(JsonLines::open(&round).unwrap().fingerprint(), first);
     }
 
     #[test]

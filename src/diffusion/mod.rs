@@ -28,6 +28,14 @@ pub enum SchedulerKind {
 }
 
 impl SchedulerKind {
+    /// The name in manifests and options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ddim => "ddim",
+            Self::Dpmpp => "dpmpp",
+        }
+    }
+
     /// The name in traces: `ddim.latents.0`, `dpm.latents.0`.
     pub fn trace_name(self) -> &'static str {
         match self {

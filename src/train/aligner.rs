@@ -215,12 +215,13 @@ impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
         let model = learner.valid();
         let networks = (&self.plain.0, &self.plain.1);
         let [denoising, distance] = self.losses_of(networks, &model, &self.validation, false)?;
-        let [shuffled, _] = self.losses_of(networks, &model, &self.validation, true)?;
         let denoising = scalar(denoising)?;
-        let mut figures = vec![
-            ("denoising", denoising),
-            ("shuffled / true", scalar(shuffled)? / denoising),
-        ];
+        let mut figures = vec![("denoising", denoising)];
+        // One item cannot be exchanged.
+        if self.validation.diffusion.timesteps.len() > 1 {
+            let [shuffled, _] = self.losses_of(networks, &model, &self.validation, true)?;
+            figures.push(("shuffled / true", scalar(shuffled)? / denoising));
+        }
         if self.part.loss.tokens > 0.0 {
             figures.push(("tokens", scalar(distance)?));
         }

@@ -236,12 +236,16 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
     fn validate(&self, learner: &Self::Learners) -> Result<Vec<(&'static str, f64)>> {
         let model = learner.valid();
         let [denoising, translation] = self.losses_of(&model, &self.validation, false)?;
-        let [shuffled, _] = self.losses_of(&model, &self.validation, true)?;
         let denoising = scalar(denoising)?;
-        Ok(vec![
+        let mut figures = vec![
             ("denoising", denoising),
             ("translation", scalar(translation)?),
-            ("shuffled / true", scalar(shuffled)? / denoising),
-        ])
+        ];
+        // One piece cannot be exchanged.
+        if self.validation.choices.len() > 1 {
+            let [shuffled, _] = self.losses_of(&model, &self.validation, true)?;
+            figures.push(("shuffled / true", scalar(shuffled)? / denoising));
+        }
+        Ok(figures)
     }
 }

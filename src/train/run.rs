@@ -58,21 +58,21 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
             let batches = batches.by_ref().take(accumulation);
             let batches = batches.map(Result::flatten).collect::<Result<Vec<_>>>()?;
             let noted = step % config.log_every == 0 || step + 1 == config.steps;
-            let mut figures = take_step(task, &mut learners, &batches, config, step, noted)?;
-            let loss = figures.iter().find(|(_, figure)| !figure.is_finite());
-            if let Some((figure, value)) = loss {
-                return Err(Error::new(
-                    crate::ErrorKind::Internal,
-                    format!("the {figure} of {name} became {value} at step {step}"),
-                    "lower the learning rate and start from the last checkpoint",
-                ));
-            }
             let taken = step + 1;
             let last = taken == config.steps;
+            // Nothing is saved that has not been looked at.
+            let saved = taken % config.checkpoint_every == 0 || last;
+            let looked = noted || saved;
+            let found = take_step(task, &mut learners, &batches, config, step, looked)?;
+            check_finite(name, step, &found)?;
+            let mut figures = if noted { found } else { Vec::new() };
             if taken % config.validate_every == 0 || last {
                 let validated = task.validate(&learners)?.into_iter();
-                figures
-                    .extend(validated.map(|(name, value)| (format!("validation: {name}"), value)));
+                let validated =
+                    validated.map(|(name, value)| (format!("validation: {name}"), value));
+                let validated: Vec<_> = validated.collect();
+                check_finite(name, step, &validated)?;
+                figures.extend(validated);
             }
             if !figures.is_empty() {
                 log.add(taken, &figures)?;
@@ -90,7 +90,7 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
                 }
             }
             progress.set_position(taken as u64);
-            if taken % config.checkpoint_every == 0 || last {
+            if saved {
                 Saving::<B> {
                     folder,
                     run: &description,
@@ -105,6 +105,18 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
     })?;
     progress.finish_and_clear();
     write_final::<B>(folder, &learners.all())
+}
+
+/// Refuses figures that are no numbers: what follows them could not be mended.
+fn check_finite(name: &str, step: usize, figures: &[(String, f64)]) -> Result<()> {
+    match figures.iter().find(|(_, figure)| !figure.is_finite()) {
+        None => Ok(()),
+        Some((figure, value)) => Err(Error::new(
+            crate::ErrorKind::Internal,
+            format!("the {figure} of {name} became {value} at step {step}"),
+            "lower the learning rate and train in another folder: a run keeps its configuration",
+        )),
+    }
 }
 
 /// One step of every learner in turn; when it is `noted`, with its figures.

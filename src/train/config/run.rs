@@ -153,7 +153,52 @@ impl RunConfig {
                 "see configs/small.toml for one that works",
             ));
         }
-        Ok(())
+        let share = |value: f64| (0.0..1.0).contains(&value);
+        let [beta_1, beta_2] = self.betas.map(f64::from);
+        let numbers = [
+            (
+                "minimum_learning_rate_ratio",
+                (0.0..=1.0).contains(&self.minimum_learning_rate_ratio),
+                "a number from 0 to 1",
+            ),
+            (
+                "betas",
+                share(beta_1) && share(beta_2),
+                "two numbers from 0 to below 1",
+            ),
+            (
+                "epsilon",
+                self.epsilon.is_finite() && self.epsilon > 0.0,
+                "a number above 0",
+            ),
+            (
+                "weight_decay",
+                self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+                "a number from 0",
+            ),
+            (
+                "clip",
+                self.clip.is_none_or(|clip| clip.is_finite() && clip > 0.0),
+                "a number above 0, or leave it out",
+            ),
+            (
+                "average",
+                self.average.is_none_or(share),
+                "a number from 0 to below 1, or leave it out",
+            ),
+            (
+                "warmup",
+                self.warmup <= self.steps,
+                "a number up to that of steps",
+            ),
+        ];
+        match numbers.into_iter().find(|(_, fits, _)| !fits) {
+            None => Ok(()),
+            Some((key, _, wanted)) => Err(Error::input(
+                format!("the training configuration's {key} cannot be used"),
+                format!("give it {wanted}"),
+            )),
+        }
     }
 
     /// How fast its model is trained.
@@ -190,6 +235,29 @@ mod tests {
         assert_eq!(rate(9), 1.0);
         assert!((rate(60) - 0.55).abs() < 1e-9);
         assert!((rate(110) - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn numbers_that_cannot_train_are_refused_by_their_keys() {
+        assert!(run().check().is_ok());
+        for line in [
+            "minimum_learning_rate_ratio = 2.0",
+            "minimum_learning_rate_ratio = nan",
+            "betas = [1.0, 0.9]",
+            "betas = [0.9, nan]",
+            "epsilon = 0.0",
+            "weight_decay = -1.0",
+            "clip = 0.0",
+            "clip = -1.0",
+            "average = 1.0",
+            "warmup = 111",
+        ] {
+            let text = format!("steps = 110\nbatch = 8\nlearning_rate = 1.0\n{line}");
+            let run: RunConfig = toml::from_str(&text).unwrap();
+            let (key, _) = line.split_once(' ').unwrap();
+            let error = run.check().unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
     }
 
     #[test]
