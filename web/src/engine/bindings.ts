@@ -55,6 +55,10 @@ seed?: number | bigint,
  */
 candidates?: number, 
 /**
+ * Semitones from the model's own tonic, -6 to 6; the picture's hue decides when it is left out.
+ */
+transpose?: number, 
+/**
  * The part of the picture to use.
  */
 region?: Region, 
@@ -300,7 +304,12 @@ seed: number,
 /**
  * Pieces to make, best first where they can be ranked.
  */
-candidates: number, };
+candidates: number, 
+/**
+ * Semitones that pieces are transposed by from the tonic that the networks learnt. When left out, the hue of
+ * the picture decides, where the model has one tonic.
+ */
+transpose?: number, };
 
 /**
  * Time that one stage took.
