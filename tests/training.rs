@@ -57,7 +57,7 @@ fn runs() -> &'static Path {
 
 #[test]
 fn every_part_is_trained_logged_and_drawn() {
-    for part in ["vae", "vocoder", "imagebind", "prior"] {
+    for part in ["vae", "vocoder", "refinement", "imagebind", "prior"] {
         let folder = runs().join(part);
         let log = fs::read_to_string(folder.join("log.csv")).unwrap();
         assert!(
@@ -113,9 +113,8 @@ fn the_loss_falls() {
 fn every_part_is_trained_in_mixed_precision() {
     let folder = tempfile::tempdir().unwrap();
     let mixed = folder.path().join("mixed.toml");
-    let changed = fs::read_to_string(config()).unwrap();
-    let changed = changed.replace("\nlearning_rate", "\nprecision = \"bf16\"\nlearning_rate");
-    assert_eq!(changed.matches("bf16").count(), 5);
+    let changed = config_text().replace("\nlearning_rate", "\nprecision = \"bf16\"\nlearning_rate");
+    assert_eq!(changed.matches("bf16").count(), 6);
     fs::write(&mixed, changed).unwrap();
     pretrain(folder.path(), &["--config", text(&mixed)], true);
     let own = folder.path().join("aligner");
@@ -123,7 +122,14 @@ fn every_part_is_trained_in_mixed_precision() {
         &train(&folder.path().join("bundle"), &mixed, &own, &[]),
         true,
     );
-    for part in ["vae", "vocoder", "imagebind", "prior", "aligner"] {
+    for part in [
+        "vae",
+        "vocoder",
+        "refinement",
+        "imagebind",
+        "prior",
+        "aligner",
+    ] {
         let weights = fs::read(folder.path().join(part).join("final.safetensors")).unwrap();
         let weights = safetensors::SafeTensors::deserialize(&weights).unwrap();
         for (name, tensor) in weights.tensors() {
@@ -352,8 +358,16 @@ fn the_aligner_is_trained_alone_and_its_bundle_makes_music() {
 fn a_bundle_is_measured() {
     let bundle = runs().join("bundle");
     let soundfont = fixture("tiny.sf2");
+    let folder = tempfile::tempdir().unwrap();
+    let openings = folder.path().join("openings.jsonl");
+    fs::write(&openings, "{\"number\":1}\n").unwrap();
     let arguments = [
         "evaluate",
+        "--final",
+        "--openings",
+        text(&openings),
+        "--variations",
+        "4",
         "--json",
         "--bundle",
         text(&bundle),
@@ -383,6 +397,17 @@ fn a_bundle_is_measured() {
             > 1.0
     );
     assert_eq!(report["quality"]["pieces"], 8);
+    let figure = |name: &str| report.pointer(name).and_then(serde_json::Value::as_f64);
+    assert!(figure("/tonality/real/mean") > figure("/tonality/permuted/mean"));
+    assert!((0.0..=1.0).contains(&figure("/variation/mode/auc").unwrap()));
+    assert!(figure("/conditioning/mean_rule").unwrap() > 0.3);
+    let noted = fs::read_to_string(&openings).unwrap();
+    assert_eq!(noted.lines().count(), 2);
+    let last: serde_json::Value = serde_json::from_str(noted.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["number"], &last["extent"]["pictures"]),
+        (&2.into(), &8.into())
+    );
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! `art2mus evaluate`: measures a bundle on pairs that no training has seen.
 
+mod openings;
+mod table;
+
+use std::path::PathBuf;
+
 use super::{bundle_location, material::MaterialArguments, print_json, print_line};
 use crate::{
     Error, Result,
     dataset::{BundleNetworks, Rendered, Split},
     device::{self, Device, DeviceChoice},
-    evaluate::{Difference, Extent, PICTURE, Report, evaluate},
+    evaluate::{Difference, Extent, PICTURE, evaluate},
     ops::Kernels,
     weights::{Bundle, Location},
 };
@@ -27,6 +32,9 @@ pub(super) struct Arguments {
     /// Triplets of matching.
     #[arg(long, default_value_t = Extent::default().triplets)]
     triplets: usize,
+    /// Pictures with a second piece, and minimal pairs of pictures.
+    #[arg(long, default_value_t = Extent::default().variations)]
+    variations: usize,
     /// Measure nothing but how far the bundle is from this one, which holds the same networks with other
     /// weights: what packing costs.
     #[arg(long, value_name = "BUNDLE")]
@@ -34,9 +42,20 @@ pub(super) struct Arguments {
     /// What to compute on.
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceChoice,
-    /// The pairs that are measured on; those of final once, when a model is finished.
-    #[arg(long, value_enum, default_value = "test")]
-    split: Split,
+    /// Measure on the pairs that are kept for the last table of a finished model. Each opening is noted in --openings.
+    #[arg(long = "final")]
+    last: bool,
+    /// Where openings of the last pairs are noted, a line of JSON each.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "final-openings.jsonl",
+        requires = "last"
+    )]
+    openings: PathBuf,
+    /// Measure on the pairs that training is watched with.
+    #[arg(long, conflicts_with = "last")]
+    validation: bool,
     /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
@@ -50,11 +69,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         untrained: arguments.untrained,
         tracks: arguments.tracks,
         triplets: arguments.triplets,
+        variations: arguments.variations,
     };
-    if extent.pictures < 8 || extent.untrained < 2 || extent.tracks == 0 || extent.triplets == 0 {
+    let few = extent.pictures < 8 || extent.untrained < 2 || extent.variations < 4;
+    if few || extent.tracks == 0 || extent.triplets == 0 {
         return Err(Error::input(
             "so few items say nothing",
-            "measure at least 8 pictures, 2 of them untrained, 1 track and 1 triplet",
+            "measure at least 8 pictures, 2 of them untrained, 4 variations, 1 track and 1 triplet",
         ));
     }
     let location = bundle_location(arguments.bundle.as_deref())?;
@@ -118,105 +139,22 @@ impl Job<'_> {
         let seconds = BundleNetworks::new(self.bundle)?.seconds();
         let material = self.arguments.material.open(Some(seconds))?;
         material.check_instruments()?;
-        let source = Rendered::new(material, self.arguments.split, PICTURE);
+        let split = match (self.arguments.last, self.arguments.validation) {
+            (true, _) => Split::Final,
+            (_, true) => Split::Validation,
+            _ => Split::Test,
+        };
+        if split == Split::Final {
+            let openings = openings::note(&self.arguments.openings, self.bundle, self.extent)?;
+            (self.note)(&format!(
+                "The final pairs have been opened {openings} times"
+            ));
+        }
+        let source = Rendered::new(material, split, PICTURE);
         let report = evaluate::<B>(self.bundle, &source, &device, self.extent, self.note)?;
         if self.json {
             return print_json(&report);
         }
-        print_line(&table(&report))
+        print_line(&table::table(&report))
     }
-}
-
-/// All figures as a person reads them.
-fn table(report: &Report) -> String {
-    let mut lines = vec![format!(
-        "{}, {} pictures",
-        report.model, report.extent.pictures
-    )];
-    let mut line = |text: String| lines.push(text);
-
-    let resynthesis = &report.resynthesis;
-    let (ours, theirs) = (resynthesis.model, resynthesis.griffin_lim);
-    line(String::new());
-    line(format!(
-        "Resynthesis of {} tracks         VAE + vocoder   Griffin-Lim",
-        resynthesis.tracks
-    ));
-    line(format!(
-        "  log-spectral distance, dB            {:8.2}      {:8.2}",
-        ours.log_spectral_db, theirs.log_spectral_db
-    ));
-    line(format!(
-        "  multi-resolution STFT loss           {:8.2}      {:8.2}",
-        ours.multi_resolution, theirs.multi_resolution
-    ));
-
-    let conditioning = &report.conditioning;
-    line(String::new());
-    let given = |value: Option<f64>| value.map_or("     -".into(), |value| format!("{value:6.2}"));
-    line("Conditioning (Spearman)            generated  +-     from music  ceiling".into());
-    for factor in &conditioning.factors {
-        line(format!(
-            "  {:33} {:6.2}   {:4.2}      {}   {:6.2}",
-            factor.factor,
-            factor.generated,
-            factor.standard_error,
-            given(factor.from_music),
-            factor.ceiling
-        ));
-    }
-    line(format!(
-        "  {:33} {:6.2}             {}   {:6.2}",
-        "mean",
-        conditioning.mean,
-        given(conditioning.mean_from_music),
-        conditioning.mean_ceiling
-    ));
-    line(format!("  {:33} {:7.3}", "shuffled", conditioning.shuffled));
-
-    let matching = &report.matching;
-    line(String::new());
-    line(format!("Matching, {} triplets", matching.triplets));
-    for (name, share) in [
-        ("own piece closer", matching.generated),
-        ("with an untrained aligner", matching.untrained),
-        ("with the music that belongs to it", matching.ceiling),
-    ] {
-        line(format!("  {name:36} {:5.1} %", 100.0 * share));
-    }
-
-    let quality = &report.quality;
-    let frechet = &quality.frechet;
-    line(String::new());
-    line("Quality".into());
-    for (name, distance) in [
-        ("Fréchet distance: generated", frechet.generated),
-        ("  other music", frechet.music),
-        ("  resynthesised music", frechet.resynthesised),
-        ("  noise", frechet.noise),
-        ("  silence", frechet.silence),
-    ] {
-        line(format!("  {name:36} {distance:6.3}"));
-    }
-    line(format!(
-        "  silent {}, clipped {}, with DC {}, of {}",
-        quality.silent, quality.clipped, quality.dc, quality.pieces
-    ));
-    line(format!(
-        "  loudness off by {:.1} dB on average, {:+.1} dB signed",
-        quality.loudness_error_db, quality.loudness_bias_db
-    ));
-
-    line(String::new());
-    line("Other pictures".into());
-    for other in &report.robustness {
-        let verdict = if other.good { "good" } else { "BAD" };
-        line(format!(
-            "  {:36} {verdict}   {:6.1} dBFS, peak {:.2}",
-            other.picture, other.loudness_db, other.peak
-        ));
-    }
-    line(String::new());
-    line(format!("A piece takes {:.0} ms here", report.milliseconds));
-    lines.join("\n")
 }

@@ -148,7 +148,11 @@ fn write_pair(
                     let Stereo { left, right } = source.stereo(index)?;
                     wav::encode_stereo(&left, &right, RATE, &title)?
                 }
-                false => wav::encode(&source.music(index)?.resampled(SAMPLE_RATE)?, SAMPLE_RATE, &title)?,
+                false => wav::encode(
+                    &source.music(index)?.resampled(SAMPLE_RATE)?,
+                    SAMPLE_RATE,
+                    &title,
+                )?,
             };
             files::write_file(&folder.join(&name), &bytes)?;
             Some(name)

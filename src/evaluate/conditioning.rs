@@ -60,6 +60,8 @@ pub struct Correlation {
     /// The same for pieces made of the embedding of the picture's music instead of the picture: what
     /// the prior alone can do.
     pub from_music: Option<f64>,
+    /// The same for music that the composer makes of the picture by rule.
+    pub rule: f64,
     /// The same on the music that really belongs to the picture: no model can be better on average.
     pub ceiling: f64,
     /// The standard error of `generated`.
@@ -75,6 +77,8 @@ pub struct Conditioning {
     pub mean: f64,
     /// The mean without pictures.
     pub mean_from_music: Option<f64>,
+    /// The mean by rule.
+    pub mean_rule: f64,
     /// The mean of the ceilings.
     pub mean_ceiling: f64,
     /// The mean of the signed correlations after the pictures were shuffled, 20 times.
@@ -97,6 +101,7 @@ impl Conditioning {
             };
             let made = heard(&material.made.samples);
             let real = heard(&material.paired.samples);
+            let ruled = heard(&material.ruled.samples);
             let retold = heard(&material.retold);
             shuffled += shuffled_control(&made, &wanted, SHUFFLES, i as u64) / count;
             let generated = spearman(&made, &wanted);
@@ -104,6 +109,7 @@ impl Conditioning {
                 factor: factor.name,
                 generated,
                 from_music: (!retold.is_empty()).then(|| spearman(&retold, &wanted)),
+                rule: spearman(&ruled, &wanted),
                 ceiling: spearman(&real, &wanted),
                 standard_error: standard_error(generated, wanted.len()),
             }
@@ -117,6 +123,7 @@ impl Conditioning {
                 .map(|factor| factor.from_music)
                 .sum::<Option<f64>>()
                 .map(|sum| sum / count),
+            mean_rule: mean(|factor| factor.rule),
             mean_ceiling: mean(|factor| factor.ceiling),
             factors,
             shuffled,

@@ -22,9 +22,7 @@ use crate::{
 
 /// Side of pictures that are painted for measuring, in pixels: those of the gallery.
 pub const PICTURE: usize = 512;
-/// Pieces of real music that generated ones are compared with; other pairs than the pictures'.
-const REFERENCE: usize = 256;
-/// The first of them.
+/// The first item of the music that all sets of pieces are compared with; other pairs than the pictures'.
 const FIRST_REFERENCE: usize = 10_000;
 
 /// Sounds and their embeddings.
@@ -38,10 +36,15 @@ pub(super) struct Sounds {
 /// Pairs and what the bundle makes of them.
 pub(super) struct Material {
     pub pairs: Vec<Pair>,
+    /// The pictures.
+    pub painted: Vec<Picture>,
     /// Unit vectors of the pictures.
     pub pictures: Vec<Vec<f32>>,
     /// The music that belongs to the pictures.
     pub paired: Sounds,
+    /// What the composer makes of the pictures by rule, without a network: their measured statistics decide everything,
+    /// and the same instruments play.
+    pub ruled: Sounds,
     /// The music that the bundle makes of them.
     pub made: Sounds,
     /// What it makes without a picture: from the embedding of the paired music itself. Empty when the
@@ -49,11 +52,11 @@ pub(super) struct Material {
     pub retold: Vec<Vec<f32>>,
     /// The same with an aligner that was never trained, for the first pictures.
     pub untrained: Sounds,
-    /// Other music of the same kind.
+    /// Other music of the same kind, as many pieces.
     pub reference: Sounds,
     /// The paired music through the VAE and the vocoder.
     pub resynthesised: Sounds,
-    /// Embeddings of white noise and of silence.
+    /// Embeddings of as many pieces of white noise and of silence.
     pub noise: Vec<Vec<f32>>,
     pub silence: Vec<Vec<f32>>,
     pub milliseconds: f64,
@@ -84,8 +87,14 @@ impl Material {
         let pictures = embed_images(&encoders, &painted)?;
         let compose = |index: usize| encoders.preprocessor.music(source, index);
         let paired = embed_sounds(&encoders, in_order(0..extent.pictures, &compose)?)?;
-        let others = FIRST_REFERENCE..FIRST_REFERENCE + REFERENCE;
+        let others = FIRST_REFERENCE..FIRST_REFERENCE + extent.pictures;
         let reference = embed_sounds(&encoders, in_order(others, &compose)?)?;
+
+        let rule = source.composed_only();
+        let ruled = in_order(0..extent.pictures, &|index| {
+            encoders.preprocessor.music(&rule, index)
+        })?;
+        let ruled = embed_sounds(&encoders, ruled)?;
 
         note("Resynthesising");
         let decoder = networks.decoder::<B>(device)?;
@@ -98,11 +107,11 @@ impl Material {
         drop(decoder);
 
         note("Making music of the pictures");
-        let (made, milliseconds) = generate::<B>(bundle, &painted, None, device)?;
+        let (made, milliseconds) = generate::<B>(bundle, &painted, None, 0, device)?;
         let made = embed_sounds(&encoders, made)?;
         note("Making music of music");
         let retold = match translations(&encoders, &paired.samples)? {
-            Some(tokens) => generate::<B>(bundle, &painted, Some(&tokens), device)?.0,
+            Some(tokens) => generate::<B>(bundle, &painted, Some(&tokens), 0, device)?.0,
             None => Vec::new(),
         };
         note("Making music with an untrained aligner");
@@ -114,19 +123,26 @@ impl Material {
         replace_aligner(bundle, aligner, &place, Encoding::F32, None)?;
         let untrained = pollster::block_on(Bundle::open(Location::Folder(place)))?;
         let some = &painted[..extent.untrained.min(painted.len())];
-        let untrained = embed_sounds(&encoders, generate::<B>(&untrained, some, None, device)?.0)?;
+        let untrained = embed_sounds(
+            &encoders,
+            generate::<B>(&untrained, some, None, 0, device)?.0,
+        )?;
 
         let length = (seconds * f64::from(SAMPLE_RATE)) as usize;
-        let noise = (0..32).map(|seed| {
+        let noise = (0..extent.pictures as u64).map(|seed| {
             let draws = crate::random::standard_normal(seed, 9, length);
             draws.into_iter().map(|x| 0.1 * x).collect()
         });
+        let silence = embed_sounds(&encoders, vec![vec![0.0; length]])?;
+        let silence = silence.embeddings.into_iter().next().unwrap_or_default();
         Ok(Self {
             noise: embed_sounds(&encoders, noise.collect())?.embeddings,
-            silence: embed_sounds(&encoders, vec![vec![0.0; length]; 2])?.embeddings,
+            silence: vec![silence; extent.pictures],
             pairs,
+            painted,
             pictures,
             paired,
+            ruled,
             made,
             retold,
             untrained,
@@ -200,19 +216,23 @@ fn translations<B: Kernels>(
     each.collect()
 }
 
-/// One piece for each picture with the settings that the bundle suggests, and the mean time of all
-/// but the first. With `audio_tokens`, one for each piece, pictures decide nothing.
+/// One piece for each picture with the settings that the bundle suggests and seeds from `first_seed` on, and the
+/// mean time of all but the first. With `audio_tokens`, one for each piece, pictures decide nothing.
 pub(super) fn generate<B: Kernels>(
     bundle: &Bundle,
     pictures: &[Picture],
     audio_tokens: Option<&[HostTensor]>,
+    first_seed: u64,
     device: &B::Device,
 ) -> Result<(Vec<Vec<f32>>, f64)> {
     let system = ArtToMus::<B>::new(bundle.clone(), device.clone())?;
     let mut made = Vec::with_capacity(pictures.len());
     let mut started = Instant::now();
     for (i, picture) in pictures.iter().enumerate() {
-        let request = Request::new(Settings::from_defaults(system.defaults(), i as u64));
+        let request = Request::new(Settings::from_defaults(
+            system.defaults(),
+            first_seed + i as u64,
+        ));
         let source = match audio_tokens.and_then(|tokens| tokens.get(i)) {
             Some(tokens) => MusicSource::Tokens(tokens),
             None => MusicSource::Picture(picture),

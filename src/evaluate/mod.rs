@@ -10,6 +10,8 @@ mod packing;
 mod quality;
 mod resynthesis;
 mod robustness;
+mod tonality;
+mod variation;
 
 use serde::Serialize;
 
@@ -19,6 +21,8 @@ pub use packing::{Difference, apart};
 pub use quality::Quality;
 pub use resynthesis::Resynthesis;
 pub use robustness::Robustness;
+pub use tonality::Tonality;
+pub use variation::{Area, Variation};
 
 use crate::{Result, dataset::Rendered, ops::Kernels, weights::Bundle};
 use material::Material;
@@ -35,6 +39,8 @@ pub struct Extent {
     pub tracks: usize,
     /// Triplets of matching.
     pub triplets: usize,
+    /// Pictures with a second piece, and minimal pairs.
+    pub variations: usize,
 }
 
 impl Default for Extent {
@@ -44,6 +50,30 @@ impl Default for Extent {
             untrained: 64,
             tracks: 64,
             triplets: 1000,
+            variations: 32,
+        }
+    }
+}
+
+/// A mean over independent values.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Its standard error: the values' standard deviation divided by the root of their number.
+    pub standard_error: f64,
+}
+
+impl Estimate {
+    fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values.into_iter().collect();
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count.max(1.0);
+        let squares = values.iter().map(|value| (value - mean).powi(2));
+        let variance = squares.sum::<f64>() / (count - 1.0).max(1.0);
+        Self {
+            mean,
+            standard_error: (variance / count.max(1.0)).sqrt(),
         }
     }
 }
@@ -59,6 +89,10 @@ pub struct Report {
     pub resynthesis: Resynthesis,
     /// Whether music follows pictures.
     pub conditioning: Conditioning,
+    /// Whether the music is in a key.
+    pub tonality: Tonality,
+    /// What changes with the picture, and what with the seed.
+    pub variation: Variation,
     /// Whether pictures find their music.
     pub matching: Matching,
     /// What the music is like.
@@ -81,8 +115,11 @@ pub fn evaluate<B: Kernels>(
     let material = Material::make::<B>(bundle, source, device, extent, note)?;
     note("Resynthesis");
     let resynthesis = Resynthesis::measure(&material, extent.tracks)?;
-    note("Conditioning, matching, quality");
+    note("Other seeds, minimal pairs");
+    let variation = Variation::measure::<B>(&material, bundle, device, extent.variations)?;
+    note("Conditioning, tonality, matching, quality");
     let conditioning = Conditioning::measure(&material);
+    let tonality = Tonality::measure(&material);
     let matching = Matching::measure(&material, extent.triplets);
     let quality = Quality::measure(&material)?;
     note("Other pictures");
@@ -92,9 +129,24 @@ pub fn evaluate<B: Kernels>(
         extent,
         resynthesis,
         conditioning,
+        tonality,
+        variation,
         matching,
         quality,
         robustness,
         milliseconds: material.milliseconds,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimates_have_the_standard_error_of_a_mean() {
+        let estimate = Estimate::of([1.0, 3.0, 5.0, 7.0]);
+        assert_eq!(estimate.mean, 4.0);
+        assert!((estimate.standard_error - (20.0f64 / 3.0 / 4.0).sqrt()).abs() < 1e-12);
+        assert_eq!(Estimate::of([2.0]).standard_error, 0.0);
+    }
 }

@@ -36,13 +36,15 @@ pub struct Quality {
     pub loudness_bias_db: f64,
 }
 
-/// Fréchet distances from test music.
+/// Fréchet distances from test music, all of as many pieces.
 #[derive(Debug, Serialize)]
 pub struct Frechet {
     /// Generated music.
     pub generated: f64,
     /// Other music of the same kind: the best that can be expected.
     pub music: f64,
+    /// Music that the composer makes of the pictures by rule.
+    pub rule: f64,
     /// Music through the VAE and the vocoder.
     pub resynthesised: f64,
     /// White noise.
@@ -76,6 +78,7 @@ impl Quality {
             frechet: Frechet {
                 generated: distance(&material.made.embeddings)?,
                 music: distance(&material.paired.embeddings)?,
+                rule: distance(&material.ruled.embeddings)?,
                 resynthesised: distance(&material.resynthesised.embeddings)?,
                 noise: distance(&material.noise)?,
                 silence: distance(&material.silence)?,

@@ -29,7 +29,7 @@ pub struct Robustness {
 impl Robustness {
     pub(super) fn measure<B: Kernels>(bundle: &Bundle, device: &B::Device) -> Result<Vec<Self>> {
         let (names, pictures): (Vec<_>, Vec<_>) = pictures()?.into_iter().unzip();
-        let (made, _) = generate::<B>(bundle, &pictures, None, device)?;
+        let (made, _) = generate::<B>(bundle, &pictures, None, 0, device)?;
         let each = names.into_iter().zip(made).map(|(picture, samples)| {
             let (loudness_db, peak) = (rms_db(&samples), peak(&samples));
             let finite = samples.iter().all(|x| x.is_finite());

@@ -1,4 +1,4 @@
-//! The key of notes.
+//! The key of music, from its pitch classes.
 
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +71,7 @@ pub fn estimate_key(classes: &[f32; 12]) -> KeyEstimate {
 }
 
 /// Pearson's correlation of pitch classes with a profile on a tonic; 0 where all are equal.
-fn correlation(classes: &[f32; 12], profile: &[f32; 12], tonic: usize) -> f32 {
+pub(super) fn correlation(classes: &[f32; 12], profile: &[f32; 12], tonic: usize) -> f32 {
     let mean = |values: &[f32; 12]| values.iter().sum::<f32>() / 12.0;
     let (of_classes, of_profile) = (mean(classes), mean(profile));
     let (mut both, mut first, mut second) = (0.0, 0.0, 0.0);

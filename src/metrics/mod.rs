@@ -3,5 +3,6 @@
 pub mod estimators;
 pub mod frechet;
 pub mod griffin_lim;
+pub mod key;
 pub mod rank;
 pub mod spectral;

@@ -1,4 +1,4 @@
-//! Rank correlation, and what it is worth.
+//! Correlation, of values and of ranks, and what it is worth.
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -19,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 /// ```
 pub fn spearman(x: &[f64], y: &[f64]) -> f64 {
     let [x, y] = both_ranks(x, y);
-    correlation(&x, &y)
+    pearson(&x, &y)
 }
 
 /// The standard error of a rank correlation of `n` pairs.
@@ -51,9 +51,47 @@ pub fn shuffled_control(x: &[f64], y: &[f64], shuffles: usize, seed: u64) -> f64
     let [x, mut y] = both_ranks(x, y);
     let each = (0..shuffles).map(|_| {
         y.shuffle(&mut rng);
-        correlation(&x, &y)
+        pearson(&x, &y)
     });
     each.sum::<f64>() / shuffles.max(1) as f64
+}
+
+/// The area under the curve of receiver operating characteristics: how often a value of `positive` is above one of
+/// `negative`, equal ones counting half (Mann and Whitney, 1947). 0.5 if a side is empty.
+///
+/// ```
+/// use art2mus::metrics::rank::auc;
+///
+/// assert_eq!(auc(&[2.0, 3.0], &[1.0, 2.0]), 0.875);
+/// ```
+pub fn auc(positive: &[f64], negative: &[f64]) -> f64 {
+    let count = positive.len() * negative.len();
+    if count == 0 {
+        return 0.5;
+    }
+    let all = positive
+        .iter()
+        .flat_map(|above| negative.iter().map(move |below| (above, below)));
+    let won = all.map(|(above, below)| match above.total_cmp(below) {
+        std::cmp::Ordering::Greater => 1.0,
+        std::cmp::Ordering::Equal => 0.5,
+        std::cmp::Ordering::Less => 0.0,
+    });
+    won.sum::<f64>() / count as f64
+}
+
+/// The standard error of an [`auc`] of so many values on each side: Hanley and McNeil, "The meaning and use of the
+/// area under a receiver operating characteristic curve", 1982. Infinite if a side is empty.
+pub fn auc_standard_error(auc: f64, positive: usize, negative: usize) -> f64 {
+    if positive == 0 || negative == 0 {
+        return f64::INFINITY;
+    }
+    let (above, below) = (positive as f64, negative as f64);
+    let square = auc * auc;
+    let (first, second) = (auc / (2.0 - auc), 2.0 * square / (1.0 + auc));
+    let variance =
+        auc * (1.0 - auc) + (above - 1.0) * (first - square) + (below - 1.0) * (second - square);
+    (variance / (above * below)).max(0.0).sqrt()
 }
 
 /// The ranks of both sides, as far as there are pairs.
@@ -79,8 +117,10 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Pearson's correlation of two sides of one length, 0 if a side is constant.
-fn correlation(x: &[f64], y: &[f64]) -> f64 {
+/// Pearson's correlation, from -1 to 1; 0 if a side is constant. What the longer side has more is left out.
+pub fn pearson(x: &[f64], y: &[f64]) -> f64 {
+    let pairs = x.len().min(y.len());
+    let (x, y) = (&x[..pairs], &y[..pairs]);
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let (mean_x, mean_y) = (mean(x), mean(y));
     let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
@@ -157,6 +197,18 @@ mod tests {
         let spread = (squares.sum::<f64>() / repeats as f64).sqrt();
         let expected = standard_error(mean, n);
         assert!((spread / expected - 1.0).abs() < 0.1, "{spread} {expected}");
+    }
+
+    #[test]
+    fn areas_count_pairs() {
+        assert_eq!(auc(&[1.0, 2.0], &[3.0]), 0.0);
+        assert_eq!(auc(&[1.0], &[1.0]), 0.5);
+        assert_eq!(auc(&[], &[1.0]), 0.5);
+        // Without a difference it is that of Mann and Whitney's statistic without ties.
+        let error = auc_standard_error(0.5, 20, 30);
+        let expected = (51.0 / (12.0 * 20.0 * 30.0f64)).sqrt();
+        assert!((error / expected - 1.0).abs() < 0.02, "{error} {expected}");
+        assert_eq!(auc_standard_error(1.0, 20, 20), 0.0);
     }
 
     #[test]

@@ -42,6 +42,12 @@ impl Bundle {
         &self.manifest
     }
 
+    /// A SHA-256 that tells the weights from others: that of all shards' hashes, one after the other.
+    pub fn weights_hash(&self) -> String {
+        let hashes = self.manifest.shards.iter().map(|s| s.sha256.as_str());
+        sha256_hex(hashes.collect::<String>().as_bytes())
+    }
+
     /// Gets the shards of stage `name`, whose hashes are checked. `progress` is told how many bytes of
     /// the stage have arrived.
     pub async fn load(&self, name: &str, progress: &mut dyn FnMut(u64)) -> Result<StageWeights> {

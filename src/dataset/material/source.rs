@@ -38,6 +38,8 @@ pub struct Rendered {
     material: Arc<Material>,
     split: Split,
     size: usize,
+    /// The share of music that is composed here.
+    composed: f32,
     drafts: Mutex<VecDeque<(usize, Arc<Draft>)>>,
 }
 
@@ -80,11 +82,20 @@ impl Rendered {
     /// The items of `split`; pictures that are painted here have `size` pixels a side.
     pub fn new(material: Arc<Material>, split: Split, size: usize) -> Self {
         Self {
+            composed: material.config.composed,
             material,
             split,
             size,
             drafts: Mutex::default(),
         }
+    }
+
+    /// The same pictures with music that is composed here alone: what the correspondences of pictures and music make
+    /// by rule, without anything learnt or found.
+    pub fn composed_only(&self) -> Self {
+        let mut composing = Self::new(self.material.clone(), self.split, self.size);
+        composing.composed = 1.0;
+        composing
     }
 
     /// What item `index` shows and plays.
@@ -219,7 +230,7 @@ impl Rendered {
             ensemble: wish.ensemble,
             regularity: wish.regularity,
         };
-        let composed = rng.random_range(0.0..1.0f32) < self.material.config.composed;
+        let composed = rng.random_range(0.0..1.0f32) < self.composed;
         if let Some((library, catalogue)) = self.material.scores.as_ref().filter(|_| !composed) {
             let wanted = Wanted {
                 mode: wish.mode,
@@ -283,6 +294,7 @@ impl Source for Rendered {
 
     fn fingerprint(&self) -> String {
         let material = self.material.fingerprint();
-        format!("rendered {} {} {material}", self.split.name(), self.size)
+        let (split, size, composed) = (self.split.name(), self.size, self.composed);
+        format!("rendered {split} {size} {composed} {material}")
     }
 }

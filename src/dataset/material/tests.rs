@@ -165,3 +165,26 @@ fn factors_correspond_and_mode_is_independent() {
         assert!(spearman(&mode, other).abs() < 0.13, "{name}");
     }
 }
+
+#[test]
+fn composing_only_keeps_the_pictures() {
+    let (scores, _library) = score::tests::library();
+    let config = MaterialConfig {
+        scores: Some(scores.path().to_path_buf()),
+        composed: 0.0,
+        ..MaterialConfig::default()
+    };
+    let found = Rendered::new(Material::open(&config, 8.0).unwrap(), Split::Training, 64);
+    let composed = found.composed_only();
+    let mut scores = 0;
+    for item in 0..6 {
+        assert_eq!(
+            found.picture(item).unwrap(),
+            composed.picture(item).unwrap()
+        );
+        assert_eq!(composed.subject(item).unwrap().score, None);
+        scores += usize::from(found.subject(item).unwrap().score.is_some());
+    }
+    assert!(scores > 0);
+    assert_ne!(found.fingerprint(), composed.fingerprint());
+}

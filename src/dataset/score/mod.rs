@@ -12,7 +12,6 @@
 mod arrange;
 mod catalogue;
 mod ensemble;
-mod key;
 mod library;
 mod midi;
 mod musicxml;
@@ -25,11 +24,12 @@ pub(crate) mod tests;
 pub use arrange::{Wishes, arrange};
 pub use catalogue::{Catalogue, Excerpt, Wanted, filled};
 pub use ensemble::{Ensemble, Instrument};
-pub use key::{KeyEstimate, Mode, estimate_key};
 pub use library::{Library, read_score};
 pub use names::{identities, words};
 pub use performance::{Performance, Sounding, Voice};
 pub use statistics::NoteStatistics;
+
+pub use crate::metrics::key::{KeyEstimate, Mode, estimate_key};
 
 /// Quarter notes a minute where a score does not say its tempo.
 pub const DEFAULT_TEMPO: f64 = 120.0;

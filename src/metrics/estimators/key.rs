@@ -1,6 +1,7 @@
-//! Mode.
+//! Pitch classes and mode.
 
 use super::pitch::{LOWEST, strengths};
+use crate::metrics::key::correlation;
 
 /// How much the pitch classes above the tonic belong to a major and to a minor key.
 ///
@@ -16,11 +17,7 @@ const COMPRESSION: f32 = 0.7;
 /// The correlation of the pitch classes with the best major key, less that with the best minor
 /// key (Krumhansl 1990, with other profiles): positive is major. 0 for silence.
 pub fn majorness(samples: &[f32]) -> f32 {
-    let mut classes = [0.0; 12];
-    for (tone, strength) in strengths(samples).iter().enumerate() {
-        classes[(LOWEST + tone) % 12] += strength;
-    }
-    let classes = classes.map(|x: f32| x.powf(COMPRESSION));
+    let classes = pitch_classes(samples).map(|x| x.powf(COMPRESSION));
     let best = |profile: &[f32; 12]| {
         let tonics = (0..12).map(|tonic| correlation(&classes, profile, tonic));
         tonics.fold(-1.0, f32::max)
@@ -28,18 +25,11 @@ pub fn majorness(samples: &[f32]) -> f32 {
     best(&MAJOR) - best(&MINOR)
 }
 
-/// Pearson's correlation of pitch classes with a profile on a tonic; 0 where all are equal.
-fn correlation(classes: &[f32; 12], profile: &[f32; 12], tonic: usize) -> f32 {
-    let mean = |values: &[f32; 12]| values.iter().sum::<f32>() / 12.0;
-    let (of_classes, of_profile) = (mean(classes), mean(profile));
-    let (mut both, mut first, mut second) = (0.0, 0.0, 0.0);
-    for (degree, y) in profile.iter().enumerate() {
-        let x = classes[(tonic + degree) % 12] - of_classes;
-        let y = y - of_profile;
-        both += x * y;
-        first += x * x;
-        second += y * y;
+/// How strongly each pitch class sounds, C first, in no unit; 0 for silence.
+pub fn pitch_classes(samples: &[f32]) -> [f32; 12] {
+    let mut classes = [0.0; 12];
+    for (tone, strength) in strengths(samples).iter().enumerate() {
+        classes[(LOWEST + tone) % 12] += strength;
     }
-    let scale = (first * second).sqrt();
-    if scale > 0.0 { both / scale } else { 0.0 }
+    classes
 }

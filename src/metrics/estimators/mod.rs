@@ -1,5 +1,5 @@
-//! Musical factors read from sound: note rate, brightness, register and mode. (Loudness is
-//! [`crate::audio::rms_db`].)
+//! Musical factors read from sound: onsets and their rate, brightness, register, pitch classes and mode.
+//! (Loudness is [`crate::audio::rms_db`].)
 //!
 //! All take mono samples at 16 kHz of any length, and give the same at any level. Silence, and no
 //! samples at all, give the value that each function names. They measure smoothed magnitudes and never
@@ -10,8 +10,8 @@ mod onsets;
 mod pitch;
 mod spectrum;
 
-pub use key::majorness;
-pub use onsets::note_rate;
+pub use key::{majorness, pitch_classes};
+pub use onsets::{note_rate, onset_envelope};
 pub use pitch::register;
 pub use spectrum::brightness;
 

@@ -38,7 +38,12 @@ pub fn note_rate(samples: &[f32]) -> f32 {
     if seconds == 0.0 {
         return 0.0;
     }
-    count_peaks(&flux(&bands(samples))) as f32 / seconds
+    count_peaks(&onset_envelope(samples)) as f32 / seconds
+}
+
+/// How much begins at each time, in steps of 10 ms and in no unit: the spectral flux of [`note_rate`].
+pub fn onset_envelope(samples: &[f32]) -> Vec<f32> {
+    flux(&bands(samples))
 }
 
 /// The power of each frame in each band. A frame of silence leads, for a sound that begins at

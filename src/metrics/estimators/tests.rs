@@ -42,6 +42,8 @@ fn silence_has_the_values_of_the_documentation() {
         assert_eq!(brightness(&silence), 0.0);
         assert_eq!(register(&silence), 60.0);
         assert_eq!(majorness(&silence), 0.0);
+        assert_eq!(pitch_classes(&silence), [0.0; 12]);
+        assert!(onset_envelope(&silence).iter().all(|rise| *rise == 0.0));
     }
 }
 
@@ -102,4 +104,32 @@ fn modes_are_told_apart_in_every_key() {
         assert!(majorness(&chords(major.map(on))) > 0.1);
         assert!(majorness(&chords(minor.map(on))) < -0.1);
     }
+}
+
+#[test]
+fn pitch_classes_give_the_key_and_envelopes_the_rhythm() {
+    let cadence = [
+        [62.0, 65.0, 69.0],
+        [67.0, 71.0, 74.0],
+        [60.0, 64.0, 67.0],
+        [60.0, 64.0, 72.0],
+    ];
+    let key = crate::metrics::key::estimate_key(&pitch_classes(&chords(cadence)));
+    assert_eq!((key.tonic, key.correlation > 0.8), (0, true), "{key:?}");
+
+    let rise = |notes: &[(f32, f32)]| -> Vec<f64> {
+        let envelope = onset_envelope(&tones(notes, 1.0, 2.0));
+        envelope.into_iter().map(f64::from).collect()
+    };
+    let (even, other_pitch) = ([0.2, 0.7, 1.2, 1.7], [61.0, 66.0, 58.0, 70.0]);
+    let [first, second, off_beat] = [
+        rise(&even.map(|at| (at, 60.0))),
+        rise(&std::array::from_fn::<_, 4, _>(|i| {
+            (even[i], other_pitch[i])
+        })),
+        rise(&even.map(|at| (at + 0.2, 60.0))),
+    ];
+    let pearson = crate::metrics::rank::pearson;
+    assert!(pearson(&first, &second) > 0.7);
+    assert!(pearson(&first, &off_beat) < 0.3);
 }
