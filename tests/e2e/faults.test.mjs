@@ -177,7 +177,7 @@ describe("the page", { timeout: 120_000 }, () => {
     await page.keyboard.press("Tab");
     const focused = () => buttons.evaluateAll((all) => all.indexOf(document.activeElement));
     assert.equal(await focused(), 0);
-    for (const [key, at] of [["ArrowRight", 1], ["End", 11], ["ArrowDown", 11], ["ArrowLeft", 10], ["Home", 0], ["ArrowUp", 0], ["ArrowRight", 1]]) {
+    for (const [key, at] of [["ArrowRight", 1], ["End", 17], ["ArrowDown", 17], ["ArrowLeft", 16], ["Home", 0], ["ArrowUp", 0], ["ArrowRight", 1]]) {
       await page.keyboard.press(key);
       assert.equal(await focused(), at, key);
     }
@@ -214,6 +214,9 @@ describe("the page", { timeout: 120_000 }, () => {
     assert.equal(await buttons.nth(5).getAttribute("aria-disabled"), "true");
     await buttons.nth(5).click({ force: true });
     assert.equal(await page.locator("#picture-name").innerText(), pictures[3].title);
+    const credit = page.locator("#picture-credit");
+    assert.ok((await credit.innerText()).startsWith(pictures[3].credit));
+    assert.equal(await credit.locator("a").getAttribute("href"), pictures[3].source);
     await finished(page);
     const { name, bytes } = await saved(page);
     assert.equal(name, `${pictures[3].title.replaceAll(" ", "-")}-seed-7.wav`);
@@ -222,6 +225,7 @@ describe("the page", { timeout: 120_000 }, () => {
     assert.equal(await page.locator("#thumbnails [aria-current]").count(), 1);
     await page.setInputFiles("#file", PICTURE);
     assert.equal(await page.locator("#thumbnails [aria-current]").count(), 0, "another picture was chosen");
+    assert.ok(!(await credit.isVisible()), "nothing is known of a visitor's picture");
     assert.deepEqual(faults, []);
     await close();
   });

@@ -7,12 +7,18 @@ export interface GalleryPicture {
   url: URL;
   title: string;
   description: string;
+  credit: Credit;
 }
 
-/** `gallery.json`, as far as the page reads it: the side of the square pictures, and each of them. */
+/** Who made a picture and where it is, and the page of whoever keeps it. */
+export interface Credit {
+  text: string;
+  source?: URL;
+}
+
+/** `gallery.json`: every picture with its file beside it. */
 interface GalleryFile {
-  size: number;
-  pictures: { file: string; title: string; alt: string }[];
+  pictures: { file: string; title: string; alt: string; credit: string; source?: string }[];
 }
 
 /** How far each key moves the focus. */
@@ -55,9 +61,14 @@ export class Gallery {
     try {
       const response = await fetch(address);
       if (!response.ok) throw new Error(`status ${response.status}`);
-      const { size, pictures } = (await response.json()) as GalleryFile;
-      this.#buttons = pictures.map(({ file, title, alt }) =>
-        this.#thumbnail({ url: new URL(file, address), title, description: alt }, size),
+      const { pictures } = (await response.json()) as GalleryFile;
+      this.#buttons = pictures.map(({ file, title, alt, credit, source }) =>
+        this.#thumbnail({
+          url: new URL(file, address),
+          title,
+          description: alt,
+          credit: { text: credit, source: source === undefined ? undefined : new URL(source) },
+        }),
       );
       this.#thumbnails.replaceChildren(...this.#buttons);
       this.#stopAt(0);
@@ -68,9 +79,9 @@ export class Gallery {
     show(byId("gallery", HTMLElement), this.#buttons.length > 0);
   }
 
-  #thumbnail(picture: GalleryPicture, size: number): HTMLButtonElement {
+  #thumbnail(picture: GalleryPicture): HTMLButtonElement {
     const { url, title, description } = picture;
-    const image = new Image(size, size);
+    const image = new Image();
     image.loading = "lazy";
     image.decoding = "async";
     image.fetchPriority = "low"; // The engine is more urgent.

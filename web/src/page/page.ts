@@ -94,8 +94,8 @@ class Page {
   }
 
   /** Chooses a picture of the gallery and makes music from it, as soon as the model is open. */
-  #begin({ url, title, description }: GalleryPicture): void {
-    this.#picture.choose(url, title, description);
+  #begin({ url, title, description, credit }: GalleryPicture): void {
+    this.#picture.choose(url, title, description, credit);
     this.#gallery.mark(url);
     this.#beginWhenOpen = this.#engine === undefined;
     void this.#generate();

@@ -1,6 +1,7 @@
 /** Picking, dropping and pasting a picture, and showing it in its frame. */
 
 import { byId, show } from "./dom.js";
+import type { Credit } from "./gallery.js";
 import { text } from "../common/texts.js";
 
 /** What the engine decodes by itself; anything else is decoded by the browser, if it can. */
@@ -48,8 +49,9 @@ export class PictureInput {
   }
 
   /** Chooses a picture that lies at an address. */
-  choose(url: URL, name: string, description: string): void {
+  choose(url: URL, name: string, description: string, credit: Credit): void {
     this.#set(url, url.href, name, description);
+    this.#showCredit(credit);
   }
 
   #listenForDrops(zone: HTMLElement): void {
@@ -88,7 +90,21 @@ export class PictureInput {
     this.#preview.src = source;
     byId("picture-name", HTMLElement).textContent = name;
     show(byId("caption", HTMLElement), true);
+    this.#showCredit();
     this.onChange(name);
+  }
+
+  /** Says under the picture whose it is; nothing is known of a visitor's own. */
+  #showCredit(credit?: Credit): void {
+    const line = byId("picture-credit", HTMLElement);
+    line.replaceChildren(credit?.text ?? "");
+    if (credit?.source) {
+      const link = document.createElement("a");
+      link.href = credit.source.href;
+      link.textContent = text("picture.source", { host: credit.source.host });
+      line.append(" ", link);
+    }
+    show(line, credit !== undefined);
   }
 
   #reveal(name: string, description: string, shown: boolean): void {
