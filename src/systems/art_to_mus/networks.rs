@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::names::{kind, stage};
 use crate::{
     Error, Result,
-    audio::fbank,
+    audio::{SAMPLE_RATE, fbank, mel::HOP},
     diffusion::{NoiseSchedule, ScheduleConfig},
     model::{
         aligner::{Aligner, AlignerConfig},
@@ -103,7 +103,7 @@ impl Networks {
             prompt_tokens: states.and_then(|t| t.shape.get(1).copied()).unwrap_or(0),
         };
         networks.check()?;
-        check_constants(condition, &networks.gpt2)?;
+        check_constants(condition, &networks.gpt2, &networks.unet)?;
         Ok(networks)
     }
 
@@ -205,6 +205,19 @@ impl Networks {
             Some("the UNet and the VAE have different latents".into())
         } else if !self.vocoder.mel_bins().is_multiple_of(factor) {
             Some("the vocoder's mel bins do not fit the VAE".into())
+        } else if (self.vocoder.hop(), self.vocoder.sampling_rate()) != (HOP, SAMPLE_RATE as usize)
+        {
+            Some(format!(
+                "the vocoder makes {} samples at {} Hz of a frame that has {HOP} at {SAMPLE_RATE} Hz",
+                self.vocoder.hop(),
+                self.vocoder.sampling_rate()
+            ))
+        } else if self.aligner.tokens + self.gpt2.max_new_tokens > self.gpt2.n_positions + 1 {
+            Some("the aligner gives more tokens than the language model takes".into())
+        } else if (self.ranking.as_ref())
+            .is_some_and(|trunk| (trunk.mel_bins, trunk.frames) != (fbank::MEL_BINS, fbank::FRAMES))
+        {
+            Some("the audio trunk takes other clips than sounds become".into())
         } else {
             None
         };
@@ -293,7 +306,7 @@ fn vocoder(stage: &StageEntry) -> Result<VocoderConfig> {
 }
 
 /// The constants of the fixed prompts must be there, in shapes that fit the networks.
-fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config) -> Result<()> {
+fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config, unet: &UnetConfig) -> Result<()> {
     let shape = |name: &str| -> Result<&[usize]> {
         let full = format!("{}.{name}", kind::CONSTANTS);
         let found = condition.tensors.iter().find(|tensor| tensor.name == full);
@@ -305,6 +318,7 @@ fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config) -> Result<()> {
     let states = shape("prompt_states")?;
     let fits = states.len() == 3
         && states[0] == 1
+        && unet.text_widths()?.iter().all(|width| *width == states[2])
         && shape("negative_states")? == states
         && shape("prompt_mask")? == &states[..2]
         && shape("negative_mask")? == &states[..2]
