@@ -31,7 +31,7 @@ pub use json_lines::JsonLines;
 pub use loader::{Loader, cores};
 pub use preprocess::{Features, MelRecipe, Preprocessor};
 pub use shuffle::Shuffled;
-pub use skipped::{SkipLog, first_readable, read_first};
+pub use skipped::{SkipLog, Skipped, first_readable, read_first};
 pub use source::{Captions, Item, Source};
 pub use synthetic::Synthetic;
 

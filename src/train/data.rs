@@ -16,6 +16,15 @@ use crate::{
 };
 
 /// Where the items of a run come from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Items to learn from.
+    pub training: Arc<dyn Source>,
+    /// Items that are never learnt from.
+    pub validation: Arc<dyn Source>,
+}
+
+/// The items of a run, and what reading them takes.
 #[derive(Debug)]
 pub struct Data {
     /// Items to learn from.
@@ -135,17 +144,27 @@ pub struct Excerpts<'a> {
 
 impl<'a> Excerpts<'a> {
     /// Batches of `batch` excerpts of `frames` frames, of pieces of `piece` frames.
-    pub fn new(data: &'a Data, piece: usize, frames: usize, batch: usize, seed: u64) -> Self {
+    pub fn new(
+        data: &'a Data,
+        piece: usize,
+        frames: usize,
+        batch: usize,
+        seed: u64,
+    ) -> Result<Self> {
         let pieces = batch.div_ceil(2);
         let order = |items| Shuffled::new(items, pieces, seed);
-        Self {
+        let excerpts = Self {
             data,
             preprocessor: Preprocessor::new(piece, MelRecipe::Raw),
             frames,
             batch,
             seed,
             order: data.training.count().map(order),
-        }
+        };
+        let source = data.training.as_ref();
+        let read = |index| excerpts.piece(source, index);
+        data.skipped.retry(source, data.threads, &read)?;
+        Ok(excerpts)
     }
 
     /// Batch `number`: two excerpts of each piece, one from either half.

@@ -48,7 +48,7 @@ impl<'a, B: TrainingBackend> VaeTask<'a, B> {
     /// Learns from pieces of the configured length.
     pub fn new(config: &'a SmallModel, data: &'a Data, device: B::Device) -> Result<Self> {
         let (part, run) = (&config.vae, &config.vae.run);
-        let excerpts = Excerpts::new(data, config.frames, part.loss.frames, run.batch, run.seed);
+        let excerpts = Excerpts::new(data, config.frames, part.loss.frames, run.batch, run.seed)?;
         Ok(Self {
             config,
             validation: excerpts.validation(VALIDATION_ITEMS)?,

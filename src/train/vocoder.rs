@@ -34,7 +34,7 @@ impl<'a, B: TrainingBackend> VocoderTask<'a, B> {
     /// Learns from parts of pieces.
     pub fn new(config: &'a SmallModel, data: &'a Data, device: B::Device) -> Result<Self> {
         let (part, run) = (&config.vocoder, &config.vocoder.run);
-        let excerpts = Excerpts::new(data, config.frames, part.loss.frames, run.batch, run.seed);
+        let excerpts = Excerpts::new(data, config.frames, part.loss.frames, run.batch, run.seed)?;
         Ok(Self {
             config,
             validation: excerpts.validation(VALIDATION_ITEMS)?,
