@@ -3,14 +3,16 @@
 //! `configs/small.toml` is the default model; `configs/paper.toml` holds the paper's values for
 //! training an aligner on the published networks.
 
+mod check;
 mod run;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::Path;
 
 use crate::{
     Error, Result,
-    diffusion::ScheduleConfig,
+    diffusion::{ScheduleConfig, SchedulerKind},
     model::{
         aligner::AlignerConfig,
         gpt2::Gpt2Config,
@@ -19,7 +21,7 @@ use crate::{
         unet::UnetConfig,
         vae::VaeConfig,
     },
-    systems::art_to_mus::MelScale,
+    systems::art_to_mus::{Defaults, MelScale},
 };
 
 pub use run::{OptimiserConfig, Precision, RunConfig};
@@ -238,6 +240,7 @@ impl SmallModel {
         self.imagebind.network.audio.check()?;
         self.prior.network.gpt2.check()?;
         self.aligner_config().check()?;
+        self.check_numbers()?;
         // The Language of Audio is made of the trunk's tokens and its embedding.
         let width = self.prior.network.gpt2.n_embd;
         let audio = &self.imagebind.network.audio;
@@ -253,14 +256,6 @@ impl SmallModel {
             return Err(Error::input(
                 format!("prior.loss.floor cannot be {floor} here"),
                 "leave it out, or predict velocities and give it a number from 0",
-            ));
-        }
-        let imagebind = &self.imagebind;
-        let few = |items: Option<usize>, least: usize| items.is_some_and(|items| items < least);
-        if few(imagebind.loss.items, imagebind.run.batch) || few(self.prior.network.items, 1) {
-            return Err(Error::input(
-                "there are fewer items than a batch has",
-                "make imagebind.loss.items and prior.network.items larger",
             ));
         }
         let factor = self.vae.network.factor();
@@ -284,6 +279,37 @@ impl SmallModel {
         self.aligner.network.config(embedding, width)
     }
 
+    /// What the part `part` depends on: its own table, the networks of the parts that it builds on, and what is said of
+    /// all parts.
+    pub fn of_part(&self, part: &str, builds_on: &[&str]) -> Result<Value> {
+        let mut config = serde_json::to_value(self)
+            .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;
+        if let Value::Object(tables) = &mut config {
+            tables.retain(|name, _| !["name", "generate"].contains(&name.as_str()));
+            tables.retain(|name, table| {
+                let is_part = table.get("run").is_some();
+                !is_part || name == part || builds_on.contains(&name.as_str())
+            });
+            for name in builds_on {
+                if let Some(Value::Object(earlier)) = tables.get_mut(*name) {
+                    earlier.retain(|key, _| key == "network");
+                }
+            }
+        }
+        Ok(config)
+    }
+
+    /// The settings that the bundle suggests.
+    pub fn defaults(&self) -> Defaults {
+        Defaults {
+            seconds: self.seconds(),
+            steps: self.generate.steps,
+            scheduler: SchedulerKind::Dpmpp,
+            guidance: self.generate.guidance,
+            gain: self.generate.gain,
+        }
+    }
+
     /// Length of a piece in seconds.
     pub fn seconds(&self) -> f64 {
         self.frames as f64 * crate::audio::mel::HOP as f64 / f64::from(crate::audio::SAMPLE_RATE)
@@ -293,7 +319,9 @@ impl SmallModel {
 impl AlignerTraining {
     /// Reads a configuration.
     pub fn read(path: &Path) -> Result<Self> {
-        parse(path)
+        let config: Self = parse(path)?;
+        config.aligner.check()?;
+        Ok(config)
     }
 }
 

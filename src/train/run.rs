@@ -23,7 +23,7 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
     threads: usize,
     device: &B::Device,
 ) -> Result<()> {
-    config.check()?;
+    config.check(name)?;
     if !B::supports_dtype(device, DType::from(config.precision.dtype())) {
         return Err(Error::unsupported(
             format!("{} cannot compute in bf16", B::name(device)),
