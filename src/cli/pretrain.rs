@@ -23,9 +23,9 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What to train, and how.
-    #[arg(long, default_value = "configs/small.toml")]
-    config: PathBuf,
+    /// What to train, and how; the default model's configs/small.toml when left out.
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// The folder of all runs; each part has its own inside.
     #[arg(short, long, default_value = "runs/small")]
     output: PathBuf,
@@ -77,7 +77,7 @@ impl Part {
 }
 
 pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
-    let config = SmallModel::read(&arguments.config)?;
+    let config = SmallModel::read(&super::config_path(arguments.config.as_deref())?)?;
     let folder = &arguments.output;
     let parts = match arguments.part {
         Some(part) => vec![part],

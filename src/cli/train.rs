@@ -23,9 +23,10 @@ pub(super) struct Arguments {
     /// The bundle whose networks are frozen; it needs a VAE encoder (convert --training, or pretrain).
     #[arg(long)]
     bundle: PathBuf,
-    /// The part `aligner` of this file says what to train, and how.
-    #[arg(long, default_value = "configs/small.toml")]
-    config: PathBuf,
+    /// The part `aligner` of this file says what to train, and how; the default model's configs/small.toml when left
+    /// out.
+    #[arg(long)]
+    config: Option<PathBuf>,
     #[command(flatten)]
     data: DataArguments,
     /// Another number of tokens than the configuration's.
@@ -49,7 +50,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
-    let mut config = AlignerTraining::read(&arguments.config)?;
+    let mut config = AlignerTraining::read(&super::config_path(arguments.config.as_deref())?)?;
     if let Some(tokens) = arguments.tokens {
         config.aligner.network.tokens = tokens;
     }
