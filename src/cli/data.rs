@@ -11,7 +11,7 @@ use crate::{
         ArtSound, JsonLines, SkipLog, Source, Subset, Synthetic, cores, stratified_split,
         synth::Split,
     },
-    train::data::Data,
+    train::data::{Data, Sources},
 };
 
 /// The share of ArtSound that is tested on, and how many items of that validate training.
@@ -41,13 +41,13 @@ pub(super) struct DataArguments {
     #[arg(long)]
     cache: Option<PathBuf>,
     /// Threads that read items; as many as cores when left out.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(..=1024))]
+    threads: Option<u16>,
 }
 
 impl DataArguments {
-    /// The items of the run in `own`; synthetic ones have a picture of `size` pixels and `seconds` of music.
-    pub fn open(&self, own: &Path, cache: &Path, (size, seconds): (usize, f64)) -> Result<Data> {
+    /// Where items come from; synthetic ones have a picture of `size` pixels and `seconds` of music.
+    pub fn sources(&self, (size, seconds): (usize, f64)) -> Result<Sources> {
         let synthetic = |split| -> Arc<dyn Source> {
             Arc::new(Synthetic {
                 split,
@@ -70,13 +70,21 @@ impl DataArguments {
             Some(list) => Arc::new(JsonLines::open(list)?),
             None => validation.unwrap_or_else(|| synthetic(Split::Validation)),
         };
-        Ok(Data {
+        Ok(Sources {
             training,
             validation,
-            cache: self.cache.clone().unwrap_or_else(|| cache.to_path_buf()),
-            skipped: SkipLog::open(own)?,
-            threads: self.threads.unwrap_or_else(cores),
         })
+    }
+
+    /// The items of `sources`, encoded in `cache` unless the command line names another place.
+    pub fn open(&self, sources: Sources, skipped: SkipLog, cache: &Path) -> Data {
+        Data {
+            training: sources.training,
+            validation: sources.validation,
+            cache: self.cache.clone().unwrap_or_else(|| cache.to_path_buf()),
+            skipped,
+            threads: self.threads.map_or_else(cores, usize::from),
+        }
     }
 
     /// ArtSound's training part, and items of its test part.

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use super::data::DataArguments;
 use crate::{
     Error, Result,
+    dataset::SkipLog,
     device::{Device, DeviceChoice, choose},
     quant::Encoding,
     train::{
-        TrainingBackend,
+        Description, RunFolder, TrainingBackend, Weights,
         config::{RunConfig, SmallModel},
-        export, finished,
+        data::Sources,
+        export,
         imagebind::ImageBindTask,
         latents::PieceEncoders,
         prior::PriorTask,
@@ -63,9 +65,15 @@ impl Part {
             Self::Prior => "prior",
         }
     }
-}
 
-impl Part {
+    /// The finished parts that it builds on.
+    fn builds_on(self) -> &'static [Self] {
+        match self {
+            Self::Vae | Self::Vocoder | Self::Imagebind => &[],
+            Self::Prior => &[Self::Vae, Self::Imagebind],
+        }
+    }
+
     fn run(self, config: &SmallModel) -> &RunConfig {
         match self {
             Self::Vae => &config.vae.run,
@@ -84,21 +92,29 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
         None => Part::ALL.to_vec(),
     };
     for part in parts {
-        let own = folder.join(part.name());
-        if finished(&own) {
-            eprintln!("The part {} is finished: {}", part.name(), own.display());
+        let sources = sources(arguments, &config)?;
+        let own = open_folder(part, arguments, &config, &sources)?;
+        if own.is_finished() {
+            let place = own.path().display();
+            eprintln!("The part {} is finished: {place}", part.name());
             continue;
         }
         let job = Training {
             part,
             arguments,
             config: &config,
+            sources,
             own: &own,
         };
         with_device(arguments.device, part.run(&config), job)?;
     }
     let bundle = folder.join("bundle");
-    if arguments.part.is_some() || bundle.is_dir() {
+    if arguments.part.is_some() {
+        return Ok(());
+    }
+    if bundle.is_dir() {
+        let place = bundle.display();
+        eprintln!("The bundle is there already; remove it to have it made again: {place}");
         return Ok(());
     }
     let job = Export {
@@ -169,14 +185,19 @@ struct Training<'a> {
     part: Part,
     arguments: &'a Arguments,
     config: &'a SmallModel,
-    own: &'a Path,
+    sources: Sources,
+    own: &'a RunFolder,
 }
 
 impl OnDevice for Training<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
         let (config, own) = (self.config, self.own);
         let folder = &self.arguments.output;
-        let data = &open_data(self.arguments, config, own)?;
+        let skipped = SkipLog::open(own.path())?;
+        let data = &self
+            .arguments
+            .data
+            .open(self.sources, skipped, &folder.join("cache"));
         let (name, to) = (self.part.name(), self.part.run(config));
         match self.part {
             Part::Vae => {
@@ -211,7 +232,12 @@ struct Export<'a> {
 impl OnDevice for Export<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
         let folder = &self.arguments.output;
-        let data = open_data(self.arguments, self.config, &folder.join("prior"))?;
+        // What could not be read was said when the parts were trained.
+        let data = self.arguments.data.open(
+            sources(self.arguments, self.config)?,
+            SkipLog::default(),
+            &folder.join("cache"),
+        );
         let encoders = PieceEncoders::<B::InnerBackend>::load(self.config, folder, &device)?;
         let pieces = encoders.training(&data)?;
         export::bundle(
@@ -225,13 +251,28 @@ impl OnDevice for Export<'_> {
     }
 }
 
-/// The items of the part in `own`; caches are shared by all parts.
-fn open_data(
+/// Where the items of all parts come from.
+fn sources(arguments: &Arguments, config: &SmallModel) -> Result<Sources> {
+    let size = config.imagebind.network.vision.image_size;
+    arguments.data.sources((size, config.seconds()))
+}
+
+/// The folder of a part.
+fn open_folder(
+    part: Part,
     arguments: &Arguments,
     config: &SmallModel,
-    own: &Path,
-) -> Result<crate::train::data::Data> {
-    let size = config.imagebind.network.vision.image_size;
-    let cache = arguments.output.join("cache");
-    arguments.data.open(own, &cache, (size, config.seconds()))
+    sources: &Sources,
+) -> Result<RunFolder> {
+    let folder = &arguments.output;
+    let earlier: Vec<&str> = part.builds_on().iter().map(|part| part.name()).collect();
+    let frozen = earlier.iter().map(|name| {
+        let weights = Weights::of(folder, name);
+        weights.check_network(&config.of_part(name, &[name])?)?;
+        Ok((format!("the part {name}"), weights.digest()?))
+    });
+    let frozen = frozen.collect::<Result<_>>()?;
+    let configuration = config.of_part(part.name(), &earlier)?;
+    let description = Description::new(configuration, sources, frozen);
+    RunFolder::open(&folder.join(part.name()), description)
 }

@@ -8,13 +8,15 @@ use super::{
 };
 use crate::{
     Result,
-    checkpoint::Checkpoint,
-    dataset::BundleNetworks,
+    dataset::{BundleNetworks, SkipLog},
     device::DeviceChoice,
     files::check_free,
     quant::Encoding,
     systems::art_to_mus::replace_aligner,
-    train::{TrainingBackend, aligner::AlignerTask, config::AlignerTraining, finished, run},
+    train::{
+        Description, RunFolder, TrainingBackend, aligner::AlignerTask, config::AlignerTraining,
+        data::Sources, run,
+    },
     weights::{Bundle, Location},
 };
 
@@ -60,13 +62,23 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     if let Some(target) = &arguments.export {
         check_free(target)?;
     }
-    if finished(&arguments.output) {
+    let sizes = (networks.image_size(), networks.seconds());
+    let sources = arguments.data.sources(sizes)?;
+    let configuration = serde_json::json!({
+        "aligner": &config.aligner,
+        "seconds": networks.seconds(),
+    });
+    let description = Description::new(configuration, &sources, networks.stage_digests());
+    let folder = RunFolder::open(&arguments.output, description)?;
+    if folder.is_finished() {
         eprintln!("The aligner is finished: {}", arguments.output.display());
     } else {
         let job = Training {
             arguments,
             config: &config,
             networks: &networks,
+            sources,
+            folder: &folder,
         };
         with_device(arguments.device, &config.aligner.run, job)?;
     }
@@ -75,7 +87,7 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     };
     let network = &config.aligner.network;
     let sizes = network.config(networks.embedding(), networks.token_width());
-    let weights = Checkpoint::open(&arguments.output.join("final.safetensors"))?;
+    let weights = folder.weights().open()?;
     let encoding = arguments.dtype;
     let name = arguments.name.clone();
     replace_aligner(&bundle, (&sizes, &weights), target, encoding, name)?;
@@ -86,14 +98,17 @@ struct Training<'a> {
     arguments: &'a Arguments,
     config: &'a AlignerTraining,
     networks: &'a BundleNetworks<'a>,
+    sources: Sources,
+    folder: &'a RunFolder,
 }
 
 impl OnDevice for Training<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
-        let (part, folder) = (&self.config.aligner, &self.arguments.output);
+        let (part, folder) = (&self.config.aligner, self.folder);
+        let skipped = SkipLog::open(folder.path())?;
+        let cache = folder.path().join("cache");
         let data = &self.arguments.data;
-        let sizes = (self.networks.image_size(), self.networks.seconds());
-        let data = data.open(folder, &folder.join("cache"), sizes)?;
+        let data = data.open(self.sources, skipped, &cache);
         let task = AlignerTask::<B>::new(part, self.networks, &data, device.clone())?;
         run("aligner", &task, &part.run, folder, data.threads, &device)?;
         data.skipped.report();
