@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    ops::{Cpu, Kernels},
+};
 
 /// What a person can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,20 +62,35 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
     choose_with_kernels(choice, None)
 }
 
-/// Finds the device for `choice`. On a GPU through wgpu, `kernels` are used, as a result names its own; a self-test
-/// selects them where none are given. Other devices have one kind, and refuse.
+/// Finds the device for `choice` that computes with `kernels`, as a result names its own. On a GPU through wgpu a
+/// self-test selects them where none are given; other devices have one kind.
 pub fn choose_with_kernels(choice: DeviceChoice, kernels: Option<&str>) -> Result<Device> {
+    let own = own_kernels(&Device::Cpu);
+    let choice = match choice {
+        // What the CPU has computed, it computes again.
+        DeviceChoice::Auto if kernels.is_some() && kernels == own.as_deref() => DeviceChoice::Cpu,
+        choice => choice,
+    };
     let device = find(choice, kernels)?;
-    #[cfg(feature = "wgpu")]
-    let has_kinds = matches!(device, Device::Wgpu { .. });
-    #[cfg(not(feature = "wgpu"))]
-    let has_kinds = false;
-    match kernels {
-        Some(kernels) if !has_kinds => Err(Error::unsupported(
+    match (kernels, own_kernels(&device)) {
+        (Some(kernels), Some(own)) if kernels != own => Err(Error::unsupported(
             format!("the device {device} cannot use the kernels {kernels:?}"),
-            "leave --kernels out, or use --device wgpu",
+            format!("leave --kernels out, give its own ({own:?}), or use --device wgpu"),
         )),
         _ => Ok(device),
+    }
+}
+
+/// The kernels of a device that has one kind of them.
+fn own_kernels(device: &Device) -> Option<String> {
+    match device {
+        Device::Cpu => Some(Cpu::kernels(&Default::default())),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu { .. } => None,
+        #[cfg(feature = "cuda")]
+        Device::Cuda => Some(burn::backend::Cuda::kernels(&Default::default())),
+        #[cfg(feature = "libtorch")]
+        Device::Libtorch => Some(burn::backend::LibTorch::kernels(&Default::default())),
     }
 }
 

@@ -1,6 +1,9 @@
 //! The one error type of the crate: what went wrong, and what to do about it.
 
-use std::fmt;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// What a caller can do about an [`Error`], one variant for each reaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,6 +77,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     hint: String,
+    path: Option<PathBuf>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -87,6 +91,7 @@ impl Error {
             kind,
             message: message.into(),
             hint: hint.into(),
+            path: None,
             source: None,
         }
     }
@@ -130,7 +135,7 @@ impl Error {
     }
 
     /// Reading or writing the file `path` failed.
-    pub fn file(action: &str, path: &std::path::Path, source: std::io::Error) -> Self {
+    pub fn file(action: &str, path: &Path, source: std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
         let hint = match source.kind() {
             Io::NotFound => "check the path",
@@ -139,12 +144,20 @@ impl Error {
             Io::UnexpectedEof => "the file is shorter than it says, get it again",
             _ => "check the file and try again",
         };
-        Self::new(
-            ErrorKind::File,
-            format!("cannot {action} {} ({source})", path.display()),
-            hint,
-        )
-        .with_source(source)
+        let message = format!("cannot {action} {} ({source})", path.display());
+        Self {
+            path: Some(path.to_path_buf()),
+            ..Self::new(ErrorKind::File, message, hint).with_source(source)
+        }
+    }
+
+    /// The same error, said of what the file `path` holds.
+    pub fn in_file(self, path: &Path) -> Self {
+        Self {
+            message: format!("{}: {}", path.display(), self.message),
+            path: Some(path.to_path_buf()),
+            ..self
+        }
     }
 
     /// Adds the error that caused this one.
@@ -169,6 +182,11 @@ impl Error {
     /// What to do next.
     pub fn hint(&self) -> &str {
         &self.hint
+    }
+
+    /// The file that is at fault, where it is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 }
 

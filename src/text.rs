@@ -12,7 +12,7 @@ use crate::{
         clap::{ClapText, ClapTextConfig},
         gpt2::{Gpt2, Gpt2Config},
         mask::KeyMask,
-        params::Params,
+        params::{Params, Plan},
         projection::{ProjectionConfig, ProjectionModel},
         t5::{T5Config, T5Encoder},
         trace::Trace,
@@ -121,6 +121,17 @@ impl<B: Kernels> TextEncoders<B> {
         gpt2: NetworkSource<B, Gpt2Config>,
         tokenizers: [&[u8]; 2],
     ) -> Result<Self> {
+        let widths = [
+            (clap.1.projection_dim, projection.1.text_encoder_dim),
+            (t5.1.d_model, projection.1.text_encoder_1_dim),
+            (gpt2.1.n_embd, projection.1.langauge_model_dim),
+        ];
+        if widths.iter().any(|(one, other)| one != other) {
+            return Err(Error::format(
+                "the text networks do not have the widths that the projection model joins",
+                "convert parts that belong together",
+            ));
+        }
         Ok(Self {
             clap: ClapText::load(&clap.0, &clap.1)?,
             t5: T5Encoder::load(&t5.0, &t5.1)?,
@@ -133,20 +144,29 @@ impl<B: Kernels> TextEncoders<B> {
 
     /// Reads the text networks of a bundle that has them.
     pub async fn from_bundle(bundle: &Bundle, device: &B::Device) -> Result<Self> {
-        let manifest = bundle.manifest();
-        let (text, condition) = (
-            manifest.stage(stage::TEXT)?,
-            manifest.stage(stage::CONDITION)?,
-        );
         let weights = bundle.load(stage::TEXT, &mut |_| {}).await?;
         let language = bundle.load(stage::CONDITION, &mut |_| {}).await?;
-        let params = Params::new(&weights, device);
-        let gpt2 = Params::new(&language, device).at(kind::GPT2);
+        let params = [&weights, &language].map(|weights| Params::new(weights, device));
+        Self::build(bundle, params).await
+    }
+
+    /// Refuses a bundle whose text networks cannot be built. No weights are read.
+    pub async fn check(bundle: &Bundle, device: &B::Device) -> Result<()> {
+        let plan = Plan::default();
+        let params = [Params::new(&plan, device), Params::new(&plan, device)];
+        Self::build(bundle, params).await.map(drop)
+    }
+
+    /// Builds the text networks from the parameters of the stages `text` and `condition`.
+    async fn build(bundle: &Bundle, [text, condition]: [Params<'_, B>; 2]) -> Result<Self> {
+        let manifest = bundle.manifest();
+        let entry = manifest.stage(stage::TEXT)?;
+        let gpt2 = config(manifest.stage(stage::CONDITION)?, kind::GPT2)?;
         Self::load(
-            (params.at(kind::CLAP_TEXT), config(text, kind::CLAP_TEXT)?),
-            (params.at(kind::T5), config(text, kind::T5)?),
-            (params.at(kind::PROJECTION), config(text, kind::PROJECTION)?),
-            (gpt2, config(condition, kind::GPT2)?),
+            (text.at(kind::CLAP_TEXT), config(entry, kind::CLAP_TEXT)?),
+            (text.at(kind::T5), config(entry, kind::T5)?),
+            (text.at(kind::PROJECTION), config(entry, kind::PROJECTION)?),
+            (condition.at(kind::GPT2), gpt2),
             [
                 &bundle.asset(CLAP_TOKENIZER).await?,
                 &bundle.asset(T5_TOKENIZER).await?,

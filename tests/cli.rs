@@ -1,6 +1,8 @@
 //! The program as a person uses it: results, and one clear sentence for every fault.
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "cli/bundles.rs"]
+mod bundles;
 mod common;
 
 use art2mus::audio::wav;
@@ -77,6 +79,31 @@ fn makes_music_that_repeats() {
             .unwrap()
             .contains("audioldm2-tiny")
     );
+}
+
+#[test]
+fn the_kernels_of_a_result_can_be_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let picture = fixture("picture.png");
+    let more = ["--seed", "5", "--json"];
+    let (output, error) = generate(&picture, &path("a.wav"), &more);
+    assert!(output.status.success(), "{error}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let result: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let own = result["kernels"].as_str().unwrap();
+    let more = ["--seed", "5", "--kernels", own];
+    let (output, error) = generate(&picture, &path("b.wav"), &more);
+    assert!(output.status.success(), "{error}");
+    assert_eq!(
+        fs::read(path("a.wav")).unwrap(),
+        fs::read(path("b.wav")).unwrap()
+    );
+    let more = ["--kernels", "shared-memory-tiled"];
+    let (output, error) = generate(&picture, &path("c.wav"), &more);
+    assert_eq!(output.status.code(), Some(1));
+    assert_sentence(&error, "the device CPU cannot use the kernels");
+    assert!(error.contains(own), "{error}");
 }
 
 #[test]
@@ -208,86 +235,6 @@ fn wrong_command_lines_have_status_2() {
     }
     let (output, _) = run(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
-}
-
-/// A copy of the bundle with one fault, and what `verify` and `generate` say of it.
-#[test]
-fn broken_bundles() {
-    type Fault = fn(&Path);
-    type Edit = fn(&mut Value);
-    let edit = |path: &Path, change: Edit| {
-        let file = path.join("manifest.json");
-        let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-        change(&mut manifest);
-        fs::write(&file, manifest.to_string()).unwrap();
-    };
-    let faults: [(&str, Fault); 3] = [
-        ("SHA-256", |path| {
-            let file = path.join("002.bin");
-            let mut bytes = fs::read(&file).unwrap();
-            bytes[100] ^= 1;
-            fs::write(&file, bytes).unwrap();
-        }),
-        ("instead of", |path| {
-            let file = path.join("002.bin");
-            let bytes = fs::read(&file).unwrap();
-            fs::write(&file, &bytes[..bytes.len() - 16]).unwrap();
-        }),
-        ("cannot open", |path| {
-            fs::remove_file(path.join("002.bin")).unwrap();
-        }),
-    ];
-    let edits: [(&str, Edit); 8] = [
-        ("version 9", |m| m["version"] = 9.into()),
-        ("has levels 0, which cannot be used", |m| {
-            m["stages"][3]["networks"][0]["config"]["block_out_channels"] = Value::Array(vec![]);
-        }),
-        ("upsample_rates 0, which cannot be used", |m| {
-            m["stages"][4]["networks"][0]["config"]["upsample_rates"][0] = 0.into();
-        }),
-        ("n_embd 24 and n_head 0, which cannot be used", |m| {
-            m["stages"][1]["networks"][1]["config"]["n_head"] = 0.into();
-        }),
-        ("hole", |m| {
-            let offset = m["stages"][0]["tensors"][1]["offset"].as_u64().unwrap();
-            m["stages"][0]["tensors"][1]["offset"] = (offset + 16).into();
-        }),
-        ("overlaps", |m| {
-            m["stages"][0]["tensors"][1]["offset"] = 0.into();
-        }),
-        ("bundle has no stage vocode", |m| {
-            m["stages"][4]["name"] = "sing".into();
-        }),
-        ("missing", |m| {
-            m["stages"][2]["tensors"][0]["name"] = "unet.conv_inn.weight".into();
-        }),
-    ];
-    let copy = || {
-        let folder = tempfile::tempdir().unwrap();
-        for entry in fs::read_dir(bundle()).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
-        }
-        folder
-    };
-    let check = |folder: &tempfile::TempDir, expected: &str| {
-        let path = folder.path().to_str().unwrap();
-        let (output, error) = run(&["verify", path]);
-        assert_eq!(output.status.code(), Some(1), "{expected}");
-        assert_sentence(&error, expected);
-    };
-    for (expected, fault) in faults {
-        let folder = copy();
-        fault(folder.path());
-        check(&folder, expected);
-    }
-    for (expected, change) in edits {
-        let folder = copy();
-        edit(folder.path(), change);
-        check(&folder, expected);
-    }
-    let (output, _) = run(&["verify", bundle().to_str().unwrap()]);
-    assert!(output.status.success());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 #![cfg(all(feature = "train", not(target_family = "wasm")))]
 
 mod common;
+#[path = "training/resuming.rs"]
+mod resuming;
 
 use common::{fixture, program, read_wav};
 use std::{
@@ -71,6 +73,18 @@ fn every_part_is_trained_logged_and_drawn() {
     // What is finished is not trained again.
     let said = pretrain(runs(), &["--part", "vae"], true);
     assert!(said.contains("finished"), "{said}");
+    let said = pretrain(runs(), &[], true);
+    assert!(said.contains("The bundle is there already"), "{said}");
+}
+
+/// `count` small pairs in the folder `pairs`, and their list.
+fn synth(pairs: &Path, count: &str) -> PathBuf {
+    let soundfont = fixture("tiny.sf2");
+    let sizes = ["--count", count, "--size", "64", "--seconds", "1.28"];
+    let instruments = ["--soundfont", text(&soundfont)];
+    let arguments = [&["synth", "-o", text(pairs)][..], &sizes, &instruments].concat();
+    run(&arguments, true);
+    pairs.join("pairs.jsonl")
 }
 
 #[test]
@@ -232,22 +246,7 @@ fn encoding_that_is_killed_goes_on_where_it_was() {
 fn broken_files_are_left_out_and_listed() {
     let folder = tempfile::tempdir().unwrap();
     let pairs = folder.path().join("pairs");
-    let soundfont = fixture("tiny.sf2");
-    let arguments = [
-        "synth",
-        "-o",
-        text(&pairs),
-        "--count",
-        "6",
-        "--size",
-        "64",
-        "--seconds",
-        "1.28",
-        "--soundfont",
-        text(&soundfont),
-    ];
-    run(&arguments, true);
-    let list = pairs.join("pairs.jsonl");
+    let list = synth(&pairs, "6");
     let mut lines = fs::read_to_string(&list).unwrap();
     fs::write(pairs.join("broken.mp3"), "no music").unwrap();
     fs::copy(fixture("sounds/stereo.mp3"), pairs.join("short.mp3")).unwrap();
@@ -428,7 +427,8 @@ fn faults_are_told_in_one_sentence() {
     .unwrap();
     let more = ["--part", "vae", "--config", text(&other)];
     let said = pretrain(folder.path(), &more, false);
-    assert!(said.contains("another configuration"), "{said}");
+    let expected = "vae.run.learning_rate was 0.005 and is 0.002";
+    assert!(said.contains(expected), "{said}");
 
     let wrong = folder.path().join("wrong.toml");
     fs::write(&wrong, "name = \"x\"\nframes = \"many\"\n").unwrap();
@@ -446,6 +446,11 @@ fn faults_are_told_in_one_sentence() {
             "steps = 12\n",
             "steps = 12\nfinal_share = 0.1\n",
             "write minimum_learning_rate_ratio instead",
+        ),
+        (
+            "batch = 2\n",
+            "batch = 9999999999\n",
+            "vae.run.batch cannot be 9999999999: give it a number from 1 to 65536",
         ),
     ] {
         fs::write(&other, changed.replace(from, to)).unwrap();

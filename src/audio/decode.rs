@@ -9,7 +9,7 @@ use symphonia::core::{
     io::MediaSourceStream,
 };
 
-use super::Sound;
+use super::{Sound, check_finite};
 use crate::{Error, ErrorKind, Result};
 
 /// The lowest and highest sample rate that is read, in Hz: no rate outside means what it says.
@@ -27,7 +27,7 @@ const OPEN_END: u64 = 0x0FFF_0000;
 /// Decodes a music file and mixes its channels down to their mean.
 ///
 /// A packet that cannot be decoded is left out, as players do; a file of which nothing can be decoded,
-/// and one that ends long before its header says, are refused. Samples that are not finite become 0.
+/// and one that ends long before its header says or has samples that are no numbers, are refused.
 pub fn decode(bytes: &[u8]) -> Result<Sound> {
     let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
     let format = symphonia::default::get_probe()
@@ -74,8 +74,7 @@ fn read(mut format: Box<dyn FormatReader + '_>) -> Result<Sound> {
         let frames = interleaved.chunks_exact(channels);
         sound.samples.extend(frames.map(|frame| {
             let sum: f64 = frame.iter().map(|x| f64::from(*x)).sum();
-            let mean = (sum / channels as f64) as f32;
-            if mean.is_finite() { mean } else { 0.0 }
+            (sum / channels as f64) as f32
         }));
         if sound.samples.len() > MAX_SAMPLES {
             return Err(Error::new(
@@ -92,6 +91,7 @@ fn read(mut format: Box<dyn FormatReader + '_>) -> Result<Sound> {
             "get the file again",
         ));
     }
+    check_finite(&sound.samples)?;
     Ok(sound)
 }
 
@@ -198,11 +198,14 @@ mod tests {
 
     #[test]
     fn what_we_write_is_read() {
-        let wave = [0.0, 0.25, -0.5, f32::NAN];
-        let bytes = super::super::wav::encode(&wave, 16_000, &[]).unwrap();
-        let sound = decode(&bytes).unwrap();
-        assert_eq!(sound.samples, [0.0, 0.25, -0.5, 0.0]);
+        let encode = |wave: &[f32]| super::super::wav::encode(wave, 16_000, &[]).unwrap();
+        let sound = decode(&encode(&[0.0, 0.25, -0.5])).unwrap();
+        assert_eq!(sound.samples, [0.0, 0.25, -0.5]);
         assert_eq!(sound.sample_rate, 16_000);
+        for bad in [f32::NAN, f32::INFINITY] {
+            let error = decode(&encode(&[0.0, 0.25, bad])).unwrap_err();
+            assert!(error.message().contains("not numbers"), "{error}");
+        }
     }
 
     #[test]

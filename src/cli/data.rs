@@ -13,7 +13,7 @@ use crate::{
         material::{Material, MaterialConfig},
         stratified_split,
     },
-    train::data::Data,
+    train::data::{Data, Sources},
 };
 
 /// The share of ArtSound that is tested on, and how many items of that validate training.
@@ -43,21 +43,18 @@ pub(super) struct DataArguments {
     #[arg(long)]
     cache: Option<PathBuf>,
     /// Threads that read items; as many as cores when left out.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(..=1024))]
+    threads: Option<u16>,
 }
 
 impl DataArguments {
-    /// The items of the run in `own`: the ones that are named, or else `material`, with pictures of `size`
-    /// pixels where they are painted here and `seconds` of music.
-    pub fn open(
+    /// Where items come from: what the command line names, or else `material`, with pictures of `size` pixels where they
+    /// are painted here and `seconds` of music.
+    pub fn sources(
         &self,
-        own: &Path,
-        cache: &Path,
         material: &MaterialConfig,
         (size, seconds): (usize, f64),
-    ) -> Result<Data> {
-        let skipped = SkipLog::open(own)?;
+    ) -> Result<Sources> {
         let opened: OnceCell<Arc<Material>> = OnceCell::new();
         let rendered = |split| -> Result<Arc<dyn Source>> {
             let material = match opened.get() {
@@ -65,7 +62,7 @@ impl DataArguments {
                 None => {
                     let material = Material::open(material, seconds)?;
                     material.check_instruments()?;
-                    material.note_skipped(&skipped)?;
+                    super::material::report_skipped(&material);
                     opened.get_or_init(|| material).clone()
                 }
             };
@@ -89,13 +86,21 @@ impl DataArguments {
                 None => rendered(Split::Validation)?,
             },
         };
-        Ok(Data {
+        Ok(Sources {
             training,
             validation,
+        })
+    }
+
+    /// The items of `sources`, encoded in `cache` unless the command line names another place.
+    pub fn open(&self, sources: Sources, skipped: SkipLog, cache: &Path) -> Data {
+        Data {
+            training: sources.training,
+            validation: sources.validation,
             cache: self.cache.clone().unwrap_or_else(|| cache.to_path_buf()),
             skipped,
-            threads: self.threads.unwrap_or_else(cores),
-        })
+            threads: self.threads.map_or_else(cores, usize::from),
+        }
     }
 
     /// ArtSound's training part, and items of its test part.

@@ -18,7 +18,7 @@ use crate::{
     image,
     ops::{Cpu, Kernels},
     pipeline::{Event, Observer},
-    systems::art_to_mus::{ArtToMus, Defaults, Output, Request, Settings, TextConditions, stage},
+    systems::art_to_mus::{ArtToMus, Output, Request, Settings, TextConditions, check, stage},
     tensors::{HostTensor, Init, TensorSource},
     text,
     weights::{Bundle, read_limited},
@@ -144,7 +144,8 @@ fn generate<B: Kernels>(
 fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
     let manifest = bundle.manifest();
     let seed = arguments.seed.unwrap_or_else(drawn_seed);
-    let mut settings = Settings::from_defaults(&Defaults::from_manifest(manifest)?, seed);
+    let (_, defaults) = check(manifest)?;
+    let mut settings = Settings::from_defaults(&defaults, seed);
     settings.seconds = arguments.seconds.unwrap_or(settings.seconds);
     settings.steps = arguments.steps.unwrap_or(settings.steps);
     settings.scheduler = arguments.scheduler.unwrap_or(settings.scheduler);

@@ -48,10 +48,15 @@ impl MaterialArguments {
         config.painted = self.painted.unwrap_or(config.painted);
         config.seconds = seconds.or(config.seconds);
         let opened = Material::open(&config, SECONDS)?;
-        for (name, reason) in opened.skipped() {
-            eprintln!("{name} is left out: {reason}");
-        }
+        report_skipped(&opened);
         Ok(opened)
+    }
+}
+
+/// Says which scores and paintings could not be read.
+pub(super) fn report_skipped(material: &Material) {
+    for (name, reason) in material.skipped() {
+        eprintln!("{name} is left out: {reason}");
     }
 }
 

@@ -112,23 +112,41 @@ fn bundle_location(bundle: Option<&str>) -> Result<Location> {
     if let Some(bundle) = bundle {
         return Ok(Location::parse(bundle));
     }
-    let beneath = "web/models/default";
+    let manifest = shipped_file(
+        "web/models/default/manifest.json",
+        "models/default/manifest.json",
+    );
+    let folder = manifest.and_then(|manifest| Some(manifest.parent()?.to_path_buf()));
+    folder.map(Location::Folder).ok_or_else(|| {
+        Error::input(
+            "the default model is not here",
+            "run pkg-scripts/build to make it, or name a bundle with --bundle",
+        )
+    })
+}
+
+/// The file that `--config` names, or the configuration of the default model.
+#[cfg(feature = "train")]
+fn config_path(config: Option<&Path>) -> Result<PathBuf> {
+    if let Some(config) = config {
+        return Ok(config.to_path_buf());
+    }
+    let default = "configs/small.toml";
+    shipped_file(default, default).ok_or_else(|| {
+        Error::input(
+            "the default model's configs/small.toml is not here",
+            "name a configuration with --config: those of this program lie in its repository's folder configs",
+        )
+    })
+}
+
+/// A file that comes with this program: `beneath` the working folder, `beside` the program, or where it was built.
+fn shipped_file(beneath: &str, beside: &str) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok();
+    let beside = program.and_then(|program| Some(program.parent()?.join(beside)));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(beneath);
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|program| Some(program.parent()?.join("models/default")));
     let places = [Some(PathBuf::from(beneath)), beside, Some(source)];
-    places
-        .into_iter()
-        .flatten()
-        .find(|place| place.join("manifest.json").is_file())
-        .map(Location::Folder)
-        .ok_or_else(|| {
-            Error::input(
-                "the default model is not here",
-                "run pkg-scripts/build to make it, or name a bundle with --bundle",
-            )
-        })
+    places.into_iter().flatten().find(|place| place.is_file())
 }
 
 /// Prints a line of JSON on standard output.

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use super::data::DataArguments;
 use crate::{
     Error, Result,
-    dataset::material::MaterialConfig,
+    dataset::{SkipLog, material::MaterialConfig},
     device::{Device, DeviceChoice, choose},
     quant::Encoding,
     train::{
-        TrainingBackend,
+        Description, RunFolder, TrainingBackend, Weights,
         config::{RunConfig, SmallModel},
-        export, finished,
+        data::Sources,
+        export,
         imagebind::ImageBindTask,
         latents::PieceEncoders,
         prior::PriorTask,
@@ -25,9 +26,9 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What to train, and how.
-    #[arg(long, default_value = "configs/small.toml")]
-    config: PathBuf,
+    /// What to train, and how; the default model's configs/small.toml when left out.
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// The folder of all runs; each part has its own inside.
     #[arg(short, long, default_value = "runs/small")]
     output: PathBuf,
@@ -74,9 +75,16 @@ impl Part {
             Self::Prior => "prior",
         }
     }
-}
 
-impl Part {
+    /// The finished parts that it builds on.
+    fn builds_on(self) -> &'static [Self] {
+        match self {
+            Self::Vae | Self::Vocoder | Self::Imagebind => &[],
+            Self::Refinement => &[Self::Vae, Self::Vocoder],
+            Self::Prior => &[Self::Vae, Self::Imagebind],
+        }
+    }
+
     /// How it is trained; nothing for a part that the configuration leaves out.
     fn run(self, config: &SmallModel) -> Option<&RunConfig> {
         match self {
@@ -90,7 +98,7 @@ impl Part {
 }
 
 pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
-    let config = SmallModel::read(&arguments.config)?;
+    let config = SmallModel::read(&super::config_path(arguments.config.as_deref())?)?;
     let folder = &arguments.output;
     let parts = match arguments.part {
         Some(part) if part.run(&config).is_none() => {
@@ -106,9 +114,11 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
         let Some(run) = part.run(&config) else {
             continue;
         };
-        let own = folder.join(part.name());
-        if finished(&own) {
-            eprintln!("The part {} is finished: {}", part.name(), own.display());
+        let sources = sources(arguments, &config, part)?;
+        let own = open_folder(part, arguments, &config, &sources)?;
+        if own.is_finished() {
+            let place = own.path().display();
+            eprintln!("The part {} is finished: {place}", part.name());
             continue;
         }
         let job = Training {
@@ -116,12 +126,18 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
             run,
             arguments,
             config: &config,
+            sources,
             own: &own,
         };
         with_device(arguments.device, run, job)?;
     }
     let bundle = folder.join("bundle");
-    if arguments.part.is_some() || bundle.is_dir() {
+    if arguments.part.is_some() {
+        return Ok(());
+    }
+    if bundle.is_dir() {
+        let place = bundle.display();
+        eprintln!("The bundle is there already; remove it to have it made again: {place}");
         return Ok(());
     }
     let job = Export {
@@ -193,14 +209,19 @@ struct Training<'a> {
     run: &'a RunConfig,
     arguments: &'a Arguments,
     config: &'a SmallModel,
-    own: &'a Path,
+    sources: Sources,
+    own: &'a RunFolder,
 }
 
 impl OnDevice for Training<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
         let (config, own) = (self.config, self.own);
         let folder = &self.arguments.output;
-        let data = &open_data(self.arguments, config, self.part)?;
+        let skipped = SkipLog::open(own.path())?;
+        let data = &self
+            .arguments
+            .data
+            .open(self.sources, skipped, &folder.join("cache"));
         let (name, to) = (self.part.name(), self.run);
         match self.part {
             Part::Vae => {
@@ -242,7 +263,12 @@ struct Export<'a> {
 impl OnDevice for Export<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
         let folder = &self.arguments.output;
-        let data = open_data(self.arguments, self.config, Part::Prior)?;
+        // What could not be read was said when the parts were trained.
+        let data = self.arguments.data.open(
+            sources(self.arguments, self.config, Part::Prior)?,
+            SkipLog::default(),
+            &folder.join("cache"),
+        );
         let encoders = PieceEncoders::<B::InnerBackend>::load(self.config, folder, &device)?;
         let pieces = encoders.training(&data)?;
         export::bundle(
@@ -256,12 +282,8 @@ impl OnDevice for Export<'_> {
     }
 }
 
-/// The items of a part; caches are shared by all parts.
-fn open_data(
-    arguments: &Arguments,
-    config: &SmallModel,
-    part: Part,
-) -> Result<crate::train::data::Data> {
+/// Where the items of a part come from.
+fn sources(arguments: &Arguments, config: &SmallModel, part: Part) -> Result<Sources> {
     // What comes before the prior hears all keys.
     let tonic = config.tonic.filter(|_| part == Part::Prior);
     let material = MaterialConfig {
@@ -269,8 +291,25 @@ fn open_data(
         ..config.material.clone()
     };
     let size = config.imagebind.network.vision.image_size;
-    let cache = arguments.output.join("cache");
-    let sizes = (size, config.seconds());
-    let own = arguments.output.join(part.name());
-    arguments.data.open(&own, &cache, &material, sizes)
+    arguments.data.sources(&material, (size, config.seconds()))
+}
+
+/// The folder of a part.
+fn open_folder(
+    part: Part,
+    arguments: &Arguments,
+    config: &SmallModel,
+    sources: &Sources,
+) -> Result<RunFolder> {
+    let folder = &arguments.output;
+    let earlier: Vec<&str> = part.builds_on().iter().map(|part| part.name()).collect();
+    let frozen = earlier.iter().map(|name| {
+        let weights = Weights::of(folder, name);
+        weights.check_network(&config.of_part(name, &[name])?)?;
+        Ok((format!("the part {name}"), weights.digest()?))
+    });
+    let frozen = frozen.collect::<Result<_>>()?;
+    let configuration = config.of_part(part.name(), &earlier)?;
+    let description = Description::new(configuration, sources, frozen);
+    RunFolder::open(&folder.join(part.name()), description)
 }

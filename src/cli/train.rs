@@ -8,13 +8,15 @@ use super::{
 };
 use crate::{
     Result,
-    checkpoint::Checkpoint,
-    dataset::{BundleNetworks, material::MaterialConfig},
+    dataset::{BundleNetworks, SkipLog, material::MaterialConfig},
     device::DeviceChoice,
     files::check_free,
     quant::Encoding,
     systems::art_to_mus::replace_aligner,
-    train::{TrainingBackend, aligner::AlignerTask, config::AlignerTraining, finished, run},
+    train::{
+        Description, RunFolder, TrainingBackend, aligner::AlignerTask, config::AlignerTraining,
+        data::Sources, run,
+    },
     weights::{Bundle, Location},
 };
 
@@ -23,9 +25,10 @@ pub(super) struct Arguments {
     /// The bundle whose networks are frozen; it needs a VAE encoder (convert --training, or pretrain).
     #[arg(long)]
     bundle: PathBuf,
-    /// The part `aligner` of this file says what to train, and how.
-    #[arg(long, default_value = "configs/small.toml")]
-    config: PathBuf,
+    /// The part `aligner` of this file says what to train, and how; the default model's configs/small.toml when left
+    /// out.
+    #[arg(long)]
+    config: Option<PathBuf>,
     #[command(flatten)]
     data: DataArguments,
     /// Another number of tokens than the configuration's.
@@ -49,7 +52,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
-    let mut config = AlignerTraining::read(&arguments.config)?;
+    let mut config = AlignerTraining::read(&super::config_path(arguments.config.as_deref())?)?;
     if let Some(tokens) = arguments.tokens {
         config.aligner.network.tokens = tokens;
     }
@@ -59,13 +62,27 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     if let Some(target) = &arguments.export {
         check_free(target)?;
     }
-    if finished(&arguments.output) {
+    let sizes = (networks.image_size(), networks.seconds());
+    let material = MaterialConfig {
+        tonic: networks.tonic(),
+        ..config.material.clone()
+    };
+    let sources = arguments.data.sources(&material, sizes)?;
+    let configuration = serde_json::json!({
+        "aligner": &config.aligner,
+        "seconds": networks.seconds(),
+    });
+    let description = Description::new(configuration, &sources, networks.stage_digests());
+    let folder = RunFolder::open(&arguments.output, description)?;
+    if folder.is_finished() {
         eprintln!("The aligner is finished: {}", arguments.output.display());
     } else {
         let job = Training {
             arguments,
             config: &config,
             networks: &networks,
+            sources,
+            folder: &folder,
         };
         with_device(arguments.device, &config.aligner.run, job)?;
     }
@@ -74,7 +91,7 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     };
     let network = &config.aligner.network;
     let sizes = network.config(networks.embedding(), networks.token_width());
-    let weights = Checkpoint::open(&arguments.output.join("final.safetensors"))?;
+    let weights = folder.weights().open()?;
     let encoding = arguments.dtype;
     let name = arguments.name.clone();
     replace_aligner(&bundle, (&sizes, &weights), target, encoding, name)?;
@@ -85,18 +102,17 @@ struct Training<'a> {
     arguments: &'a Arguments,
     config: &'a AlignerTraining,
     networks: &'a BundleNetworks<'a>,
+    sources: Sources,
+    folder: &'a RunFolder,
 }
 
 impl OnDevice for Training<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
-        let (part, folder) = (&self.config.aligner, &self.arguments.output);
+        let (part, folder) = (&self.config.aligner, self.folder);
+        let skipped = SkipLog::open(folder.path())?;
+        let cache = folder.path().join("cache");
         let data = &self.arguments.data;
-        let sizes = (self.networks.image_size(), self.networks.seconds());
-        let material = MaterialConfig {
-            tonic: self.networks.tonic(),
-            ..self.config.material.clone()
-        };
-        let data = data.open(folder, &folder.join("cache"), &material, sizes)?;
+        let data = data.open(self.sources, skipped, &cache);
         let task = AlignerTask::<B>::new(part, self.networks, &data, device.clone())?;
         run("aligner", &task, &part.run, folder, data.threads, &device)?;
         data.skipped.report();

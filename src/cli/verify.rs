@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use super::{human_bytes, print_line};
 use crate::{
     Error, Result,
-    systems::art_to_mus::{Networks, needed_tensors},
+    ops::Cpu,
+    systems::art_to_mus::{check, needed_tensors, stage},
+    text::TextEncoders,
     weights::{Bundle, Location},
 };
 
@@ -18,7 +20,11 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let bundle = pollster::block_on(Bundle::open(Location::parse(&arguments.bundle)))?;
     let manifest = bundle.manifest();
-    Networks::from_manifest(manifest)?;
+    // What generating builds.
+    check(manifest)?;
+    if manifest.find_stage(stage::TEXT).is_some() {
+        pollster::block_on(TextEncoders::<Cpu>::check(&bundle, &Default::default()))?;
+    }
     for stage in &manifest.stages {
         let again = "convert the checkpoint again";
         let needed = needed_tensors(stage)?;

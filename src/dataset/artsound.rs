@@ -6,6 +6,7 @@
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
@@ -15,7 +16,7 @@ use std::{
 
 use super::{
     Captions, Source,
-    json_lines::{fingerprint, read_music, read_picture},
+    json_lines::{fingerprint, pair_id, read_music, read_picture},
     material::Pair,
 };
 use crate::{Error, Result, audio::Sound, image::Picture};
@@ -23,6 +24,7 @@ use crate::{Error, Result, audio::Sound, image::Picture};
 /// The pairs of a list in ArtSound's form.
 #[derive(Debug, Clone)]
 pub struct ArtSound {
+    list: PathBuf,
     pictures: PathBuf,
     music: PathBuf,
     pairs: Vec<(PathBuf, PathBuf)>,
@@ -63,6 +65,7 @@ impl ArtSound {
         }
         rows.sort_unstable();
         Ok(Self {
+            list: list.to_path_buf(),
             pictures: pictures.to_path_buf(),
             music: music.to_path_buf(),
             pairs: rows.into_iter().map(|(_, a, b)| (a, b)).collect(),
@@ -106,9 +109,12 @@ impl Source for ArtSound {
     }
 
     fn id(&self, index: usize) -> String {
-        self.pairs
-            .get(index)
-            .map_or_else(String::new, |(_, music)| music.display().to_string())
+        let pair = self.pairs.get(index);
+        pair.map_or_else(String::new, |(picture, music)| pair_id(picture, music))
+    }
+
+    fn list(&self) -> String {
+        self.list.display().to_string()
     }
 
     fn picture(&self, index: usize) -> Result<Picture> {
@@ -121,6 +127,14 @@ impl Source for ArtSound {
 
     fn fingerprint(&self) -> String {
         fingerprint(&self.pictures, self.pairs.iter().map(|(a, b)| (a, b)))
+    }
+
+    fn content(&self) -> String {
+        let mut digest = Sha256::new();
+        for (picture, music) in &self.pairs {
+            digest.update(format!("{}\n", pair_id(picture, music)));
+        }
+        crate::files::hex(&digest.finalize())
     }
 }
 
@@ -141,6 +155,16 @@ impl Subset {
         let inner = self.indices.get(index).copied();
         inner.ok_or_else(|| Error::internal(format!("a subset has no item {index}")))
     }
+
+    /// The SHA-256 of what tells the whole source from others, and of the items of this part.
+    fn digest(&self, whole: String) -> String {
+        let mut digest = Sha256::new();
+        digest.update(whole);
+        for index in &self.indices {
+            digest.update((*index as u64).to_le_bytes());
+        }
+        crate::files::hex(&digest.finalize())
+    }
 }
 
 impl Source for Subset {
@@ -151,6 +175,10 @@ impl Source for Subset {
     fn id(&self, index: usize) -> String {
         let inner = self.indices.get(index);
         inner.map_or_else(String::new, |inner| self.source.id(*inner))
+    }
+
+    fn list(&self) -> String {
+        self.source.list()
     }
 
     fn picture(&self, index: usize) -> Result<Picture> {
@@ -171,13 +199,11 @@ impl Source for Subset {
     }
 
     fn fingerprint(&self) -> String {
-        use sha2::Digest;
-        let mut digest = sha2::Sha256::new();
-        digest.update(self.source.fingerprint());
-        for index in &self.indices {
-            digest.update((*index as u64).to_le_bytes());
-        }
-        crate::files::hex(&digest.finalize())
+        self.digest(self.source.fingerprint())
+    }
+
+    fn content(&self) -> String {
+        self.digest(self.source.content())
     }
 }
 
@@ -241,7 +267,7 @@ mod tests {
         assert_eq!(source.count(), Some(2));
         assert_eq!(source.item(0).unwrap().music.samples.len(), 8820);
         assert!(source.picture(1).is_err() && source.music(1).is_err());
-        assert_eq!(source.id(1), "fma_large/010/missing.mp3");
+        assert_eq!(source.id(1), "c.png + fma_large/010/missing.mp3");
 
         let table = root.join("styles.json");
         fs::write(&table, r#"{"c.png": "Cubism"}"#).unwrap();
@@ -250,11 +276,11 @@ mod tests {
             [None, Some("Cubism".into())]
         );
 
-        let last = Subset::new(Arc::new(source), vec![1]);
-        assert_eq!(
-            (last.count(), last.id(0)),
-            (Some(1), "fma_large/010/missing.mp3".into())
-        );
+        let (content, source) = (source.content(), Arc::new(source));
+        let last = Subset::new(source.clone(), vec![1]);
+        assert_eq!((last.count(), last.id(0)), (Some(1), source.id(1)));
+        assert_eq!(last.list(), source.list());
+        assert_ne!(last.content(), content);
         fs::write(&list, r#"{"Image": {"0": "c.png"}, "Audio": {}}"#).unwrap();
         assert!(open().unwrap_err().message().contains("row 0 has no music"));
     }

@@ -4,6 +4,7 @@ use super::{FrozenNetworks, LatentEncoder, LoaTokens, Preprocessor, preprocess::
 use crate::{
     Error, Result,
     diffusion::NoiseSchedule,
+    files::hex,
     model::{
         gpt2::Gpt2,
         imagebind::{AudioTrunk, SoundInput},
@@ -16,13 +17,15 @@ use crate::{
     },
     ops::Kernels,
     systems::art_to_mus::{
-        AudioProjectionConfig, Defaults, Networks, PictureEncoder, TextConditions,
+        AudioProjectionConfig, Defaults, Networks, PictureEncoder, TextConditions, check,
         config as network_config, kind, stage, vocoder_kind,
     },
     tensors::read,
     weights::{Bundle, StageWeights},
 };
 use burn::tensor::{Tensor, backend::Backend};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// Which networks are to encode items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +76,11 @@ pub struct Decoder<B: Backend> {
 impl<'a> BundleNetworks<'a> {
     /// Reads the configurations of a bundle's networks.
     pub fn new(bundle: &'a Bundle) -> Result<Self> {
+        let (networks, defaults) = check(bundle.manifest())?;
         Ok(Self {
             bundle,
-            networks: Networks::from_manifest(bundle.manifest())?,
-            defaults: Defaults::from_manifest(bundle.manifest())?,
+            networks,
+            defaults,
         })
     }
 
@@ -255,6 +259,24 @@ impl<'a> BundleNetworks<'a> {
                     .map(|shard| shard.sha256.clone())
             })
             .collect()
+    }
+
+    /// The same of every stage, each by what a person calls it.
+    pub fn stage_digests(&self) -> BTreeMap<String, String> {
+        let manifest = self.bundle.manifest();
+        let stages = manifest.stages.iter().map(|stage| {
+            let mut digest = Sha256::new();
+            for network in &stage.networks {
+                digest.update(format!("{} {}\n", network.kind, network.config));
+            }
+            let (range, _) = manifest.stage_shards(stage);
+            for shard in &manifest.shards[range] {
+                digest.update(&shard.sha256);
+            }
+            let name = format!("the bundle's stage {}", stage.name);
+            (name, hex(&digest.finalize()))
+        });
+        stages.collect()
     }
 
     /// Loads what turns conditions into latents.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! latents-3f0c9a…/
-//!   index.json     key, fields of a record, and for every shard its items, SHA-256 and what was left out
+//!   index.json     key, fields of a record, and for every shard its items, SHA-256 and what was left out;
+//!                  last, the SHA-256 of all that
 //!   000000.bin     the records of items 0 to 127, f16, one behind the other
 //!   000001.bin     …
 //! ```
@@ -10,8 +11,10 @@
 //! The folder's name has a hash of the key, which names everything that decides the content: the weights
 //! of the networks, lengths, sizes, the source. A shard appears whole or not at all, and the index notes it
 //! behind that, so a program that is killed loses at most one shard's work; the next one goes on, and the
-//! folder ends with the same bytes. Shards are mapped into memory: 105,884 items of the published sizes are
-//! 15 GB.
+//! folder ends with the same bytes. What was left out is read again at every start: a shard one of whose items
+//! was mended is made again. Shards are mapped into memory: 105,884 items of the published sizes are 15 GB.
+
+mod index;
 
 use half::f16;
 use memmap2::Mmap;
@@ -19,21 +22,22 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-use super::{BATCH_SIZE, Loader, SkipLog, Source, skipped::nothing_readable};
+use super::{BATCH_SIZE, Loader, SkipLog, Skipped, Source, skipped::nothing_readable};
 use crate::{
     Error, ErrorKind, Result,
-    files::{hex, remove_unfinished, write_file},
+    files::{hex, remove_unfinished, try_lock, wait_for_lock, write_file},
 };
+use index::{Index, Shard, is_finite, no_numbers, shard_path};
 
 /// Items of a shard.
 const SHARD: usize = 128;
 /// The version of this form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes of a number.
 const WIDTH: usize = size_of::<f16>();
 
@@ -70,37 +74,21 @@ pub struct Cache {
     index: Index,
     /// For every readable item its shard, and its place there.
     places: Vec<(u32, u32)>,
-    maps: Vec<OnceLock<Mmap>>,
+    /// The shards, mapped as they were when the cache was opened: another program may make one again.
+    maps: BTreeMap<usize, Map>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Index {
-    format: String,
-    version: u32,
-    key: serde_json::Value,
-    /// The parts of a record, known from the first item that could be read.
-    fields: Vec<Field>,
-    shards: BTreeMap<usize, Shard>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Shard {
-    /// Records.
-    items: usize,
-    sha256: String,
-    /// Items that could not be read, and have no record.
-    skipped: Vec<Skipped>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Skipped {
-    index: usize,
-    id: String,
-    reason: String,
+/// A shard in memory.
+#[derive(Debug)]
+struct Map {
+    bytes: Mmap,
+    /// Set when its bytes were found to be right.
+    checked: OnceLock<()>,
 }
 
 impl Cache {
-    /// Opens the cache of `recipe` beneath `folder`; shards that are not there yet are made.
+    /// Opens the cache of `recipe` beneath `folder`; shards that are not there yet are made, and those of which an
+    /// item that was left out can be read now.
     ///
     /// `prepare` reads an item, on several threads; an item that it refuses is left out. `encode` makes the
     /// records of a few prepared items, on this thread, always of the same ones together.
@@ -132,29 +120,29 @@ impl Cache {
         let folder = folder.join(format!("{}-{}", recipe.name, &digest[..16]));
         fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
         let mut index = Index::read(&folder, &key)?;
-        let shards = items.div_ceil(SHARD);
-        let missing: Vec<usize> = (0..shards)
-            .filter(|shard| !index.has(&folder, *shard))
-            .collect();
-        if !missing.is_empty() {
+        let shards = 0..items.div_ceil(SHARD);
+        let retried = index.retry(recipe, source, prepare, encode)?;
+        let missing = |index: &Index| -> Vec<usize> {
+            let missing =
+                |shard: &usize| !index.has(&folder, *shard) || index.skips(*shard, &retried.mended);
+            shards.clone().filter(missing).collect()
+        };
+        if !missing(&index).is_empty() {
             let _lock = lock(&folder)?;
             remove_unfinished(&folder)?;
             // Another program may have made them meanwhile.
             index = Index::read(&folder, &key)?;
-            let missing = missing
-                .into_iter()
-                .filter(|shard| !index.has(&folder, *shard))
-                .collect();
             let writer = Writer {
                 folder: &folder,
+                missing: missing(&index),
                 index: &mut index,
                 items,
-                missing,
             };
             writer.fill(recipe, source, prepare, encode)?;
         }
+        let list = source.list();
         for skip in index.shards.values().flat_map(|shard| &shard.skipped) {
-            skipped.note(&skip.id, &skip.reason)?;
+            skipped.note(&list, retried.broken.get(&skip.index).unwrap_or(skip))?;
         }
         let places = index.shards.iter().flat_map(|(shard, entry)| {
             (0..entry.items).map(move |place| (*shard as u32, place as u32))
@@ -166,8 +154,10 @@ impl Cache {
                 all.next().map(|skip| skip.reason.as_str()),
             ));
         }
+        let filled = index.shards.iter().filter(|(_, entry)| entry.items > 0);
+        let maps = filled.map(|(shard, _)| Ok((*shard, Map::open(&shard_path(&folder, *shard))?)));
         Ok(Self {
-            maps: (0..shards).map(|_| OnceLock::new()).collect(),
+            maps: maps.collect::<Result<_>>()?,
             folder,
             index,
             places,
@@ -231,114 +221,47 @@ impl Cache {
 
     /// A shard's bytes. They are checked when they are first used.
     fn map(&self, shard: usize) -> Result<&[u8]> {
-        let place = &self.maps[shard];
-        if let Some(map) = place.get() {
-            return Ok(map);
+        let (Some(map), Some(entry)) = (self.maps.get(&shard), self.index.shards.get(&shard))
+        else {
+            return Err(Error::internal(format!("a cache has no shard {shard}")));
+        };
+        if map.checked.get().is_none() {
+            let path = shard_path(&self.folder, shard);
+            if hex(&Sha256::digest(&map.bytes)) != entry.sha256 {
+                return Err(Error::integrity(
+                    format!("{} is damaged", path.display()),
+                    "remove it and run the command again: it will be made again",
+                ));
+            }
+            map.checked.get_or_init(|| ());
         }
-        let path = shard_path(&self.folder, shard);
-        let file = File::open(&path).map_err(|e| Error::file("open", &path, e))?;
+        Ok(&map.bytes)
+    }
+}
+
+impl Map {
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::file("open", path, e))?;
         // SAFETY: the map is only read. If another program shortens the file meanwhile the system
         // stops this one, as it would for any mapped file.
-        let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::file("map", &path, e))?;
-        let entry = self.index.shards.get(&shard);
-        let whole = entry.is_some_and(|entry| hex(&Sha256::digest(&map)) == entry.sha256);
-        if !whole {
-            return Err(Error::integrity(
-                format!("{} is damaged", path.display()),
-                "remove it and run the command again: it will be made again",
-            ));
-        }
-        Ok(place.get_or_init(|| map))
+        let bytes = unsafe { Mmap::map(&file) }.map_err(|e| Error::file("map", path, e))?;
+        Ok(Self {
+            bytes,
+            checked: OnceLock::new(),
+        })
     }
-}
-
-impl Index {
-    /// Reads the index in `folder`, or begins one.
-    fn read(folder: &Path, key: &serde_json::Value) -> Result<Self> {
-        let path = folder.join("index.json");
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self {
-                    format: "art2mus-cache".into(),
-                    version: VERSION,
-                    key: key.clone(),
-                    fields: Vec::new(),
-                    shards: BTreeMap::new(),
-                });
-            }
-            Err(e) => return Err(Error::file("read", &path, e)),
-        };
-        let index: Self = serde_json::from_slice(&bytes).map_err(|e| {
-            Error::format(
-                format!("{} is damaged ({e})", path.display()),
-                "remove the folder it lies in: it will be made again",
-            )
-        })?;
-        if &index.key == key {
-            return Ok(index);
-        }
-        Err(Error::format(
-            format!("{} belongs to other items", path.display()),
-            "remove the folder it lies in: it will be made again",
-        ))
-    }
-
-    fn write(&self, folder: &Path) -> Result<()> {
-        let text = serde_json::to_vec_pretty(self)
-            .map_err(|e| Error::internal(format!("an index cannot be written ({e})")))?;
-        write_file(&folder.join("index.json"), &text)
-    }
-
-    fn record_bytes(&self) -> usize {
-        self.fields.iter().map(|field| field.values).sum::<usize>() * WIDTH
-    }
-
-    /// Whether a shard is noted and its file has the right length.
-    fn has(&self, folder: &Path, shard: usize) -> bool {
-        let length = fs::metadata(shard_path(folder, shard)).map(|file| file.len() as usize);
-        let entry = self.shards.get(&shard);
-        entry.is_some_and(|entry| length.is_ok_and(|n| n == entry.items * self.record_bytes()))
-    }
-
-    /// The bytes of a record, which must have the fields of all others.
-    fn pack(&mut self, record: &Record, out: &mut Vec<u8>) -> Result<()> {
-        let fields = record.iter().map(|(name, values)| Field {
-            name: name.clone(),
-            values: values.len(),
-        });
-        let fields: Vec<Field> = fields.collect();
-        if self.fields.is_empty() {
-            self.fields = fields;
-        } else if self.fields != fields {
-            return Err(Error::internal("the records of a cache differ in length"));
-        }
-        let values = record.iter().flat_map(|(_, values)| values);
-        out.extend(values.flat_map(|x| f16::from_f32(*x).to_le_bytes()));
-        Ok(())
-    }
-}
-
-fn shard_path(folder: &Path, shard: usize) -> PathBuf {
-    folder.join(format!("{shard:06}.bin"))
 }
 
 /// Waits until no other program writes into `folder`.
 fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join("lock");
-    let failed = |e| Error::file("lock", &path, e);
-    let file = File::create(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => return Ok(file),
-        Err(TryLockError::Error(e)) => return Err(failed(e)),
-        Err(TryLockError::WouldBlock) => {}
+    if let Some(lock) = try_lock(folder)? {
+        return Ok(lock);
     }
     eprintln!(
         "Waiting for another program that fills {}",
         folder.display()
     );
-    file.lock().map_err(failed)?;
-    Ok(file)
+    wait_for_lock(folder)
 }
 
 /// Makes the shards that are missing.
@@ -375,6 +298,14 @@ impl Writer<'_> {
             .flat_map(|shard| self.range(*shard))
             .collect();
         let mut done = self.items - wanted.len();
+        // What is noted must be there: a shard that is made again is first forgotten.
+        let before = self.index.shards.len();
+        self.index
+            .shards
+            .retain(|shard, _| !missing.contains(shard));
+        if self.index.shards.len() < before {
+            self.index.write(self.folder)?;
+        }
         let work = |n: usize| prepare(wanted[n]);
         std::thread::scope(|scope| {
             let mut items = Loader::start(scope, recipe.threads, 0..wanted.len(), &work);
@@ -392,7 +323,9 @@ impl Writer<'_> {
                     match item {
                         Ok(item) => unfinished.waiting.push((index, item)),
                         Err(error) if error.kind() == ErrorKind::Internal => return Err(error),
-                        Err(error) => unfinished.skip(source, index, error.message()),
+                        Err(error) => {
+                            unfinished.skipped.push(Skipped::new(source, index, &error));
+                        }
                     }
                     if unfinished.waiting.len() == BATCH_SIZE {
                         self.encode(source, &mut unfinished, encode)?;
@@ -419,12 +352,13 @@ impl Writer<'_> {
         }
         let (indices, items): (Vec<usize>, Vec<P>) = shard.waiting.drain(..).unzip();
         for (index, record) in indices.into_iter().zip(encode(items)?) {
-            let mut values = record.iter().flat_map(|(_, values)| values);
-            if values.all(|x| f16::from_f32(*x).is_finite()) {
+            if is_finite(&record) {
                 self.index.pack(&record, &mut shard.bytes)?;
                 shard.items += 1;
             } else {
-                shard.skip(source, index, "the networks give no finite numbers for it");
+                shard
+                    .skipped
+                    .push(Skipped::new(source, index, &no_numbers()));
             }
         }
         Ok(())
@@ -440,16 +374,6 @@ impl Writer<'_> {
         };
         self.index.shards.insert(shard, entry);
         self.index.write(self.folder)
-    }
-}
-
-impl<P> Unfinished<P> {
-    fn skip(&mut self, source: &dyn Source, index: usize, reason: &str) {
-        self.skipped.push(Skipped {
-            index,
-            id: source.id(index),
-            reason: reason.to_string(),
-        });
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use super::*;
 use crate::{audio::Sound, image::Picture};
 
-/// A source of numbers, of which every seventeenth is broken.
+/// A source of numbers, of which every seventeenth is broken, and number 40 cannot be encoded.
 #[derive(Debug)]
 struct Numbers(usize);
 
@@ -108,7 +108,7 @@ fn records_are_those_of_the_readable_items() {
     assert!(cache.gather(&[readable.len()], "sum").is_err());
     let log = fs::read_to_string(folder.path().join("run/skipped.jsonl")).unwrap();
     assert!(
-        log.contains("number 20") && log.contains("20 is broken"),
+        log.contains("number 20") && log.contains("20 is broken") && log.contains("give another"),
         "{log}"
     );
     assert!(log.contains("number 40") && log.contains("finite"), "{log}");
@@ -167,9 +167,85 @@ fn a_complete_cache_encodes_nothing() {
         &mut encode,
     );
     assert_eq!(bytes(&again.unwrap()), first);
-    assert_eq!(read.load(Ordering::SeqCst), 0);
-    // What is left out is known without reading it again.
+    // What was left out, and nothing else.
+    assert_eq!(read.load(Ordering::SeqCst), 19);
     assert_eq!(skipped.count(), 19);
+}
+
+#[test]
+fn mended_items_get_their_records_and_others_their_reasons() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("cache");
+    let source = Numbers(300);
+    let open = |prepare: &(dyn Fn(usize) -> Result<usize> + Sync), all: bool| {
+        let skipped = SkipLog::open(&folder.path().join("run")).unwrap();
+        let batches = Cell::new(0);
+        let mut encode = |items: Vec<usize>| {
+            batches.set(batches.get() + 1);
+            let mut records = encode(items)?;
+            let numbers = records.iter_mut().map(|record| &mut record[0].1);
+            numbers
+                .filter(|number| all && number[0] == 1e9)
+                .for_each(|number| number.fill(40.0));
+            Ok(records)
+        };
+        let cache = Cache::open(&place, &recipe(2), &source, &skipped, prepare, &mut encode);
+        (cache.unwrap(), skipped, batches.get())
+    };
+    let whole = |index: usize| match index {
+        20 => Err(Error::input("20 is missing", "look for it")),
+        _ => Ok(index),
+    };
+    let (before, skipped, _) = open(&prepare, false);
+    assert_eq!((before.items(), skipped.count()), (281, 19));
+    // Number 40 still gives no numbers; one of the others is broken in another way.
+    let (after, skipped, _) = open(&whole, false);
+    assert_eq!((after.items(), skipped.count()), (298, 2));
+    let reason = |id| skipped.reason("numbers", id).unwrap();
+    assert_eq!(reason("number 20"), "20 is missing");
+    assert!(reason("number 40").contains("finite"));
+    // A cache that was opened before goes on with the shards that it knows.
+    assert_eq!(before.gather(&[280], "number").unwrap(), [299.0, -299.0]);
+    // It is what a fresh one would be, and only the shard of number 40 is made again when that is mended.
+    let (all, _, batches) = open(&Ok, true);
+    assert_eq!((all.items(), batches), (300, 2 + 128 / BATCH_SIZE));
+    let (ready, _, batches) = open(&Ok, true);
+    assert_eq!((ready.items(), batches), (300, 0));
+    let made = bytes(&ready);
+    fs::remove_dir_all(&place).unwrap();
+    assert!(bytes(&open(&Ok, true).0) == made);
+}
+
+#[test]
+fn a_changed_index_is_told_with_what_to_remove() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = open(folder.path(), 1)
+        .unwrap()
+        .0
+        .folder()
+        .join("index.json");
+    let sound = fs::read_to_string(&path).unwrap();
+    let half = &sound[..sound.len() / 2];
+    let changes = [
+        half.to_string(),
+        sound.replace("\"sum\"", "\"summe\""),
+        sound.replace("\"values\": 2", "\"values\": 99999999999999"),
+        sound.replacen("\"items\": ", "\"items\": 1", 2),
+        sound.replace("\"abc\"", "\"abd\""),
+    ];
+    for (number, changed) in changes.iter().enumerate() {
+        assert_ne!(*changed, sound, "{number}");
+        fs::write(&path, changed).unwrap();
+        let error = open(folder.path(), 1).map(drop);
+        // What the key says is in the folder's name as well: nothing else reads it.
+        if number == 4 {
+            error.unwrap();
+            continue;
+        }
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format, "{error}");
+        assert!(error.hint().contains("remove the folder"), "{error}");
+    }
 }
 
 #[test]

@@ -20,8 +20,11 @@ use crate::{
 /// `music_caption` and `factors`, as `art2mus synth` writes them. Other keys are not read.
 #[derive(Debug, Clone)]
 pub struct JsonLines {
+    path: PathBuf,
     folder: PathBuf,
     lines: Vec<Line>,
+    /// The SHA-256 of the lines.
+    content: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -41,7 +44,9 @@ impl JsonLines {
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let lines = text.lines().enumerate();
         let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+        let mut digest = Sha256::new();
         let lines = lines.map(|(i, line)| {
+            digest.update(format!("{}\n", line.trim()));
             serde_json::from_str(line).map_err(|e| {
                 Error::format(
                     format!("line {} of {} is no pair ({e})", i + 1, path.display()),
@@ -57,8 +62,10 @@ impl JsonLines {
             ));
         }
         Ok(Self {
+            path: path.to_path_buf(),
             folder: path.parent().unwrap_or(Path::new("")).to_path_buf(),
             lines,
+            content: crate::files::hex(&digest.finalize()),
         })
     }
 
@@ -75,9 +82,12 @@ impl Source for JsonLines {
     }
 
     fn id(&self, index: usize) -> String {
-        self.lines
-            .get(index)
-            .map_or_else(String::new, |line| line.music.display().to_string())
+        let line = self.lines.get(index);
+        line.map_or_else(String::new, |line| pair_id(&line.picture, &line.music))
+    }
+
+    fn list(&self) -> String {
+        self.path.display().to_string()
     }
 
     fn picture(&self, index: usize) -> Result<Picture> {
@@ -105,27 +115,27 @@ impl Source for JsonLines {
         let pairs = self.lines.iter().map(|line| (&line.picture, &line.music));
         fingerprint(&self.folder, pairs)
     }
+
+    fn content(&self) -> String {
+        self.content.clone()
+    }
+}
+
+/// What a person calls a pair of files.
+pub(super) fn pair_id(picture: &Path, music: &Path) -> String {
+    format!("{} + {}", picture.display(), music.display())
 }
 
 /// Reads the picture `path`.
 pub(super) fn read_picture(path: &Path) -> Result<Picture> {
     let bytes = fs::read(path).map_err(|e| Error::file("read", path, e))?;
-    image::decode(&bytes).map_err(|e| naming(path, e))
+    image::decode(&bytes).map_err(|e| e.in_file(path))
 }
 
 /// Reads the music `path`.
 pub(super) fn read_music(path: &Path) -> Result<Sound> {
     let bytes = fs::read(path).map_err(|e| Error::file("read", path, e))?;
-    decode::decode(&bytes).map_err(|e| naming(path, e))
-}
-
-/// A list can have 100,000 files: an error must say which one is meant.
-fn naming(path: &Path, error: Error) -> Error {
-    Error::new(
-        error.kind(),
-        format!("{}: {}", path.display(), error.message()),
-        error.hint().to_string(),
-    )
+    decode::decode(&bytes).map_err(|e| e.in_file(path))
 }
 
 /// The SHA-256 of the names of pairs of files, and of where they lie: two lists in two folders may name the same files.
@@ -182,9 +192,13 @@ mod tests {
         assert_eq!(item.factors, None);
         assert_eq!(list.factors(1), Some(pair));
         assert_eq!(list.captions(1).music.as_deref(), Some("loud"));
-        assert_eq!(list.id(1), "missing.mp3");
+        assert_eq!(list.id(1), "a.png + missing.mp3");
         let error = list.music(1).unwrap_err();
-        assert!(error.message().contains("missing.mp3"), "{error}");
+        let missing = folder.path().join("missing.mp3");
+        assert_eq!(error.path(), Some(missing.as_path()), "{error}");
+        fs::write(&missing, "no music").unwrap();
+        let error = list.music(1).unwrap_err();
+        assert_eq!(error.path(), Some(missing.as_path()), "{error}");
     }
 
     #[test]
@@ -193,10 +207,15 @@ mod tests {
         let text = "\u{feff}{\"picture\": \"a.png\", \"music\": \"b.wav\"}\n";
         let (folder, first) = list(text);
         let (_other, second) = list(text);
-        let first = first.unwrap().fingerprint();
-        assert_ne!(first, second.unwrap().fingerprint());
-        let round = folder.path().join(".").join("pairs.jsonl");
-        assert_eq!(JsonLines::open(&round).unwrap().fingerprint(), first);
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert_ne!(first.fingerprint(), second.fingerprint());
+        assert_ne!(first.list(), second.list());
+        // A list that was moved is the same to a run, and one that says something else is not.
+        assert_eq!(first.content(), second.content());
+        let (_third, third) = list(&text.replace("}", ", \"music_caption\": \"loud\"}"));
+        assert_ne!(first.content(), third.unwrap().content());
+        let round = JsonLines::open(&folder.path().join(".").join("pairs.jsonl")).unwrap();
+        assert_eq!(round.fingerprint(), first.fingerprint());
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use loader::{Loader, cores};
 pub use material::Rendered;
 pub use preprocess::{Features, MelRecipe, Preprocessor};
 pub use shuffle::Shuffled;
-pub use skipped::{SkipLog, first_readable, read_first};
+pub use skipped::{SkipLog, Skipped, first_readable, read_first};
 pub use source::{Captions, Item, Source};
 pub use split::Split;
 

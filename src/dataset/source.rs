@@ -35,8 +35,13 @@ pub trait Source: Debug + Send + Sync {
     /// How many items there are; `None` for a source that never ends.
     fn count(&self) -> Option<usize>;
 
-    /// What a person calls item `index`: a file name or a number.
+    /// What a person calls item `index`: its files or a number. No two items of a source that differ have one name.
     fn id(&self, index: usize) -> String;
+
+    /// What a person calls the list of items: items of two lists are two, however they are called.
+    fn list(&self) -> String {
+        self.fingerprint()
+    }
 
     /// The picture of item `index`.
     fn picture(&self, index: usize) -> Result<Picture>;
@@ -57,6 +62,12 @@ pub trait Source: Debug + Send + Sync {
     /// Tells this source from others that hold other items. Files that are exchanged under their old
     /// names do not change it.
     fn fingerprint(&self) -> String;
+
+    /// The same for a list that was moved together with its files: what a run notes of the items that it
+    /// learns from.
+    fn content(&self) -> String {
+        self.fingerprint()
+    }
 
     /// All of item `index`.
     fn item(&self, index: usize) -> Result<Item> {

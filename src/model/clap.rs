@@ -86,7 +86,12 @@ impl ClapTextConfig {
                     self.max_position_embeddings,
                     MAX_TABLE,
                 ),
-                ("pad_token_id", pad + 1, self.max_position_embeddings),
+                // Two marks have positions behind it.
+                (
+                    "pad_token_id",
+                    pad + 1,
+                    self.max_position_embeddings.saturating_sub(2),
+                ),
                 ("type_vocab_size", self.type_vocab_size, MAX_TABLE),
                 ("projection_dim", self.projection_dim, MAX_WIDTH),
             ],

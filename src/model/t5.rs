@@ -16,6 +16,7 @@ use super::{
     mask::{KeyMask, key_bias},
     params::Params,
     trace::Trace,
+    unusable,
 };
 use crate::{
     Error, Result,
@@ -102,6 +103,11 @@ impl<B: Kernels> T5Encoder<B> {
                 ("a quarter of the relative buckets", buckets / 4, MAX_TABLE),
             ],
         )?;
+        let farthest = config.relative_attention_max_distance;
+        if farthest <= buckets / 4 {
+            let what = format!("relative_attention_max_distance {farthest}");
+            return Err(unusable("T5", what));
+        }
         let width = config.d_model;
         let encoder = p.at("encoder");
         Ok(Self {

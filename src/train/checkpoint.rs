@@ -2,15 +2,17 @@
 //!
 //! `step-00000500/` holds `weights.safetensors` (real checkpoint names), `average.safetensors`,
 //! `optimiser.bin` and `run.json`; when a run is done, `final.safetensors` beside them holds the
-//! weights that the next part is trained with. Where several learners train each other, the names of
-//! their tensors begin with the learner's name, and each has an `optimiser-NAME.bin`.
+//! weights that the next part is trained with, and in its metadata what the run depended on. Where several
+//! learners train each other, the names of their tensors begin with the learner's name, and each has an
+//! `optimiser-NAME.bin`.
 
 use burn::{
     record::RecorderError,
     tensor::{Tensor, TensorData, backend::Backend},
 };
-use safetensors::{Dtype, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     fs,
@@ -19,17 +21,21 @@ use std::{
 
 use super::{
     Optimised, TrainingBackend,
+    description::Description,
     weights::{Flat, named},
 };
 use crate::{
     Error, Result,
     checkpoint::Checkpoint,
+    files::{finish_folder, hex, unfinished_folder, write_file},
     model::params::{Planned, param_id},
     tensors::TensorSource,
 };
 
 /// The file of a finished run's weights.
-const FINAL: &str = "final.safetensors";
+pub(super) const FINAL: &str = "final.safetensors";
+/// Where its metadata says what the run depended on.
+const RUN: &str = "run";
 
 /// Where the finished weights of a part are.
 #[derive(Debug, Clone)]
@@ -41,10 +47,37 @@ impl Weights {
         Self(folder.join(name).join(FINAL))
     }
 
+    /// The file `path`.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// Opens them.
     pub fn open(&self) -> Result<Checkpoint> {
+        self.check()?;
+        Checkpoint::open(&self.0).map_err(|e| damaged_final(&self.0, e.message()))
+    }
+
+    /// Refuses weights of a network that is not the one of `configuration`: the part's table with nothing but the
+    /// network, and what is said of all parts.
+    pub fn check_network(&self, configuration: &serde_json::Value) -> Result<()> {
+        self.check()?;
+        match read_final(&self.0)? {
+            Some(earlier) => earlier.with_network(configuration).check(&earlier, &self.0),
+            None => Ok(()),
+        }
+    }
+
+    /// Their SHA-256.
+    pub fn digest(&self) -> Result<String> {
+        self.check()?;
+        let bytes = fs::read(&self.0).map_err(|e| Error::file("read", &self.0, e))?;
+        Ok(hex(&Sha256::digest(bytes)))
+    }
+
+    fn check(&self) -> Result<()> {
         if self.0.is_file() {
-            return Checkpoint::open(&self.0);
+            return Ok(());
         }
         let part = self.0.parent().and_then(Path::file_name);
         let part = part.unwrap_or_default().to_string_lossy();
@@ -53,16 +86,29 @@ impl Weights {
             format!("train the part {part} first (art2mus pretrain --part {part})"),
         ))
     }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
 }
 
-/// Whether the part in `folder` has finished.
-pub fn finished(folder: &Path) -> bool {
-    folder.join(FINAL).is_file()
+/// What the finished run whose weights are at `path` depended on; none if it has not finished.
+pub(super) fn read_final(path: &Path) -> Result<Option<Description>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let bytes = fs::read(path).map_err(|e| Error::file("read", path, e))?;
+    let damaged = |why: String| damaged_final(path, &why);
+    // The length of the file as well.
+    SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let run = header.metadata().as_ref().and_then(|named| named.get(RUN));
+    let run = run.map_or("null", String::as_str);
+    let run = serde_json::from_str(run).map_err(|e| damaged(e.to_string()))?;
+    Description::parse(run, path).map(Some)
+}
+
+fn damaged_final(path: &Path, why: &str) -> Error {
+    Error::format(
+        format!("{} is damaged ({why})", path.display()),
+        "remove it and train again: it is made of the run's newest checkpoint",
+    )
 }
 
 /// What a checkpoint says of its run.
@@ -70,34 +116,31 @@ pub fn finished(folder: &Path) -> bool {
 struct State {
     /// Steps that have been taken.
     step: usize,
-    /// What the run was configured to.
+    /// What the run depends on.
     run: serde_json::Value,
 }
 
-/// Finds the newest checkpoint in `folder`: the folder and the steps taken. A run that was
-/// configured differently is not continued.
-pub(super) fn newest(folder: &Path, run: &serde_json::Value) -> Result<Option<(PathBuf, usize)>> {
+/// Finds the newest checkpoint in `folder`: the folder and the steps taken. A run that
+/// depends on something else is not continued.
+pub(super) fn newest(folder: &Path, run: &Description) -> Result<Option<(PathBuf, usize)>> {
     let Some(path) = checkpoints(folder).pop() else {
         return Ok(None);
     };
     let file = path.join("run.json");
-    let text = fs::read(&file).map_err(|e| Error::file("read", &file, e))?;
-    let state: State = serde_json::from_slice(&text).map_err(|e| {
-        Error::format(
-            format!("{} is damaged ({e})", file.display()),
-            "remove the folder it lies in; training goes on from the checkpoint before",
-        )
-    })?;
-    if &state.run == run {
-        return Ok(Some((path, state.step)));
-    }
-    Err(Error::input(
-        format!(
-            "{} belongs to a run with another configuration",
-            path.display()
-        ),
-        "give the same configuration, or another folder with -o",
-    ))
+    let text =
+        fs::read(&file).map_err(|e| damaged(&path, Error::file("read", &file, e).message()))?;
+    let state: State = serde_json::from_slice(&text)
+        .map_err(|e| damaged(&path, &format!("{}: {e}", file.display())))?;
+    run.check(&Description::parse(state.run, &path)?, &path)?;
+    Ok(Some((path, state.step)))
+}
+
+/// The error for a checkpoint that cannot be read.
+pub(super) fn damaged(place: &Path, why: &str) -> Error {
+    Error::format(
+        format!("the checkpoint {} is damaged ({why})", place.display()),
+        "remove that folder: training goes on from the one before it, or begins again",
+    )
 }
 
 /// The checkpoints in `folder`, oldest first.
@@ -121,45 +164,36 @@ pub(super) const AVERAGE: &str = "average.safetensors";
 /// Writes a checkpoint, then removes those before it but one.
 pub(super) struct Saving<'a, B: TrainingBackend> {
     pub folder: &'a Path,
-    pub run: &'a serde_json::Value,
+    pub run: &'a Description,
     pub step: usize,
     pub learners: &'a [&'a dyn Optimised<B>],
 }
 
 impl<B: TrainingBackend> Saving<'_, B> {
     pub fn write(&self) -> Result<()> {
-        let unfinished = tempfile::Builder::new()
-            .prefix(".art2mus-unfinished-")
-            .tempdir_in(self.folder)
-            .map_err(|e| Error::file("create a folder in", self.folder, e))?;
+        let target = self.folder.join(format!("step-{:08}", self.step));
+        let unfinished = unfinished_folder(&target)?;
         let place = unfinished.path();
         let weights = self.learners.iter();
         let weights = weights.map(|learner| (learner.plan(), learner.weights()));
-        write_weights(&place.join(WEIGHTS), &weights.collect::<Vec<_>>())?;
+        write_weights(&place.join(WEIGHTS), &weights.collect::<Vec<_>>(), None)?;
         let averages = self.learners.iter();
         let averages = averages
             .filter_map(|learner| Some((learner.plan(), learner.average()?.clone())))
             .collect::<Vec<_>>();
         if !averages.is_empty() {
-            write_weights(&place.join(AVERAGE), &averages)?;
+            write_weights(&place.join(AVERAGE), &averages, None)?;
         }
         for learner in self.learners {
             learner.write_optimiser(place)?;
         }
         let state = State {
             step: self.step,
-            run: self.run.clone(),
+            run: to_json(self.run)?,
         };
-        let text = serde_json::to_vec_pretty(&state)
-            .map_err(|e| Error::internal(format!("a checkpoint cannot be written ({e})")))?;
-        let file = place.join("run.json");
-        fs::write(&file, text).map_err(|e| Error::file("write", &file, e))?;
-        let target = self.folder.join(format!("step-{:08}", self.step));
-        if target.exists() {
-            fs::remove_dir_all(&target).map_err(|e| Error::file("replace", &target, e))?;
-        }
-        fs::rename(place, &target).map_err(|e| Error::file("create", &target, e))?;
-        let _moved_away = unfinished.keep();
+        let text = format!("{:#}", to_json(&state)?);
+        write_file(&place.join("run.json"), text.as_bytes())?;
+        finish_folder(unfinished, &target)?;
         self.remove_old()
     }
 
@@ -171,22 +205,29 @@ impl<B: TrainingBackend> Saving<'_, B> {
     }
 }
 
+fn to_json(value: &impl Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(value)
+        .map_err(|e| Error::internal(format!("a checkpoint cannot be written ({e})")))
+}
+
 /// The weights that training ends with: averages where they are kept.
 pub(super) fn write_final<B: TrainingBackend>(
     folder: &Path,
+    run: &Description,
     learners: &[&dyn Optimised<B>],
 ) -> Result<()> {
     let weights = learners.iter().map(|learner| {
         let average = learner.average().cloned();
         (learner.plan(), average.unwrap_or_else(|| learner.weights()))
     });
-    write_weights(&folder.join(FINAL), &weights.collect::<Vec<_>>())
+    let run = HashMap::from([(RUN.to_string(), to_json(run)?.to_string())]);
+    write_weights(&folder.join(FINAL), &weights.collect::<Vec<_>>(), Some(run))
 }
 
 pub(super) fn recording(what: &str, error: RecorderError) -> Error {
     Error::format(
         format!("the state of the optimiser cannot be {what} ({error})"),
-        "check the disk; training goes on from the checkpoint before if this one is removed",
+        "check the disk and run the command again",
     )
 }
 
@@ -215,7 +256,11 @@ pub(super) fn restore_average<B: TrainingBackend>(
 }
 
 /// Writes all tensors of some plans as safetensors; the file is there whole or not at all.
-fn write_weights<B: Backend>(path: &Path, models: &[(&[Planned], Flat<B>)]) -> Result<()> {
+fn write_weights<B: Backend>(
+    path: &Path,
+    models: &[(&[Planned], Flat<B>)],
+    metadata: Option<HashMap<String, String>>,
+) -> Result<()> {
     let mut tensors = Vec::new();
     for (plan, flat) in models {
         tensors.extend(plan.iter().zip(named(plan, flat)?));
@@ -227,7 +272,7 @@ fn write_weights<B: Backend>(path: &Path, models: &[(&[Planned], Flat<B>)]) -> R
         Ok((planned.name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
-    let bytes = safetensors::serialize(views, None)
+    let bytes = safetensors::serialize(views, metadata)
         .map_err(|e| Error::internal(format!("weights cannot be written ({e})")))?;
-    crate::files::write_file(path, &bytes)
+    write_file(path, &bytes)
 }

@@ -3,16 +3,18 @@
 //! `configs/small.toml` is the default model; `configs/paper.toml` holds the paper's values for
 //! training an aligner on the published networks.
 
+mod check;
 mod run;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::Path;
 
 use crate::{
     Error, Result,
     audio::spectrogram::SpectrogramConfig,
     dataset::material::MaterialConfig,
-    diffusion::ScheduleConfig,
+    diffusion::{ScheduleConfig, SchedulerKind},
     model::{
         aligner::AlignerConfig,
         gpt2::Gpt2Config,
@@ -21,7 +23,7 @@ use crate::{
         unet::UnetConfig,
         vae::VaeConfig,
     },
-    systems::art_to_mus::{MelScale, bands_of_semitone},
+    systems::art_to_mus::{Defaults, MelScale, bands_of_semitone},
 };
 
 pub use run::{OptimiserConfig, Precision, RunConfig};
@@ -274,6 +276,7 @@ impl SmallModel {
         self.imagebind.network.audio.check()?;
         self.prior.network.gpt2.check()?;
         self.aligner_config().check()?;
+        self.check_numbers()?;
         // The Language of Audio is made of the trunk's tokens and its embedding.
         let width = self.prior.network.gpt2.n_embd;
         let audio = &self.imagebind.network.audio;
@@ -298,14 +301,6 @@ impl SmallModel {
             return Err(Error::input(
                 format!("prior.loss.floor cannot be {floor} here"),
                 "leave it out, or predict velocities and give it a number from 0",
-            ));
-        }
-        let imagebind = &self.imagebind;
-        let few = |items: Option<usize>, least: usize| items.is_some_and(|items| items < least);
-        if few(imagebind.loss.items, imagebind.run.batch) || few(self.prior.network.items, 1) {
-            return Err(Error::input(
-                "there are fewer items than a batch has",
-                "make imagebind.loss.items and prior.network.items larger",
             ));
         }
         let factor = self.vae.network.factor();
@@ -334,6 +329,42 @@ impl SmallModel {
         self.vocoder.network.spectrogram()
     }
 
+    /// What the part `part` depends on: its own table, the networks of the parts that it builds on, and what is said of
+    /// all parts. Material is not among it: what it holds tells a source from others.
+    pub fn of_part(&self, part: &str, builds_on: &[&str]) -> Result<Value> {
+        let mut config = serde_json::to_value(self)
+            .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;
+        if let Value::Object(tables) = &mut config {
+            tables.retain(|name, _| !["name", "generate", "material"].contains(&name.as_str()));
+            tables.retain(|name, table| {
+                let is_part = table.get("run").is_some();
+                !is_part || name == part || builds_on.contains(&name.as_str())
+            });
+            for name in builds_on {
+                if let Some(Value::Object(earlier)) = tables.get_mut(*name) {
+                    earlier.retain(|key, _| key == "network");
+                }
+            }
+            let spectrogram = serde_json::to_value(self.spectrogram())
+                .map_err(|e| Error::internal(format!("a spectrogram cannot be written ({e})")))?;
+            tables.insert("spectrogram".into(), spectrogram);
+        }
+        Ok(config)
+    }
+
+    /// The settings that the bundle suggests.
+    pub fn defaults(&self) -> Defaults {
+        Defaults {
+            seconds: self.seconds(),
+            steps: self.generate.steps,
+            scheduler: SchedulerKind::Dpmpp,
+            guidance: self.generate.guidance,
+            gain: self.generate.gain,
+            window: Some(self.seconds()),
+            tonic: self.tonic,
+        }
+    }
+
     /// Length of a piece in seconds.
     pub fn seconds(&self) -> f64 {
         let spectrogram = self.spectrogram();
@@ -345,6 +376,7 @@ impl AlignerTraining {
     /// Reads a configuration.
     pub fn read(path: &Path) -> Result<Self> {
         let mut config: Self = parse(path)?;
+        config.aligner.check()?;
         config.material = config.material.beneath(folder_of(path));
         Ok(config)
     }

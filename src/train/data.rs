@@ -17,6 +17,15 @@ use crate::{
 };
 
 /// Where the items of a run come from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Items to learn from.
+    pub training: Arc<dyn Source>,
+    /// Items that are never learnt from.
+    pub validation: Arc<dyn Source>,
+}
+
+/// The items of a run, and what reading them takes.
 #[derive(Debug)]
 pub struct Data {
     /// Items to learn from.
@@ -145,14 +154,18 @@ impl<'a> Excerpts<'a> {
     ) -> Result<Self> {
         let pieces = run.batch.div_ceil(2);
         let order = |items| Shuffled::new(items, pieces, run.seed);
-        Ok(Self {
+        let excerpts = Self {
             data,
             preprocessor: Preprocessor::new(piece, MelRecipe::Raw, spectrogram)?,
             frames,
             batch: run.batch,
             seed: run.seed,
             order: data.training.count().map(order),
-        })
+        };
+        let source = data.training.as_ref();
+        let read = |index| excerpts.piece(source, index);
+        data.skipped.retry(source, data.threads, &read)?;
+        Ok(excerpts)
     }
 
     /// Batch `number`: two excerpts of each piece, one from either half.

@@ -5,11 +5,10 @@ use std::path::Path;
 use super::{Weights, config::SmallModel};
 use crate::{
     Result,
-    diffusion::SchedulerKind,
     model::{params::FreshInit, vae::VaeConfig},
     quant::Encoding,
     systems::art_to_mus::{
-        self, AudioProjectionConfig, Defaults, Networks, kind, network_entry, stage, write_stage,
+        self, AudioProjectionConfig, Networks, kind, network_entry, stage, write_stage,
     },
     tensors::{Init, Prefixed, TensorSource},
     weights::{BundleWriter, Constants, Manifest, ModelInfo, NegativePrefix, Provenance},
@@ -133,21 +132,18 @@ pub fn bundle(
         credits: Vec::new(),
         trained: false,
     };
-    let defaults = Defaults {
-        seconds: config.seconds(),
-        steps: config.generate.steps,
-        scheduler: SchedulerKind::Dpmpp,
-        guidance: config.generate.guidance,
-        gain: config.generate.gain,
-        window: Some(config.seconds()),
-        tonic: config.tonic,
-    };
     let provenance = Provenance {
         converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
         sources: vec!["art2mus pretrain".into()],
     };
     let fits = |manifest: &Manifest| Networks::from_manifest(manifest).map(drop);
-    writer.finish(art_to_mus::NAME, model, &defaults, provenance, fits)
+    writer.finish(
+        art_to_mus::NAME,
+        model,
+        &config.defaults(),
+        provenance,
+        fits,
+    )
 }
 
 /// The condition that stands for none. The network has no text stream: its prompt is one state of

@@ -1,14 +1,12 @@
 //! What the prior learns from: latents, embeddings and Language-of-Audio (LoA) tokens of many pieces, in a
 //! cache.
 
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 use super::{Weights, config::SmallModel, data::Data};
 use crate::{
-    Error, Result,
+    Result,
     dataset::{Cache, FrozenNetworks, LatentEncoder, LoaTokens, MelRecipe, Preprocessor, field},
-    files::hex,
     model::{
         imagebind::{AudioTrunk, SoundInput},
         params::Params,
@@ -70,7 +68,10 @@ impl<B: Kernels> PieceEncoders<B> {
         };
         Ok(Self {
             networks,
-            weights: digests(folder)?,
+            weights: vec![
+                Weights::of(folder, "vae").digest()?,
+                Weights::of(folder, "imagebind").digest()?,
+            ],
             items: config.prior.network.items,
         })
     }
@@ -85,18 +86,6 @@ impl<B: Kernels> PieceEncoders<B> {
     pub fn validation(&self, data: &Data, items: usize) -> Result<Cache> {
         data.encoded_validation(NAME, &self.networks, &self.weights, items)
     }
-}
-
-/// The SHA-256 of the weights that [`PieceEncoders`] reads.
-fn digests(folder: &Path) -> Result<Vec<String>> {
-    let parts = ["vae", "imagebind"].into_iter();
-    let parts = parts.map(|part| {
-        let weights = Weights::of(folder, part);
-        let path = weights.path();
-        let bytes = std::fs::read(path).map_err(|e| Error::file("read", path, e))?;
-        Ok(hex(&Sha256::digest(bytes)))
-    });
-    parts.collect()
 }
 
 /// A few pieces of a cache, as the prior takes them.

@@ -13,14 +13,14 @@ use std::{fmt, path::Path};
 
 use super::{
     TrainingBackend,
-    checkpoint::{AVERAGE, WEIGHTS, recording, restore_average},
+    checkpoint::{AVERAGE, WEIGHTS, damaged, recording, restore_average},
     clip::{clip_by_global_norm, global_norm, widen},
     config::{OptimiserConfig, Precision},
     precision::convert,
     weights::{Flat, Rescaled, flat, plan},
 };
 use crate::{
-    Result,
+    Error, Result,
     checkpoint::Checkpoint,
     model::params::{FreshInit, Params, Planned},
     tensors::TensorSource,
@@ -130,17 +130,22 @@ impl<B: TrainingBackend> Start<'_, B> {
         let mut average = None;
         let model = match self.checkpoint {
             Some(place) => {
-                let file = Checkpoint::open(&place.join(WEIGHTS))?;
-                let model = load(&Params::new(&file, device))?;
-                let record = recorder()
-                    .load(place.join(optimiser_file(name)), device)
-                    .map_err(|e| recording("read", e))?;
+                let mut restore = || {
+                    let file = Checkpoint::open(&place.join(WEIGHTS))?;
+                    let model = load(&Params::new(&file, device))?;
+                    let record = recorder()
+                        .load(place.join(optimiser_file(name)), device)
+                        .map_err(|e| recording("read", e))?;
+                    if config.average.is_some() {
+                        let file = Checkpoint::open(&place.join(AVERAGE))?;
+                        let like = flat(&model.valid());
+                        average = Some(restore_average::<B>(&file, &plan, &like, device)?);
+                    }
+                    Ok((model, record))
+                };
+                let restored = restore();
+                let (model, record) = restored.map_err(|e: Error| damaged(place, e.message()))?;
                 optimiser = optimiser.load_record(record);
-                if config.average.is_some() {
-                    let file = Checkpoint::open(&place.join(AVERAGE))?;
-                    let like = flat(&model.valid());
-                    average = Some(restore_average::<B>(&file, &plan, &like, device)?);
-                }
                 model
             }
             None => {

@@ -11,7 +11,9 @@ mod checkpoint;
 mod clip;
 pub mod config;
 mod denoising;
+mod description;
 mod discriminator;
+mod folder;
 mod learner;
 mod log;
 mod precision;
@@ -34,7 +36,9 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
-pub use checkpoint::{Weights, finished};
+pub use checkpoint::Weights;
+pub use description::Description;
+pub use folder::RunFolder;
 pub use learner::{Learner, Learners, Optimised, Start};
 pub use run::run;
 pub use weights::Rescaled;

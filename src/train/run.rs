@@ -2,11 +2,11 @@
 
 use burn::tensor::DType;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use super::{
-    Learners, Losses, Start, Task, TrainingBackend,
-    checkpoint::{Saving, newest, write_final},
+    Learners, Losses, RunFolder, Start, Task, TrainingBackend,
+    checkpoint::{Saving, write_final},
     config::RunConfig,
     log::Log,
     scalar,
@@ -19,30 +19,27 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
     name: &str,
     task: &T,
     config: &RunConfig,
-    folder: &Path,
+    folder: &RunFolder,
     threads: usize,
     device: &B::Device,
 ) -> Result<()> {
-    config.check()?;
+    config.check(name)?;
     if !B::supports_dtype(device, DType::from(config.precision.dtype())) {
         return Err(Error::unsupported(
             format!("{} cannot compute in bf16", B::name(device)),
             "leave precision out of the configuration, or train on CUDA",
         ));
     }
-    std::fs::create_dir_all(folder).map_err(|e| Error::file("create", folder, e))?;
-    let description = serde_json::to_value(config)
-        .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;
-    let checkpoint = newest(folder, &description)?;
+    let checkpoint = folder.checkpoint();
     let start = Start {
         device,
         seed: config.seed,
         precision: config.precision,
-        checkpoint: checkpoint.as_ref().map(|(place, _)| place.as_path()),
+        checkpoint: checkpoint.map(|(place, _)| place),
     };
     let mut learners = task.learners(&start)?;
     let start = checkpoint.map_or(0, |(_, step)| step);
-    let mut log = Log::open(folder, start)?;
+    let mut log = Log::open(folder.path(), start)?;
     let progress = ProgressBar::new(config.steps as u64).with_position(start as u64);
     progress.set_prefix(name.to_string());
     if let Ok(style) = ProgressStyle::with_template("{prefix} {pos}/{len} {wide_bar} {msg} {eta}") {
@@ -92,8 +89,8 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
             progress.set_position(taken as u64);
             if saved {
                 Saving::<B> {
-                    folder,
-                    run: &description,
+                    folder: folder.path(),
+                    run: folder.description(),
                     step: taken,
                     learners: &learners.all(),
                 }
@@ -104,7 +101,7 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
         Ok(())
     })?;
     progress.finish_and_clear();
-    write_final::<B>(folder, &learners.all())
+    write_final::<B>(folder.path(), folder.description(), &learners.all())
 }
 
 /// Refuses figures that are no numbers: what follows them could not be mended.

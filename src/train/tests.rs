@@ -165,8 +165,18 @@ fn gan(steps: usize) -> Gan {
     }
 }
 
+fn description(run: &RunConfig) -> Description {
+    Description {
+        configuration: serde_json::json!({ "gan": { "run": run } }),
+        training: "numbers".into(),
+        validation: "numbers".into(),
+        frozen: Default::default(),
+    }
+}
+
 fn train(task: &Gan, folder: &std::path::Path) -> Result<()> {
-    run("gan", task, &task.run, folder, 2, &Default::default())
+    let folder = RunFolder::open(folder, description(&task.run))?;
+    run("gan", task, &task.run, &folder, 2, &Default::default())
 }
 
 #[test]
@@ -208,6 +218,88 @@ fn two_optimisers_resume_exactly() {
         "generator.weight",
     ];
     assert_eq!(names, expected);
+}
+
+#[test]
+fn a_run_that_is_another_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = gan(12);
+    train(&task, folder.path()).unwrap();
+    let changed = |steps: usize| {
+        let error = train(&gan(steps), folder.path()).unwrap_err();
+        let expected = format!("gan.run.steps was 12 and is {steps}");
+        assert!(error.message().contains(&expected), "{error}");
+    };
+    // A finished run, and one that was stopped.
+    let finished = RunFolder::open(folder.path(), description(&task.run)).unwrap();
+    assert!(finished.is_finished());
+    drop(finished);
+    changed(13);
+    fs::remove_file(folder.path().join("final.safetensors")).unwrap();
+    changed(24);
+    let mut other = description(&task.run);
+    other.training = "letters".into();
+    let error = RunFolder::open(folder.path(), other).unwrap_err();
+    assert!(
+        error.message().contains("the training pairs are others"),
+        "{error}"
+    );
+}
+
+#[test]
+fn one_program_trains_in_a_folder_and_clears_it_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path();
+    let open = || RunFolder::open(own, description(&gan(12).run));
+    let left = [".art2mus-unfinished-a", ".art2mus-unfinished-b"].map(|name| own.join(name));
+    fs::create_dir(&left[0]).unwrap();
+    fs::write(left[0].join("weights.safetensors"), "half").unwrap();
+    fs::write(&left[1], "half").unwrap();
+    let first = open().unwrap();
+    assert!(left.iter().all(|path| !path.exists()));
+    let error = open().unwrap_err();
+    assert!(
+        error.message().contains("another program is training in"),
+        "{error}"
+    );
+    drop(first);
+    open().unwrap();
+}
+
+#[test]
+fn cut_files_are_told_with_what_to_remove() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path();
+    let task = gan(12);
+    train(&task, own).unwrap();
+    let whole = fs::read(own.join("final.safetensors")).unwrap();
+    let cut = |file: &std::path::Path, hint: &str| {
+        let sound = fs::read(file).unwrap();
+        for length in [0, 5, sound.len() / 3, sound.len() / 2, sound.len() - 1] {
+            fs::write(file, &sound[..length]).unwrap();
+            let error = train(&task, own).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Format, "{length}: {error}");
+            assert!(error.message().contains("damaged"), "{error}");
+            assert!(error.hint().contains(hint), "{error}");
+        }
+        fs::write(file, &sound).unwrap();
+    };
+    cut(&own.join("final.safetensors"), "remove it and train again");
+    fs::remove_file(own.join("final.safetensors")).unwrap();
+    let last = own.join("step-00000012");
+    for name in [
+        "run.json",
+        "weights.safetensors",
+        "average.safetensors",
+        "optimiser-critic.bin",
+        "optimiser-generator.bin",
+    ] {
+        cut(&last.join(name), "remove that folder");
+    }
+    // As the hint says: the one before it is used.
+    fs::remove_dir_all(&last).unwrap();
+    train(&task, own).unwrap();
+    assert!(fs::read(own.join("final.safetensors")).unwrap() == whole);
 }
 
 #[test]

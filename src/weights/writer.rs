@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    files::{finish_folder, unfinished_folder},
+    files::{UnfinishedFolder, finish_folder, unfinished_folder},
     quant::{Encoding, align, pack_within_limit},
 };
 
@@ -27,7 +27,7 @@ use crate::{
 pub struct BundleWriter {
     target: PathBuf,
     /// Removed when dropped.
-    folder: tempfile::TempDir,
+    folder: UnfinishedFolder,
     stages: Vec<StageEntry>,
     shards: Vec<ShardEntry>,
     assets: Vec<AssetEntry>,

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    SkipLog, Split,
+    Split,
     render::SoundFont,
     score::{Catalogue, Library, Mode},
 };
@@ -110,12 +110,6 @@ impl Material {
             .iter()
             .flat_map(|paintings| &paintings.skipped);
         scores.chain(paintings)
-    }
-
-    /// Lists the files that could not be read.
-    pub fn note_skipped(&self, log: &SkipLog) -> Result<()> {
-        self.skipped()
-            .try_for_each(|(name, reason)| log.note(name, reason))
     }
 
     /// Tells this material from other, of which items differ.

@@ -217,12 +217,27 @@ impl UnetConfig {
 
     /// The widths of Language-of-Audio tokens that the network takes, which should all be one.
     pub fn audio_widths(&self) -> Result<Vec<usize>> {
+        // The first two transformers behind a resnet read them.
+        let widths = self.context_widths(0..2)?;
+        Ok(widths.into_iter().chain(self.mean_token_dim).collect())
+    }
+
+    /// The widths of a prompt's states that the network takes, which should all be one; none without a text stream.
+    pub fn text_widths(&self) -> Result<Vec<usize>> {
+        self.context_widths(2..usize::MAX)
+    }
+
+    /// What the transformers of these numbers behind a resnet read, on all levels.
+    fn context_widths(&self, transformers: std::ops::Range<usize>) -> Result<Vec<usize>> {
         let levels = self.levels()?;
         let middle = self.mid_contexts(&levels);
         let contexts = levels.iter().map(|level| &level.contexts).chain([&middle]);
-        // The first two transformers behind a resnet read them.
-        let widths = contexts.flat_map(|contexts| contexts.iter().take(2).flatten().copied());
-        Ok(widths.chain(self.mean_token_dim).collect())
+        let widths = contexts.flat_map(|contexts| {
+            let numbered = contexts.iter().enumerate();
+            let read = numbered.filter(|(number, _)| transformers.contains(number));
+            read.filter_map(|(_, width)| *width)
+        });
+        Ok(widths.collect())
     }
 
     /// The transformers of the middle block: those of the deepest level, attending or not.

@@ -31,11 +31,12 @@ pub use transpose::{SEMITONES, bands_of_semitone, semitones, tonic_of, tonic_of_
 
 use crate::{
     Error, Result,
+    diffusion::Sampler,
     image::Picture,
-    ops::Kernels,
+    ops::{Cpu, Kernels},
     pipeline::{DEFAULT_BUDGET, Model, Observer, Run, StageWork},
     tensors::HostTensor,
-    weights::Bundle,
+    weights::{Bundle, Manifest},
 };
 use stages::Stages;
 use windows::Windows;
@@ -53,6 +54,20 @@ const STAGES: [&str; 6] = [
     stage::RANK,
 ];
 
+/// Checks that a bundle is of this system, and that its networks are all there and fit each other and its defaults.
+pub fn check(manifest: &Manifest) -> Result<(Networks, Defaults)> {
+    if manifest.system != NAME {
+        return Err(Error::unsupported(
+            format!("the bundle is of the system {:?}", manifest.system),
+            format!("use one of the system {NAME}, or a newer program"),
+        ));
+    }
+    let networks = Networks::from_manifest(manifest)?;
+    let defaults = Defaults::from_manifest(manifest)?;
+    Sampler::<Cpu>::new(defaults.scheduler, &networks.schedule, defaults.steps)?;
+    Ok((networks, defaults))
+}
+
 /// An opened model of this system.
 #[derive(Debug, Clone)]
 pub struct ArtToMus<B: Kernels> {
@@ -62,23 +77,17 @@ pub struct ArtToMus<B: Kernels> {
 }
 
 impl<B: Kernels> ArtToMus<B> {
-    /// Checks that the bundle's networks are all there and fit each other. No weights are read yet.
+    /// Checks the bundle as [`check`] does. No weights are read yet.
     pub fn new(bundle: Bundle, device: B::Device) -> Result<Self> {
         Self::with_budget(bundle, device, DEFAULT_BUDGET)
     }
 
     /// The same, where networks stay on the device between pieces as far as they fit into `budget` bytes.
     pub fn with_budget(bundle: Bundle, device: B::Device, budget: u64) -> Result<Self> {
-        let manifest = bundle.manifest();
-        if manifest.system != NAME {
-            return Err(Error::unsupported(
-                format!("the bundle is of the system {:?}", manifest.system),
-                format!("use one of the system {NAME}, or a newer program"),
-            ));
-        }
+        let (networks, defaults) = check(bundle.manifest())?;
         Ok(Self {
-            networks: Networks::from_manifest(manifest)?,
-            defaults: Defaults::from_manifest(manifest)?,
+            networks,
+            defaults,
             model: Model::new(bundle, device, &STAGES, budget),
         })
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    audio::{fbank, spectrogram::SpectrogramConfig},
+    audio::{SAMPLE_RATE, fbank, spectrogram::SpectrogramConfig},
     diffusion::{NoiseSchedule, ScheduleConfig},
     model::{
         aligner::{Aligner, AlignerConfig},
@@ -106,7 +106,7 @@ impl Networks {
             prompt_tokens: states.and_then(|t| t.shape.get(1).copied()).unwrap_or(0),
         };
         networks.check()?;
-        check_constants(condition, &networks.gpt2)?;
+        check_constants(condition, &networks.gpt2, &networks.unet)?;
         Ok(networks)
     }
 
@@ -192,6 +192,28 @@ impl Networks {
         }
     }
 
+    /// What is amiss with the vocoder's frames: those of HiFi-GAN are the published spectrogram's.
+    fn frame_mismatch(&self) -> Option<String> {
+        let published = SpectrogramConfig::audioldm();
+        let (hop, rate) = (self.vocoder.hop(), self.vocoder.sampling_rate());
+        let free = matches!(self.vocoder, VocoderConfig::Istft(_));
+        let fits = rate == SAMPLE_RATE as usize && (free || hop == published.hop);
+        (!fits).then(|| {
+            format!(
+                "the vocoder makes {hop} samples at {rate} Hz of a frame that has {} at {SAMPLE_RATE} Hz",
+                published.hop
+            )
+        })
+    }
+
+    /// Whether the audio trunk takes what sounds become.
+    fn fits(&self, trunk: &AudioConfig) -> bool {
+        match trunk.input.is_published() {
+            true => (trunk.mel_bins, trunk.frames) == (fbank::MEL_BINS, fbank::FRAMES),
+            false => trunk.mel_bins == self.vocoder.mel_bins(),
+        }
+    }
+
     /// Networks must be possible, and fit each other.
     fn check(&self) -> Result<()> {
         match &self.encoder {
@@ -222,16 +244,18 @@ impl Networks {
             Some("the UNet and the VAE have different latents".into())
         } else if !self.vocoder.mel_bins().is_multiple_of(factor) {
             Some("the vocoder's bands do not fit the VAE".into())
+        } else if let Some(what) = self.frame_mismatch() {
+            Some(what)
+        } else if self.aligner.tokens + self.gpt2.max_new_tokens > self.gpt2.n_positions + 1 {
+            Some("the aligner gives more tokens than the language model takes".into())
         } else if self
             .unet
             .frequency_embedding
             .is_some_and(|columns| columns != self.lengths(1.0).columns)
         {
             Some("the UNet and the VAE have different numbers of frequencies".into())
-        } else if self.ranking.as_ref().is_some_and(|ranking| {
-            !ranking.input.is_published() && ranking.mel_bins != self.vocoder.mel_bins()
-        }) {
-            Some("the audio trunk and the vocoder have different spectrograms".into())
+        } else if self.ranking.as_ref().is_some_and(|trunk| !self.fits(trunk)) {
+            Some("the audio trunk takes other clips than sounds become".into())
         } else {
             None
         };
@@ -328,7 +352,7 @@ fn vocoder(stage: &StageEntry) -> Result<VocoderConfig> {
 }
 
 /// The constants of the fixed prompts must be there, in shapes that fit the networks.
-fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config) -> Result<()> {
+fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config, unet: &UnetConfig) -> Result<()> {
     let shape = |name: &str| -> Result<&[usize]> {
         let full = format!("{}.{name}", kind::CONSTANTS);
         let found = condition.tensors.iter().find(|tensor| tensor.name == full);
@@ -340,6 +364,7 @@ fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config) -> Result<()> {
     let states = shape("prompt_states")?;
     let fits = states.len() == 3
         && states[0] == 1
+        && unet.text_widths()?.iter().all(|width| *width == states[2])
         && shape("negative_states")? == states
         && shape("prompt_mask")? == &states[..2]
         && shape("negative_mask")? == &states[..2]

@@ -5,6 +5,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+/// The most steps of a run, items of a batch, and batches of a step.
+const MAX_STEPS: usize = 1_000_000_000;
+const MAX_BATCH: usize = 1 << 16;
+
+/// Refuses a count that is not from 1 to `most`; `key` is where the configuration gives it.
+pub(super) fn check_count(key: &str, count: usize, most: usize) -> Result<()> {
+    if (1..=most).contains(&count) {
+        return Ok(());
+    }
+    Err(Error::input(
+        format!("{key} cannot be {count}"),
+        format!("give it a number from 1 to {most}"),
+    ))
+}
+
 /// What a model computes in; its weights are kept in 32 bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -136,26 +151,27 @@ fn epsilon() -> f32 {
 }
 
 impl RunConfig {
-    /// Refuses numbers with which nothing can be trained.
-    pub fn check(&self) -> Result<()> {
-        let counts = [
-            self.steps,
-            self.batch,
-            self.accumulation,
-            self.log_every,
-            self.validate_every,
-            self.checkpoint_every,
-        ];
-        let rate = self.learning_rate;
-        if counts.contains(&0) || !rate.is_finite() || rate <= 0.0 {
-            return Err(Error::input(
-                "the training configuration has a count of 0 or no learning rate",
-                "see configs/small.toml for one that works",
-            ));
+    /// Refuses numbers with which the part `part` cannot be trained.
+    pub fn check(&self, part: &str) -> Result<()> {
+        for (key, count, most) in [
+            ("steps", self.steps, MAX_STEPS),
+            ("batch", self.batch, MAX_BATCH),
+            ("accumulation", self.accumulation, MAX_BATCH),
+            ("log_every", self.log_every, MAX_STEPS),
+            ("validate_every", self.validate_every, MAX_STEPS),
+            ("checkpoint_every", self.checkpoint_every, MAX_STEPS),
+        ] {
+            check_count(&format!("{part}.run.{key}"), count, most)?;
         }
         let share = |value: f64| (0.0..1.0).contains(&value);
         let [beta_1, beta_2] = self.betas.map(f64::from);
+        let rate = self.learning_rate;
         let numbers = [
+            (
+                "learning_rate",
+                rate.is_finite() && rate > 0.0,
+                "a number above 0",
+            ),
             (
                 "minimum_learning_rate_ratio",
                 (0.0..=1.0).contains(&self.minimum_learning_rate_ratio),
@@ -195,7 +211,7 @@ impl RunConfig {
         match numbers.into_iter().find(|(_, fits, _)| !fits) {
             None => Ok(()),
             Some((key, _, wanted)) => Err(Error::input(
-                format!("the training configuration's {key} cannot be used"),
+                format!("{part}.run.{key} cannot be used"),
                 format!("give it {wanted}"),
             )),
         }
@@ -239,7 +255,7 @@ mod tests {
 
     #[test]
     fn numbers_that_cannot_train_are_refused_by_their_keys() {
-        assert!(run().check().is_ok());
+        assert!(run().check("vae").is_ok());
         for line in [
             "minimum_learning_rate_ratio = 2.0",
             "minimum_learning_rate_ratio = nan",
@@ -251,12 +267,32 @@ mod tests {
             "clip = -1.0",
             "average = 1.0",
             "warmup = 111",
+            "accumulation = 0",
+            "accumulation = 100000",
+            "log_every = 0",
+            "validate_every = 9000000000000000000",
         ] {
             let text = format!("steps = 110\nbatch = 8\nlearning_rate = 1.0\n{line}");
             let run: RunConfig = toml::from_str(&text).unwrap();
             let (key, _) = line.split_once(' ').unwrap();
-            let error = run.check().unwrap_err().to_string();
-            assert!(error.contains(key), "{error}");
+            let error = run.check("vae").unwrap_err().to_string();
+            assert!(error.contains(&format!("vae.run.{key} ")), "{error}");
+        }
+        for (steps, batch, rate) in [
+            (usize::MAX, 8, 1.0),
+            (0, 8, 1.0),
+            (110, 9_999_999_999, 1.0),
+            (110, 0, 1.0),
+            (110, 8, 0.0),
+            (110, 8, f64::INFINITY),
+        ] {
+            let run = RunConfig {
+                steps,
+                batch,
+                learning_rate: rate,
+                ..run()
+            };
+            assert!(run.check("vae").is_err(), "{steps} {batch} {rate}");
         }
     }
 
