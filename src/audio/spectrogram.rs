@@ -424,8 +424,8 @@ mod tests {
                 .skip(16)
                 .take(32)
             {
-                for bin in 3..450 {
-                    truth += frame[bin].norm_sqr();
+                for (bin, value) in frame.iter().enumerate().take(450).skip(3) {
+                    truth += value.norm_sqr();
                     let powers = row.iter().enumerate().map(|(band, value)| {
                         f64::from(*value).exp().powi(2)
                             * f64::from(inverse.matrix[band * 513 + bin])

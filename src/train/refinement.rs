@@ -103,7 +103,7 @@ impl<B: TrainingBackend> Task<B> for RefinementTask<'_, B> {
         let optimiser = self.part.run.optimiser();
         let own = super::config::OptimiserConfig {
             average: None,
-            ..optimiser.clone()
+            ..optimiser
         };
         let channels = self.part.network.channels;
         Ok((
