@@ -13,7 +13,7 @@ export interface GalleryPicture {
 /** Who made a picture and where it is, and the page of whoever keeps it. */
 export interface Credit {
   text: string;
-  source?: URL;
+  source: URL | undefined;
 }
 
 /** `gallery.json`: every picture with its file beside it. */
