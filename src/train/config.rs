@@ -330,12 +330,13 @@ impl SmallModel {
     }
 
     /// What the part `part` depends on: its own table, the networks of the parts that it builds on, and what is said of
-    /// all parts. Material is not among it: what it holds tells a source from others.
+    /// all parts. Material and its tonic are not among it: what tells a source from others covers them.
     pub fn of_part(&self, part: &str, builds_on: &[&str]) -> Result<Value> {
         let mut config = serde_json::to_value(self)
             .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;
         if let Value::Object(tables) = &mut config {
-            tables.retain(|name, _| !["name", "generate", "material"].contains(&name.as_str()));
+            let elsewhere = ["name", "generate", "material", "tonic"];
+            tables.retain(|name, _| !elsewhere.contains(&name.as_str()));
             tables.retain(|name, table| {
                 let is_part = table.get("run").is_some();
                 !is_part || name == part || builds_on.contains(&name.as_str())

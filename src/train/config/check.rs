@@ -153,10 +153,13 @@ mod tests {
             value.as_object().unwrap().keys().cloned().collect()
         };
         let vae = config.of_part("vae", &[]).unwrap();
-        assert_eq!(keys(&vae), ["frames", "mel", "vae"]);
+        assert_eq!(keys(&vae), ["frames", "mel", "spectrogram", "vae"]);
         assert_eq!(keys(&vae["vae"]), ["loss", "network", "run"]);
         let prior = config.of_part("prior", &["vae", "imagebind"]).unwrap();
-        assert_eq!(keys(&prior), ["frames", "imagebind", "mel", "prior", "vae"]);
+        assert_eq!(
+            keys(&prior),
+            ["frames", "imagebind", "mel", "prior", "spectrogram", "vae"]
+        );
         assert_eq!(keys(&prior["vae"]), ["network"]);
     }
 }
