@@ -130,6 +130,10 @@ fn two_programs_do_not_train_in_one_folder() {
     while !checkpoint.is_dir() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    assert!(
+        child.try_wait().unwrap().is_none(),
+        "the first one has ended"
+    );
     let more = ["--part", "vae", "--config", text(&long)];
     let said = pretrain(&place, &more, false);
     child.kill().unwrap();
