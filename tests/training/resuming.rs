@@ -1,7 +1,7 @@
 //! What a run goes on with, and what it leaves out.
 
 use super::common::program;
-use super::{config, pretrain, run, runs, synth, text, train, with_items};
+use super::{config, config_text, pretrain, run, runs, synth, text, train, with_items};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use std::{
 
 /// The configuration with something else in the place of `from`, in a file of its own.
 fn changed(folder: &Path, from: &str, to: &str) -> PathBuf {
-    let sound = fs::read_to_string(config()).unwrap();
+    let sound = config_text();
     assert!(sound.contains(from), "{from}");
     let path = folder.join("changed.toml");
     fs::write(&path, sound.replacen(from, to, 1)).unwrap();
