@@ -5,10 +5,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{path::PathBuf, sync::Arc};
 
-use super::config::RunConfig;
+use super::config::{RunConfig, SmallModel};
 use crate::{
     Result,
-    audio::spectrogram::SpectrogramConfig,
     dataset::{
         Cache, Features, FrozenNetworks, MelRecipe, Preprocessor, Recipe, Record, Shuffled,
         SkipLog, Source, first_readable, read_first,
@@ -144,11 +143,10 @@ pub struct Excerpts<'a> {
 }
 
 impl<'a> Excerpts<'a> {
-    /// Batches of `run` of excerpts of `frames` frames, of pieces of `piece` frames of `spectrogram`.
+    /// Batches of `run` of excerpts of `frames` frames of the model's spectrogram, of pieces of its length.
     pub fn new(
+        config: &SmallModel,
         data: &'a Data,
-        spectrogram: &SpectrogramConfig,
-        piece: usize,
         frames: usize,
         run: &RunConfig,
     ) -> Result<Self> {
@@ -156,7 +154,7 @@ impl<'a> Excerpts<'a> {
         let order = |items| Shuffled::new(items, pieces, run.seed);
         let excerpts = Self {
             data,
-            preprocessor: Preprocessor::new(piece, MelRecipe::Raw, spectrogram)?,
+            preprocessor: Preprocessor::new(config.frames, MelRecipe::Raw, &config.spectrogram())?,
             frames,
             batch: run.batch,
             seed: run.seed,

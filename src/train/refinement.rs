@@ -49,14 +49,7 @@ impl<'a, B: TrainingBackend> RefinementTask<'a, B> {
         data: &'a Data,
         device: B::Device,
     ) -> Result<Self> {
-        let spectrogram = config.spectrogram();
-        let excerpts = Excerpts::new(
-            data,
-            &spectrogram,
-            config.frames,
-            part.loss.frames,
-            &part.run,
-        )?;
+        let excerpts = Excerpts::new(config, data, part.loss.frames, &part.run)?;
         let vae = Weights::of(folder, "vae").open()?;
         let params = Params::<B::InnerBackend>::new(&vae, &device);
         Ok(Self {
@@ -67,7 +60,7 @@ impl<'a, B: TrainingBackend> RefinementTask<'a, B> {
             vocoder: Weights::of(folder, "vocoder"),
             encoder: VaeEncoder::load(&params, &config.vae.network)?,
             decoder: VaeDecoder::load(&params, &config.vae.network)?,
-            spectra: SpectralLoss::new(spectrogram.sample_rate, &device),
+            spectra: SpectralLoss::new(config.spectrogram().sample_rate, &device),
             device,
         })
     }

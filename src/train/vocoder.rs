@@ -33,19 +33,12 @@ impl<'a, B: TrainingBackend> VocoderTask<'a, B> {
     /// Learns from parts of pieces.
     pub fn new(config: &'a SmallModel, data: &'a Data, device: B::Device) -> Result<Self> {
         let part = &config.vocoder;
-        let spectrogram = config.spectrogram();
-        let excerpts = Excerpts::new(
-            data,
-            &spectrogram,
-            config.frames,
-            part.loss.frames,
-            &part.run,
-        )?;
+        let excerpts = Excerpts::new(config, data, part.loss.frames, &part.run)?;
         Ok(Self {
             config,
             validation: excerpts.validation(VALIDATION_ITEMS)?,
             excerpts,
-            spectra: SpectralLoss::new(spectrogram.sample_rate, &device),
+            spectra: SpectralLoss::new(config.spectrogram().sample_rate, &device),
             device,
         })
     }
