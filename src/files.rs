@@ -1,10 +1,6 @@
 //! Files and folders that appear whole or not at all.
 
-use std::{
-    fs::{File, TryLockError},
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, path::Path};
 
 use crate::{Error, Result};
 
@@ -12,6 +8,7 @@ use crate::{Error, Result};
 const UNFINISHED: &str = ".art2mus-unfinished-";
 
 /// Lower-case hexadecimal digits.
+#[cfg(any(test, feature = "train"))]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -24,29 +21,33 @@ pub fn check_writable(path: &Path) -> Result<()> {
 
 /// Takes the lock of what is kept in `folder`: a file named `lock` there, which the system unlocks when this program
 /// ends, however it ends. None while another program has it.
+#[cfg(any(test, feature = "train"))]
 pub fn try_lock(folder: &Path) -> Result<Option<File>> {
     let (path, file) = lock_file(folder)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(e)) => Err(Error::file("lock", &path, e)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(e)) => Err(Error::file("lock", &path, e)),
     }
 }
 
 /// The same, once no other program has it.
+#[cfg(any(test, feature = "train"))]
 pub fn wait_for_lock(folder: &Path) -> Result<File> {
     let (path, file) = lock_file(folder)?;
     file.lock().map_err(|e| Error::file("lock", &path, e))?;
     Ok(file)
 }
 
-fn lock_file(folder: &Path) -> Result<(PathBuf, File)> {
+#[cfg(any(test, feature = "train"))]
+fn lock_file(folder: &Path) -> Result<(std::path::PathBuf, File)> {
     let path = folder.join("lock");
     let file = File::create(&path).map_err(|e| Error::file("lock", &path, e))?;
     Ok((path, file))
 }
 
 /// A hidden file beside `path`, which is removed unless it is moved there.
+#[cfg(any(test, feature = "cli", feature = "train"))]
 fn unfinished_file(path: &Path) -> Result<tempfile::NamedTempFile> {
     let failed = |e| Error::file("write", path, e);
     let mut builder = tempfile::Builder::new();
@@ -98,7 +99,9 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Writes a file so that it is there completely or not at all.
+#[cfg(any(test, feature = "cli", feature = "train"))]
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write;
     let failed = |e| Error::file("write", path, e);
     let mut file = unfinished_file(path)?;
     file.write_all(bytes).map_err(failed)?;
