@@ -75,7 +75,7 @@ const needs = (device) =>
 test("a picture of the gallery becomes music with one click", { skip: needs("wasm"), timeout: 300_000 }, async () => {
   const { page, faults, close } = await openPage("wasm", "&seed=1");
   const buttons = await thumbnails(page);
-  assert.equal(await buttons.count(), 12);
+  assert.equal(await buttons.count(), 18);
   await buttons.first().click(); // At once: the model need not be open yet.
   await finished(page);
   checkEvents(await page.evaluate(() => globalThis.seen));
