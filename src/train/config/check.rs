@@ -6,6 +6,8 @@ use crate::{Error, Result};
 /// The most frames of a piece, and items that are encoded.
 const MAX_FRAMES: usize = 1 << 16;
 const MAX_ITEMS: usize = 100_000_000;
+/// The most channels of a discriminator's first layer.
+const MAX_CHANNELS: usize = 1 << 12;
 
 /// Refuses a number that does not fit; `key` is where the configuration gives it.
 fn check_number(key: &str, number: f64, fits: bool, wanted: &str) -> Result<()> {
@@ -57,6 +59,15 @@ impl SmallModel {
             run.check(part)?;
         }
         self.aligner.check()?;
+        if let Some(refinement) = &self.refinement {
+            let (sizes, loss) = (&refinement.network, &refinement.loss);
+            refinement.run.check("refinement")?;
+            check_count("refinement.network.channels", sizes.channels, MAX_CHANNELS)?;
+            check_count("refinement.loss.frames", loss.frames, self.frames)?;
+            check_weight("refinement.loss.adversarial", loss.adversarial)?;
+            let matching = loss.feature_matching;
+            check_weight("refinement.loss.feature_matching", matching)?;
+        }
         check_count("frames", self.frames, MAX_FRAMES)?;
         check_count("vae.loss.frames", vae.loss.frames, self.frames)?;
         check_count("vocoder.loss.frames", vocoder.loss.frames, self.frames)?;
@@ -104,6 +115,26 @@ mod tests {
             ("frames = 128", "frames = 999999999999", "frames"),
             ("frames = 32", "frames = 136", "vae.loss.frames"),
             ("frames = 24", "frames = 129", "vocoder.loss.frames"),
+            (
+                "channels = 4\n\n[ref",
+                "channels = 0\n\n[ref",
+                "refinement.network.channels",
+            ),
+            (
+                "frames = 32\nadv",
+                "frames = 129\nadv",
+                "refinement.loss.frames",
+            ),
+            (
+                "adversarial = 0.1",
+                "adversarial = -1.0",
+                "refinement.loss.adversarial",
+            ),
+            (
+                "feature_matching = 1.0",
+                "feature_matching = nan",
+                "refinement.loss.feature_matching",
+            ),
             ("scale = 3.0", "scale = 0.0", "mel.scale"),
             ("kl = 1e-3", "kl = nan", "vae.loss.kl"),
             ("batch = 2", "batch = 9999999999", "vae.run.batch"),
