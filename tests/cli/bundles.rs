@@ -44,7 +44,7 @@ fn broken_bundles() {
             fs::remove_file(path.join("002.bin")).unwrap();
         }),
     ];
-    let edits: [(&str, Edit); 22] = [
+    let edits: [(&str, Edit); 23] = [
         ("version 9", |m| m["version"] = 9.into()),
         ("has levels 0, which cannot be used", |m| {
             m["stages"][3]["networks"][0]["config"]["block_out_channels"] = Value::Array(vec![]);
@@ -77,6 +77,9 @@ fn broken_bundles() {
         }),
         ("-5 seconds of music cannot be made", |m| {
             m["defaults"]["seconds"] = (-5).into();
+        }),
+        ("a spectrogram that cannot be transposed", |m| {
+            m["defaults"]["tonic"] = 0.into();
         }),
         ("200 steps cannot be made", |m| {
             network(m, "scheduler")["num_train_timesteps"] = 100.into();

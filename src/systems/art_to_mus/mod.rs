@@ -65,6 +65,12 @@ pub fn check(manifest: &Manifest) -> Result<(Networks, Defaults)> {
     let networks = Networks::from_manifest(manifest)?;
     let defaults = Defaults::from_manifest(manifest)?;
     Sampler::<Cpu>::new(defaults.scheduler, &networks.schedule, defaults.steps)?;
+    if defaults.tonic.is_some() && bands_of_semitone(&networks.spectrogram()).is_none() {
+        return Err(Error::format(
+            "the bundle has a tonic, and a spectrogram that cannot be transposed",
+            "leave tonic out of its manifest, or convert parts that belong together",
+        ));
+    }
     Ok((networks, defaults))
 }
 
