@@ -1,7 +1,10 @@
 //! `art2mus pretrain`: the parts that the paper takes as given, for the small model.
 
 use burn::backend::Autodiff;
-use std::path::{Path, PathBuf};
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+};
 
 use super::data::DataArguments;
 use crate::{
@@ -110,11 +113,17 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
         Some(part) => vec![part],
         None => Part::ALL.to_vec(),
     };
+    let items = Items {
+        arguments,
+        config: &config,
+        in_all_keys: OnceCell::new(),
+        in_one_key: OnceCell::new(),
+    };
     for part in parts {
         let Some(run) = part.run(&config) else {
             continue;
         };
-        let sources = sources(arguments, &config, part)?;
+        let sources = items.of(part)?;
         let own = open_folder(part, arguments, &config, &sources)?;
         if own.is_finished() {
             let place = own.path().display();
@@ -143,6 +152,7 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     let job = Export {
         arguments,
         config: &config,
+        sources: items.of(Part::Prior)?,
         bundle: &bundle,
     };
     with_device(arguments.device, &config.prior.run, job)?;
@@ -257,6 +267,7 @@ impl OnDevice for Training<'_> {
 struct Export<'a> {
     arguments: &'a Arguments,
     config: &'a SmallModel,
+    sources: Sources,
     bundle: &'a Path,
 }
 
@@ -264,11 +275,10 @@ impl OnDevice for Export<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
         let folder = &self.arguments.output;
         // What could not be read was said when the parts were trained.
-        let data = self.arguments.data.open(
-            sources(self.arguments, self.config, Part::Prior)?,
-            SkipLog::default(),
-            &folder.join("cache"),
-        );
+        let data =
+            self.arguments
+                .data
+                .open(self.sources, SkipLog::default(), &folder.join("cache"));
         let encoders = PieceEncoders::<B::InnerBackend>::load(self.config, folder, &device)?;
         let pieces = encoders.training(&data)?;
         export::bundle(
@@ -282,16 +292,35 @@ impl OnDevice for Export<'_> {
     }
 }
 
-/// Where the items of a part come from.
-fn sources(arguments: &Arguments, config: &SmallModel, part: Part) -> Result<Sources> {
-    // What comes before the prior hears all keys.
-    let tonic = config.tonic.filter(|_| part == Part::Prior);
-    let material = MaterialConfig {
-        tonic: tonic.or(config.material.tonic),
-        ..config.material.clone()
-    };
-    let size = config.imagebind.network.vision.image_size;
-    arguments.data.sources(&material, (size, config.seconds()))
+/// Where the items of parts come from. Lists and material are opened when a part asks for them, and once for all.
+struct Items<'a> {
+    arguments: &'a Arguments,
+    config: &'a SmallModel,
+    in_all_keys: OnceCell<Sources>,
+    in_one_key: OnceCell<Sources>,
+}
+
+impl Items<'_> {
+    /// Those of `part`: what comes before the prior hears all keys.
+    fn of(&self, part: Part) -> Result<Sources> {
+        let config = self.config;
+        let tonic = config.tonic.filter(|_| part == Part::Prior);
+        let opened = match tonic {
+            Some(_) => &self.in_one_key,
+            None => &self.in_all_keys,
+        };
+        if let Some(sources) = opened.get() {
+            return Ok(sources.clone());
+        }
+        let material = MaterialConfig {
+            tonic: tonic.or(config.material.tonic),
+            ..config.material.clone()
+        };
+        let size = config.imagebind.network.vision.image_size;
+        let sizes = (size, config.seconds());
+        let sources = self.arguments.data.sources(&material, sizes)?;
+        Ok(opened.get_or_init(|| sources).clone())
+    }
 }
 
 /// The folder of a part.
