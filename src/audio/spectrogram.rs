@@ -332,10 +332,11 @@ fn lobe(x: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn log() -> SpectrogramConfig {
+    /// Quarter tones from A1 on.
+    pub(crate) fn log() -> SpectrogramConfig {
         SpectrogramConfig {
             sample_rate: 16_000,
             hop: 256,

@@ -233,29 +233,21 @@ fn a_broken_item_of_one_list_is_no_item_of_another() {
         fs::write(validated.join(name), "no music").unwrap();
     }
     let place = folder.path().join("runs");
-    let more = [
-        "--part",
-        "vae",
-        "--pairs",
-        text(&lists[0]),
-        "--validation",
-        text(&lists[1]),
-    ];
-    let said = pretrain(&place, &more, true);
+    let learn = |place: &Path, validation: &Path| {
+        let own = ["--part", "vae", "--pairs", text(&lists[0])];
+        pretrain(
+            place,
+            &[&own[..], &["--validation", text(validation)]].concat(),
+            true,
+        )
+    };
+    let said = learn(&place, &lists[1]);
     assert!(said.contains("2 items could not be read"), "{said}");
     let skipped = fs::read_to_string(place.join("vae/skipped.jsonl")).unwrap();
     assert!(!skipped.contains(text(&learnt)), "{skipped}");
     // Nothing of the other list is missed: the run is the one that its own pairs make.
     let alone = folder.path().join("alone");
-    let more = [
-        "--part",
-        "vae",
-        "--pairs",
-        text(&lists[0]),
-        "--validation",
-        text(&lists[0]),
-    ];
-    pretrain(&alone, &more, true);
+    learn(&alone, &lists[0]);
     let weights = |folder: &Path| {
         let bytes = fs::read(folder.join("vae/step-00000012/weights.safetensors"));
         bytes.unwrap()

@@ -79,33 +79,11 @@ pub(super) fn transpose(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::spectrogram::{Spectrogram, Window};
-
-    fn spectrogram() -> SpectrogramConfig {
-        SpectrogramConfig {
-            sample_rate: 16_000,
-            hop: 256,
-            scale: FrequencyScale::Log {
-                bands: 160,
-                lowest: 73.416,
-                per_octave: 24,
-                windows: vec![
-                    Window {
-                        n_fft: 4096,
-                        below: Some(500.0),
-                    },
-                    Window {
-                        n_fft: 1024,
-                        below: None,
-                    },
-                ],
-            },
-        }
-    }
+    use crate::audio::spectrogram::{Spectrogram, tests::log};
 
     #[test]
     fn a_shifted_spectrogram_is_that_of_a_transposed_sound() {
-        let config = spectrogram();
+        let config = log();
         let plan = Spectrogram::new(&config).unwrap();
         let tone = |hz: f32| -> Vec<f32> {
             let turn = std::f32::consts::TAU * hz / 16_000.0;
@@ -113,16 +91,16 @@ mod tests {
         };
         for semitones in [-6, -1, 3, 6] {
             let mut low = HostTensor {
-                shape: vec![1, 1, 63, 160],
+                shape: vec![1, 1, 63, 168],
                 values: plan.compute(&tone(880.0)).unwrap(),
             };
             transpose(&mut low, &config, semitones).unwrap();
             let high = plan
                 .compute(&tone(880.0 * (semitones as f32 / 12.0).exp2()))
                 .unwrap();
-            let peak = |row: &[f32]| (0..160).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
+            let peak = |row: &[f32]| (0..168).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
             for frame in [10, 30] {
-                let range = frame * 160..(frame + 1) * 160;
+                let range = frame * 168..(frame + 1) * 168;
                 assert_eq!(
                     peak(&low.values[range.clone()]),
                     peak(&high[range]),
