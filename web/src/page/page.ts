@@ -2,7 +2,7 @@
 
 import { create, storage, type Art2Mus, type GenerationEvent, type StageInfo } from "../client.js";
 import { toError } from "../common/errors.js";
-import { fillTexts, formatBytes, formatDuration, loadTexts, text } from "../common/texts.js";
+import { formatBytes, formatDuration, text } from "../common/texts.js";
 import { byId, keepHeight, show } from "./dom.js";
 import { Gallery, type GalleryPicture } from "./gallery.js";
 import { PictureInput } from "./picture-input.js";
@@ -12,7 +12,7 @@ import { ResultView } from "./result-view.js";
 import { fromForm, fromQuery, intoForm, toQuery, type PageSettings } from "./settings.js";
 import { StorageView } from "./storage-view.js";
 
-class Page {
+export class Page {
   readonly #make = byId("make", HTMLButtonElement);
   readonly #cancel = byId("cancel", HTMLButtonElement);
   readonly #form = byId("form", HTMLFormElement);
@@ -276,8 +276,3 @@ class Page {
     this.#status.textContent = sentence;
   }
 }
-
-await loadTexts();
-document.title = text("page.title");
-fillTexts(document);
-await new Page().open();
