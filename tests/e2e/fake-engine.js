@@ -75,7 +75,7 @@ export class Engine {
     return this.#run(settings, onEvent, isCancelled);
   }
 
-  async #run({ seconds = 4, steps = 10, seed = 7 }, onEvent, isCancelled) {
+  async #run({ seconds = 4, steps = 10, seed = 7, candidates = 1, region }, onEvent, isCancelled) {
     if (!(steps >= 1)) fail("Input", "There must be at least one step.");
     const rest = (done) => Math.max(0, (steps + 8 - done) * 60);
     for (const [index, stage] of STAGES.entries()) {
@@ -96,10 +96,13 @@ export class Engine {
       }
     }
     onEvent({ type: "done", seed });
-    const samples = tune(Math.round(seconds * SAMPLE_RATE), random(Number(seed)));
-    const latents = new Float32Array(4);
-    const piece = { candidate: 0, score: null, latentsShape: [1, 1, 2, 2], samples, latents, wav: toWav(samples) };
-    return { pieces: [piece], sampleRate: SAMPLE_RATE, seed, kernels: "none", settings: { seconds, steps, seed }, timings: [] };
+    const pieces = Array.from({ length: candidates }, (_, candidate) => {
+      const samples = tune(Math.round(seconds * SAMPLE_RATE), random(Number(seed) + candidate + (region?.x ?? 0) * 1000));
+      const latents = new Float32Array(4);
+      const score = candidates > 1 ? 0.5 - candidate / 8 : null;
+      return { candidate, score, latentsShape: [1, 1, 2, 2], samples, latents, wav: toWav(samples) };
+    });
+    return { pieces, sampleRate: SAMPLE_RATE, seed, kernels: "none", settings: { seconds, steps, seed }, timings: [] };
   }
 
   free() {}

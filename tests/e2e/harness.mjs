@@ -70,7 +70,7 @@ export async function thumbnails(page) {
 
 /** Waits until the last run has ended, and fails with the page's own words if it failed. */
 export async function finished(page, timeout = 240_000) {
-  await page.locator("#result:visible, #problem:visible").first().waitFor({ timeout });
+  await page.locator("#desk:not([aria-busy=true]) :is(#result, #problem):visible").first().waitFor({ timeout });
   if (await page.locator("#problem").isVisible()) throw new Error(await page.locator("#problem").innerText());
 }
 

@@ -6,4 +6,4 @@ import { Page } from "./page/page.js";
 await loadTexts();
 document.title = text("page.title");
 fillTexts(document);
-await new Page().open();
+await new Page().start();

@@ -34,7 +34,7 @@ test("every text that is used exists, and every text is used", () => {
 });
 
 test("each room of the source knows only the rooms before it, and the doors know all", () => {
-  const rooms = ["common", "storage", "engine", "api", "client.ts", "page", "element.ts"];
+  const rooms = ["common", "storage", "engine", "api", "client.ts", "pictures", "page", "element.ts", "main.ts"];
   const files = readdirSync(new URL("../src/", import.meta.url), { recursive: true }).filter((name) => name.endsWith(".ts"));
   assert.deepEqual([...new Set(files.map((name) => name.split("/")[0]))].sort(), rooms.toSorted());
   for (const file of files) {
@@ -78,11 +78,14 @@ test("a sine gives its own frequency at full scale", () => {
 });
 
 test("settings survive the way through an address", () => {
-  const query = "?seed=7&seconds=2.5&steps=20&guidance=4&scheduler=dpmpp&bundle=x%2F&device=wasm";
+  const query = "?seed=7&seconds=2.5&steps=20&guidance=4&candidates=3&scheduler=dpmpp\
+&region=0.1,0.2,0.3,0.4&bundle=x/&device=wasm&picture=gallery:a.jpg&kernels=none";
   assert.equal(toQuery(fromQuery(query)), query);
   assert.equal(toQuery(fromQuery("")), "");
-  const odd = fromQuery("?seed=&seconds=abc&scheduler=euler&device=abacus");
+  const refused = [];
+  const odd = fromQuery("?seed=&seconds=abc&steps=2.5&scheduler=euler&device=abacus&region=0,0,1,2", (name) => refused.push(name));
   assert.deepEqual(odd, fromQuery(""));
+  assert.deepEqual(refused, ["device", "seconds", "steps", "scheduler", "region"]);
 });
 
 test("errors keep their name, and strangers become the fallback", () => {

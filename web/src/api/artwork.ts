@@ -20,7 +20,10 @@ export async function readArtwork(artwork: Artwork, signal?: AbortSignal): Promi
     checkSize(artwork.size);
     return { kind: "file", bytes: await bytesOf(artwork) };
   }
-  if (artwork instanceof URL) return { kind: "file", bytes: await download(artwork, signal) };
+  if (artwork instanceof URL) {
+    const file = await downloadPicture(artwork, signal);
+    return { kind: "file", bytes: await bytesOf(file) };
+  }
   throw new Art2MusError({ name: "Input", message: text("error.notAnArtwork") });
 }
 
@@ -31,33 +34,38 @@ function checkSize(bytes: number): void {
   throw new Art2MusError({ name: "Limits", message, hint: text("hint.pictureTooLarge") });
 }
 
-async function bytesOf(source: Blob | Response): Promise<Uint8Array> {
+async function bytesOf(source: Blob): Promise<Uint8Array> {
   try {
     return new Uint8Array(await source.arrayBuffer());
   } catch (thrown) {
-    throw toError(thrown, source instanceof Response ? "Network" : "Input");
+    throw toError(thrown, "Input");
   }
 }
 
-async function download(url: URL, signal?: AbortSignal): Promise<Uint8Array> {
-  let response: Response;
-  try {
-    response = await fetch(url, signal ? { signal } : {});
-  } catch (thrown) {
-    throw toError(thrown, "Network");
-  }
-  if (!response.ok) {
-    throw new Art2MusError({
+/** Downloads a picture's file. Says which of the two is wrong where a host does not answer pages of other hosts. */
+export async function downloadPicture(url: URL, signal?: AbortSignal): Promise<Blob> {
+  const failed = (key: string, values: Record<string, string | number> = {}) =>
+    new Art2MusError({
       name: "Network",
-      message: text("error.pictureStatus", { status: response.status, url: url.href }),
-      hint: text("hint.pictureStatus"),
+      message: text(key, { ...values, url: url.href, host: url.host }),
+      hint: text(key === "error.pictureOrigin" ? "hint.pictureOrigin" : "hint.pictureStatus"),
     });
-  }
   try {
-    checkSize(Number(response.headers.get("content-length")));
-  } catch (error) {
-    void response.body?.cancel();
-    throw error;
+    const response = await fetch(url, signal ? { signal } : {});
+    if (!response.ok) {
+      void response.body?.cancel();
+      throw failed("error.pictureStatus", { status: response.status });
+    }
+    try {
+      checkSize(Number(response.headers.get("content-length")));
+    } catch (error) {
+      void response.body?.cancel();
+      throw error;
+    }
+    return await response.blob();
+  } catch (thrown) {
+    if (thrown instanceof Art2MusError || signal?.aborted) throw thrown;
+    const elsewhere = url.protocol.startsWith("http") && url.origin !== location.origin;
+    throw failed(elsewhere ? "error.pictureOrigin" : "error.pictureUnreachable");
   }
-  return bytesOf(response);
 }

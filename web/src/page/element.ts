@@ -132,6 +132,7 @@ export class ArtToMus extends HTMLElement {
           },
         }),
       });
+      this.#player.load(result.wav());
       this.#finish(text("run.done"));
       this.#audio.hidden = false;
       this.#tell("done", result);

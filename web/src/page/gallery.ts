@@ -2,19 +2,15 @@
 
 import { byId, show } from "./dom.js";
 import { text } from "../common/texts.js";
+import type { About, Credit } from "../pictures/picture.js";
 
 export interface GalleryPicture {
   url: URL;
-  title: string;
-  description: string;
-  credit: Credit;
+  about: About & { credit: Credit };
 }
 
-/** Who made a picture and where it is, and the page of whoever keeps it. */
-export interface Credit {
-  text: string;
-  source: URL | undefined;
-}
+/** How a permalink begins that names a picture of the gallery. */
+const REFERENCE = "gallery:";
 
 /** `gallery.json`: every picture with its file beside it. */
 interface GalleryFile {
@@ -33,13 +29,15 @@ const MOVES: Record<string, number> = {
 
 export class Gallery {
   readonly #thumbnails = byId("thumbnails", HTMLElement);
+  readonly #loading: Promise<void>;
+  #pictures: GalleryPicture[] = [];
   #buttons: HTMLButtonElement[] = [];
   #disabled = false;
 
   /** `onChoose` hears of each picture that is pressed while the gallery is not disabled. */
   constructor(readonly onChoose: (picture: GalleryPicture) => void) {
     this.#thumbnails.addEventListener("keydown", (event) => this.#move(event));
-    void this.#load();
+    this.#loading = this.#load();
   }
 
   /** Whether a press does nothing. The buttons keep the focus all the same. */
@@ -48,11 +46,17 @@ export class Gallery {
     for (const button of this.#buttons) button.ariaDisabled = String(disabled);
   }
 
-  /** Marks the chosen picture, or none when another one is chosen. */
-  mark(url?: URL): void {
-    for (const button of this.#buttons) {
-      button.ariaCurrent = button.querySelector("img")?.src === url?.href ? "true" : null;
+  /** Marks the chosen picture by its reference, if it is one of these. */
+  mark(reference: string): void {
+    for (const [at, button] of this.#buttons.entries()) {
+      button.ariaCurrent = this.#pictures[at]?.about.reference === reference ? "true" : null;
     }
+  }
+
+  /** The picture that a permalink names; none where it names something else. */
+  async find(reference: string): Promise<GalleryPicture | undefined> {
+    await this.#loading;
+    return this.#pictures.find(({ about }) => about.reference === reference);
   }
 
   /** Without its pictures the gallery is not shown; nothing else breaks. */
@@ -62,14 +66,16 @@ export class Gallery {
       const response = await fetch(address);
       if (!response.ok) throw new Error(`status ${response.status}`);
       const { pictures } = (await response.json()) as GalleryFile;
-      this.#buttons = pictures.map(({ file, title, alt, credit, source }) =>
-        this.#thumbnail({
-          url: new URL(file, address),
-          title,
+      this.#pictures = pictures.map(({ file, title, alt, credit, source }) => ({
+        url: new URL(file, address),
+        about: {
+          name: title,
           description: alt,
           credit: { text: credit, source: source === undefined ? undefined : new URL(source) },
-        }),
-      );
+          reference: REFERENCE + file,
+        },
+      }));
+      this.#buttons = this.#pictures.map((picture) => this.#thumbnail(picture));
       this.#thumbnails.replaceChildren(...this.#buttons);
       this.#stopAt(0);
       this.disabled = this.#disabled;
@@ -80,7 +86,7 @@ export class Gallery {
   }
 
   #thumbnail(picture: GalleryPicture): HTMLButtonElement {
-    const { url, title, description } = picture;
+    const { url, about: { name: title, description } } = picture;
     const image = new Image();
     image.loading = "lazy";
     image.decoding = "async";

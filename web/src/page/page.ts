@@ -1,55 +1,82 @@
-/** The page: one picture, one button, one piece of music. */
+/** The page: a picture, a button, and the pieces of music that it made. */
 
-import { create, storage, type Art2Mus, type GenerationEvent, type StageInfo } from "../client.js";
+import { create, storage, type Art2Mus, type GenerationEvent, type Region } from "../client.js";
 import { toError } from "../common/errors.js";
 import { formatBytes, formatDuration, text } from "../common/texts.js";
+import type { Picture } from "../pictures/picture.js";
 import { byId, keepHeight, show } from "./dom.js";
-import { Gallery, type GalleryPicture } from "./gallery.js";
+import { Forecast } from "./forecast.js";
+import { Gallery } from "./gallery.js";
+import { History, type Made } from "./history.js";
 import { PictureInput } from "./picture-input.js";
 import { Player, type Download } from "./player.js";
 import { ProgressView } from "./progress-view.js";
+import { RegionView } from "./region-view.js";
 import { ResultView } from "./result-view.js";
-import { fromForm, fromQuery, intoForm, toQuery, type PageSettings } from "./settings.js";
+import { fromQuery, refusal, toQuery, type Link, type PageSettings } from "./settings.js";
+import { SettingsView } from "./settings-view.js";
 import { StorageView } from "./storage-view.js";
+
+/** How a permalink names a file that only its owner has. */
+const OWN_FILE = /^sha256:[0-9a-f]{64}$/;
 
 export class Page {
   readonly #make = byId("make", HTMLButtonElement);
   readonly #cancel = byId("cancel", HTMLButtonElement);
-  readonly #form = byId("form", HTMLFormElement);
   readonly #cost = byId("cost", HTMLElement);
+  readonly #desk = byId("desk", HTMLElement);
   readonly #status = byId("status", HTMLElement);
   readonly #state = byId("engine-state", HTMLElement);
-  readonly #picture = new PictureInput((name) => {
-    this.#announce(text("picture.chosen", { name }));
-    this.#beginWhenOpen = false;
-    this.#gallery.mark();
-    if (this.#engine) this.#hideProblem(); // Another picture does not help a model that did not open.
-    this.#refresh();
+  readonly #input = new PictureInput({
+    onPicture: (picture, before) => this.#onPicture(picture, before),
+    onProblem: (error) => this.#showProblem(error),
   });
-  readonly #gallery = new Gallery((picture) => this.#begin(picture));
+  readonly #region = new RegionView((region) => this.#onRegion(region));
+  readonly #gallery = new Gallery((picture) => {
+    this.#wanted = true;
+    void this.#input.fetch(picture.url.href, picture.about);
+  });
   readonly #progress = new ProgressView((sentence) => this.#announce(sentence));
   readonly #audio = byId("audio", HTMLAudioElement);
   readonly #player = new Player(this.#audio);
-  readonly #result = new ResultView(this.#audio);
+  readonly #result = new ResultView(this.#audio, this.#player);
+  readonly #history = new History((made) => this.#recall(made));
   readonly #storage = new StorageView((sentence) => this.#announce(sentence), () => this.#refresh());
-  #settings = fromQuery(location.search);
+  readonly #settingsView = new SettingsView(() => this.#applyForm());
+  #settings: PageSettings;
+  /** What the address asks for that is not there yet. */
+  #link: Link;
   #engine: Art2Mus | undefined;
   #opening: AbortController | undefined;
   #allowSlow = false;
-  #beginWhenOpen = false;
+  /** A run is wanted as soon as there are a picture and a model. */
+  #wanted = false;
+  /** A run is under way, or about to begin. */
+  #busy = false;
 
   constructor() {
     keepHeight(byId("drop", HTMLElement));
-    intoForm(this.#form, this.#settings);
+    this.#link = this.#readAddress();
+    this.#settings = structuredClone(this.#link);
+    this.#settingsView.show(this.#settings);
     this.#make.addEventListener("click", () => void this.#generate());
     this.#cancel.addEventListener("click", () => this.#player.cancel());
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       this.#player.cancel();
-      this.#beginWhenOpen = false;
+      this.#wanted = false;
     });
-    this.#form.addEventListener("submit", (event) => event.preventDefault());
-    this.#form.addEventListener("change", () => this.#applyForm());
+    addEventListener("popstate", ({ state }) => {
+      const made = this.#history.find((state as { piece?: number } | null)?.piece);
+      if (made) this.#show(made);
+      else void this.#follow(this.#readAddress());
+    });
+    byId("new-seed", HTMLButtonElement).addEventListener("click", () => {
+      delete this.#settings.generation.seed;
+      this.#settingsView.show(this.#settings);
+      this.#applyForm();
+      this.#make.focus();
+    });
     byId("anyway", HTMLButtonElement).addEventListener("click", () => {
       this.#allowSlow = true;
       void this.open();
@@ -66,6 +93,11 @@ export class Page {
     this.#refresh();
   }
 
+  /** Opens the model and the picture that the address names. */
+  async start(): Promise<void> {
+    await Promise.all([this.open(), this.#openLinkedPicture()]);
+  }
+
   /** Opens the bundle on the chosen device, in place of what was open before. */
   async open(): Promise<void> {
     this.#opening?.abort();
@@ -79,81 +111,194 @@ export class Page {
     this.#refresh();
     const opening = (this.#opening = new AbortController());
     try {
-      const { bundle, device } = this.#settings;
-      const { signal } = opening;
-      this.#engine = await create({ bundle, device, signal, allowSlow: this.#allowSlow });
+      this.#engine = await this.#create(opening.signal);
       this.#describe(this.#engine);
     } catch (thrown) {
       if (!opening.signal.aborted) this.#showProblem(thrown);
     }
     if (this.#opening === opening) {
       if (!this.#engine) this.#state.textContent = "";
-      this.#refresh();
-      if (this.#beginWhenOpen) void this.#generate();
+      this.#begin();
     }
   }
 
-  /** Chooses a picture of the gallery and makes music from it, as soon as the model is open. */
-  #begin({ url, title, description, credit }: GalleryPicture): void {
-    this.#picture.choose(url, title, description, credit);
-    this.#gallery.mark(url);
-    this.#beginWhenOpen = this.#engine === undefined;
-    void this.#generate();
+  /** With the kernels of the piece that the address names, where this device has them. */
+  async #create(signal: AbortSignal): Promise<Art2Mus> {
+    const { bundle, device } = this.#settings;
+    const options = { bundle, device, signal, allowSlow: this.#allowSlow };
+    const { kernels } = this.#link;
+    if (kernels === undefined) return create(options);
+    try {
+      return await create({ ...options, kernels });
+    } catch (thrown) {
+      if (toError(thrown).name !== "Input") throw thrown;
+      this.#notice(text("link.otherKernels", { kernels }));
+      return create(options);
+    }
+  }
+
+  /** Reads the address, and says what in it is not understood. */
+  #readAddress(): Link {
+    const refused: string[] = [];
+    const link = fromQuery(location.search, (name, value) => refused.push(`${name}=${value}`));
+    this.#notice(refused.length > 0 ? text("link.refused", { list: refused.join(", ") }) : "");
+    return link;
+  }
+
+  /** Does what another address of this page says, without loading the page again. */
+  async #follow(link: Link): Promise<void> {
+    const { bundle, device } = this.#settings;
+    this.#link = link;
+    this.#settings = structuredClone(link);
+    this.#settingsView.show(link);
+    this.#refresh();
+    const reopen = bundle !== link.bundle || device !== link.device;
+    await Promise.all([reopen ? this.open() : undefined, this.#openLinkedPicture()]);
+  }
+
+  /** Brings the picture that the address names, and makes its piece; a file of somebody's own has to be given again. */
+  async #openLinkedPicture(): Promise<void> {
+    const { picture: reference, generation } = this.#link;
+    if (reference === undefined) return;
+    if (reference === this.#input.picture?.about.reference) {
+      this.#region.region = generation.region;
+      return;
+    }
+    if (OWN_FILE.test(reference)) {
+      this.#notice(text("link.ownFile"));
+      return;
+    }
+    const known = await this.#gallery.find(reference);
+    this.#wanted = generation.seed !== undefined;
+    await this.#input.fetch(known?.url.href ?? reference, known?.about);
+  }
+
+  #onPicture(picture: Picture, before: Picture | undefined): void {
+    const { name, reference } = picture.about;
+    this.#announce(text("picture.chosen", { name }));
+    this.#gallery.mark(reference);
+    const linked = reference === this.#link.picture;
+    if (linked || OWN_FILE.test(this.#link.picture ?? "")) {
+      const other = !linked && this.#settings.generation.seed !== undefined;
+      this.#notice(other ? text("link.otherFile", { name }) : "");
+    }
+    this.#region.region = linked ? this.#link.generation.region : undefined;
+    this.#setRegion(this.#region.region);
+    if (before && before !== picture && !this.#history.holds(before) && !this.#busy) before.release();
+    if (this.#engine) this.#hideProblem(); // Another picture does not help a model that did not open.
+    this.#begin();
+  }
+
+  #onRegion(region: Region | undefined): void {
+    this.#setRegion(region);
+    this.#player.cancel();
+    this.#wanted = true;
+    this.#begin();
+  }
+
+  #setRegion(region: Region | undefined): void {
+    if (region) this.#settings.generation.region = region;
+    else delete this.#settings.generation.region;
+  }
+
+  /** Makes the piece that is wanted, if there is all that it takes. */
+  #begin(): void {
+    this.#refresh();
+    if (this.#wanted && this.#engine && this.#input.picture) void this.#generate();
   }
 
   async #generate(): Promise<void> {
     const engine = this.#engine;
-    const artwork = await this.#picture.artwork();
-    const release = () => {
-      if (artwork instanceof ImageBitmap) artwork.close();
-    };
-    if (engine === undefined || artwork === undefined || this.#player.running) return release();
-    this.#beginWhenOpen = false;
-    const settings = this.#settings;
+    const picture = this.#input.picture;
+    if (engine === undefined || picture === undefined || this.#busy) return;
+    this.#wanted = false;
+    this.#setBusy(true);
+    const settings = structuredClone(this.#settings);
+    const { generation } = settings;
     let start = 0;
+    let artwork: Blob | ImageBitmap | undefined;
     show(byId("ask", HTMLElement), false);
     try {
+      const refused = refusal(generation, engine.info);
+      if (refused) throw refused;
+      const { ms } = await engine.estimate(generation);
+      artwork = await picture.artwork();
       const result = await this.#player.make({
         bundle: this.#bundle(),
         artwork,
-        settings: settings.generation,
+        settings: generation,
         open: () => Promise.resolve(engine),
         ask: (download) => void this.#ask(download),
         onBegin: () => {
           start = performance.now();
-          const ranked = (settings.generation.candidates ?? 1) > 1;
-          this.#showBegin(engine.info.stages.filter(({ ranking }) => ranked || !ranking));
+          this.#showBegin(engine, (generation.candidates ?? engine.info.candidates.default) > 1);
         },
         onEvent: (event) => this.#onEvent(event),
       });
       const elapsedMs = performance.now() - start;
-      const seeded = { ...settings, generation: { ...settings.generation, seed: result.seed } };
-      const link = new URL(toQuery(seeded), location.href.replace(/[?#].*/, "")).href;
-      this.#result.show(result, { pictureName: this.#picture.name ?? "", elapsedMs, link });
+      this.#forecast(engine).learn(ms, elapsedMs, result);
+      const { kernels, seed } = result;
+      const link: Link = { ...settings, generation: { ...generation, seed }, kernels, picture: picture.about.reference };
+      const made = this.#history.add({ picture, region: generation.region, settings, result, elapsedMs, link: this.#address(link) });
+      history.pushState({ piece: made.id }, "", made.link);
+      this.#show(made);
       this.#announce(text("run.done"));
+      // Whoever asked for it wants to hear it; a browser that does not allow that leaves it paused.
+      void this.#audio.play().catch(() => {});
     } catch (thrown) {
       if (toError(thrown).name !== "Cancelled") this.#showProblem(thrown);
       else if (start > 0) this.#announce(text("run.cancelled"));
     }
-    release(); // The worker has read a copy of its own.
-    if (start === 0) return;
+    if (artwork instanceof ImageBitmap) artwork.close(); // The worker has read a copy of its own.
+    if (picture !== this.#input.picture && !this.#history.holds(picture)) picture.release();
     this.#progress.end();
     if (document.activeElement === this.#cancel) this.#make.focus();
-    this.#refresh();
+    this.#setBusy(false);
+    this.#begin();
   }
 
-  #showBegin(stages: readonly StageInfo[]): void {
+  #setBusy(busy: boolean): void {
+    this.#busy = busy;
+    this.#desk.ariaBusy = String(busy);
+  }
+
+  #showBegin(engine: Art2Mus, ranked: boolean): void {
     this.#hideProblem();
-    this.#result.hide();
     this.#refresh();
-    this.#progress.begin(stages);
-    void this.#picture.settled.then(() => this.#progress.reach());
+    this.#progress.begin(engine.info.stages.filter(({ ranking }) => ranked || !ranking));
+    this.#progress.reach();
     this.#announce(text("run.started"));
+  }
+
+  /** Shows a piece of this visit. */
+  #show(made: Made): void {
+    this.#result.show(made);
+    this.#history.show(made);
+  }
+
+  /** Goes back to a piece of this visit: its music, its picture and its settings. */
+  #recall(made: Made): void {
+    const { bundle, device } = this.#settings;
+    this.#settings = { ...structuredClone(made.settings), bundle, device };
+    this.#settingsView.show(this.#settings);
+    this.#link = { ...structuredClone(this.#settings), picture: made.picture.about.reference };
+    this.#input.show(made.picture);
+    this.#show(made);
+    history.pushState({ piece: made.id }, "", made.link);
+  }
+
+  /** A full address of this page. */
+  #address(link: Link): string {
+    return new URL(toQuery(link), location.href.replace(/[?#].*/, "")).href;
   }
 
   /** The bundle's full address. */
   #bundle(): string {
     return new URL(this.#settings.bundle, document.baseURI).href;
+  }
+
+  #forecast({ device }: Art2Mus): Forecast {
+    return new Forecast(`${device} ${this.#bundle()}`);
   }
 
   /** Asks the person before a large download; the buttons are the answer. */
@@ -174,30 +319,36 @@ export class Page {
 
   /** Shows which buttons do something now, and what a run would cost. */
   #refresh(): void {
-    const ready = this.#engine !== undefined && this.#picture.name !== undefined;
-    const running = this.#player.running;
-    this.#make.ariaDisabled = String(!ready || running);
+    const picture = this.#input.picture;
+    const running = this.#busy;
+    this.#make.ariaDisabled = String(this.#engine === undefined || picture === undefined || running);
     this.#gallery.disabled = running;
     this.#storage.disabled = running;
     if (!running) void this.#storage.refresh();
     show(this.#cancel, running);
-    if (this.#picture.name === undefined) this.#cost.textContent = text("run.noPicture");
+    const { seed } = this.#settings.generation;
+    byId("pinned-seed", HTMLElement).textContent = seed === undefined ? "" : text("run.pinned", { seed: Number(seed) });
+    show(byId("pinned", HTMLElement), seed !== undefined);
+    if (picture === undefined) this.#cost.textContent = text("run.noPicture");
     else if (this.#engine === undefined) this.#cost.textContent = this.#state.textContent;
     else if (!running) void this.#showCost(this.#engine);
   }
 
   async #showCost(engine: Art2Mus): Promise<void> {
-    try {
-      const { ms, download } = await engine.estimate(this.#settings.generation);
-      if (engine !== this.#engine) return;
-      const weights = download > 0
-        ? text("run.costDownload", { bytes: formatBytes(download) })
-        : text("run.costStored");
-      const time = ms === null ? "" : `${text("run.cost", { time: formatDuration(ms) })} `;
-      this.#cost.textContent = time + weights;
-    } catch {
-      this.#cost.textContent = ""; // Settings out of range: the run itself says so.
+    const { generation } = this.#settings;
+    const refused = refusal(generation, engine.info);
+    if (refused) {
+      this.#cost.textContent = refused.message;
+      return;
     }
+    const forecast = this.#forecast(engine);
+    const { ms: estimateMs, download } = await engine.estimate(generation);
+    if (engine !== this.#engine || generation !== this.#settings.generation) return;
+    const ms = forecast.ms(estimateMs);
+    const weights = download > 0 ? text("run.costDownload", { bytes: formatBytes(download) }) : text("run.costStored");
+    const time = ms === null ? "" : `${text("run.cost", { time: formatDuration(ms) })} `;
+    this.#cost.textContent = time + weights;
+    await this.#settingsView.showTimes(async (steps) => forecast.ms((await engine.estimate({ ...generation, steps })).ms));
   }
 
   /** Fills the list of facts about model and device. */
@@ -227,34 +378,15 @@ export class Page {
       description.textContent = value;
       list.append(term, description);
     }
-    this.#showDefaults(info);
-  }
-
-  /** What an empty field stands for, and which lengths the model can make. */
-  #showDefaults(info: Art2Mus["info"]): void {
-    const input = (name: string) => this.#form.elements.namedItem(name) as HTMLInputElement;
-    for (const name of ["seconds", "steps", "guidance"] as const) {
-      const range = info[name];
-      input(name).placeholder = String(range.default);
-      input(name).min = String(range.min);
-      input(name).max = String(range.max);
-    }
-    input("seed").placeholder = text("settings.seed.random");
-    if (!this.#settings.generation.scheduler) input("scheduler").value = info.scheduler;
+    this.#settingsView.describe(info, this.#settings.generation);
   }
 
   #applyForm(): void {
     const before = this.#settings;
-    this.#settings = fromForm(this.#form, before.bundle);
-    this.#dropDefaults(this.#settings);
-    history.replaceState(null, "", toQuery(this.#settings) || location.pathname);
+    this.#settings = this.#settingsView.read(before);
+    history.replaceState(null, "", toQuery({ ...this.#settings, picture: this.#link.picture }) || location.pathname);
     if (before.device !== this.#settings.device) void this.open();
     else this.#refresh();
-  }
-
-  /** A scheduler always has a value; it only counts as a setting when it differs from the model's. */
-  #dropDefaults({ generation }: PageSettings): void {
-    if (generation.scheduler === this.#engine?.info.scheduler) delete generation.scheduler;
   }
 
   #showProblem(thrown: unknown): void {
@@ -262,7 +394,8 @@ export class Page {
     console.error(error);
     byId("problem-title", HTMLElement).textContent = text(`error.${error.name}`);
     byId("problem-message", HTMLElement).textContent = error.message;
-    byId("problem-hint", HTMLElement).textContent = error.hint;
+    // The engine's own messages may end with what its hint says.
+    byId("problem-hint", HTMLElement).textContent = error.message.includes(error.hint) ? "" : error.hint;
     const tooSlow = error.name === "Limits" && this.#engine === undefined && !this.#allowSlow;
     show(byId("anyway", HTMLElement), tooSlow);
     show(byId("problem", HTMLElement), true);
@@ -270,6 +403,12 @@ export class Page {
 
   #hideProblem(): void {
     show(byId("problem", HTMLElement), false);
+  }
+
+  /** Something about the address that a person should know; nothing when it is empty. */
+  #notice(sentence: string): void {
+    byId("notice", HTMLElement).textContent = sentence;
+    show(byId("notice", HTMLElement), sentence !== "");
   }
 
   #announce(sentence: string): void {

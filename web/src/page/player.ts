@@ -21,7 +21,7 @@ export interface Job {
   settings: Settings;
   /** Gives the opened bundle. */
   open(): Promise<Art2Mus>;
-  /** The run begins: it was agreed to, and the piece before is forgotten. */
+  /** The run begins: it was agreed to. */
   onBegin?(): void;
   onEvent(event: GenerationEvent): void;
   /** Puts the question before a large download. The run ends with what it throws, or with `Cancelled`. */
@@ -49,7 +49,7 @@ export class Player {
     void persist(); // So large a download should not vanish when space gets short.
   }
 
-  /** Makes a piece and gives it to the audio element. A run that is under way is cancelled first. */
+  /** Makes a piece; what the audio element has stays there. A run that is under way is cancelled first. */
   async make(job: Job): Promise<Result> {
     this.cancel();
     const run = (this.#run = new AbortController());
@@ -62,13 +62,10 @@ export class Player {
         job.ask?.(download);
         throw cancelled("error.cancelled");
       }
-      this.forget();
       job.onBegin?.();
       const generation = engine.generate(job.artwork, { ...job.settings, signal });
       for await (const event of generation) job.onEvent(event);
-      const result = await generation.result;
-      this.#audio.src = URL.createObjectURL(result.wav());
-      return result;
+      return await generation.result;
     } finally {
       if (this.#run === run) this.#run = undefined;
     }
@@ -78,6 +75,12 @@ export class Player {
   cancel(): void {
     this.#run?.abort();
     this.#run = undefined;
+  }
+
+  /** Gives a piece to the audio element, in place of what it has. */
+  load(wav: Blob): void {
+    this.forget();
+    this.#audio.src = URL.createObjectURL(wav);
   }
 
   /** Stops and forgets the last piece. */

@@ -18,6 +18,8 @@ export class ProgressView {
   #stages: readonly StageInfo[] = [];
   #start = 0;
   #fraction = 0;
+  /** The first stages are short and say nothing of the rest: time is told from the first step on. */
+  #stepped = false;
 
   /** `announce` says a sentence to screen readers. */
   constructor(readonly announce: (sentence: string) => void) {}
@@ -27,6 +29,7 @@ export class ProgressView {
     this.#stages = stages;
     this.#start = performance.now();
     this.#fraction = 0;
+    this.#stepped = false;
     this.#overall.removeAttribute("value");
     this.#doing.textContent = text("run.started");
     this.#left.textContent = "";
@@ -82,13 +85,14 @@ export class ProgressView {
   }
 
   #step({ stage, step, steps, etaMs }: StepEvent): void {
+    this.#stepped = true;
     this.#doing.textContent = text("progress.step", { stage: stageLabel(this.#stages, stage), step, steps });
     this.#time(etaMs);
   }
 
   /** The bar shows time, as that is what a person waits for; it never goes backwards. */
   #time(etaMs: number | null | undefined): void {
-    if (etaMs == null || !Number.isFinite(etaMs)) return;
+    if (etaMs == null || !Number.isFinite(etaMs) || !this.#stepped) return;
     const elapsed = performance.now() - this.#start;
     this.#fraction = Math.max(this.#fraction, elapsed / (elapsed + etaMs + 1));
     this.#overall.value = this.#fraction;

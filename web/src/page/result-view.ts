@@ -1,31 +1,33 @@
-/** Draws and saves a finished piece, and shows where its player is. */
+/** Shows, plays and saves a finished piece, beside the picture that it was made from. */
 
-import type { Result } from "../client.js";
 import { byId, show } from "./dom.js";
+import { thumbnail, type Made } from "./history.js";
+import type { Player } from "./player.js";
 import { drawSpectrogram } from "./spectrogram.js";
 import { formatDuration, text } from "../common/texts.js";
 import { drawWaveform } from "./waveform.js";
-
-/** What else is known about the piece. */
-export interface Circumstances {
-  pictureName: string;
-  elapsedMs: number;
-  /** Address of a page with the same settings and seed. */
-  link: string;
-}
 
 export class ResultView {
   readonly #waveform = byId("waveform", HTMLCanvasElement);
   readonly #spectrogram = byId("spectrogram", HTMLCanvasElement);
   readonly #save = byId("save", HTMLAnchorElement);
+  readonly #loop = byId("loop", HTMLButtonElement);
+  readonly #takes = byId("takes", HTMLFieldSetElement);
   readonly #playheads = document.querySelectorAll<HTMLElement>(".playhead");
-  #result: Result | undefined;
+  #made: Made | undefined;
 
-  /** `audio` plays the piece. */
-  constructor(readonly audio: HTMLAudioElement) {
+  /** `player` plays the piece in `audio`. */
+  constructor(
+    readonly audio: HTMLAudioElement,
+    readonly player: Player,
+  ) {
     for (const canvas of [this.#waveform, this.#spectrogram]) {
       canvas.addEventListener("click", (event) => this.#seek(event.offsetX / canvas.clientWidth));
     }
+    this.#loop.addEventListener("click", () => {
+      this.audio.loop = !this.audio.loop;
+      this.#loop.ariaPressed = String(this.audio.loop);
+    });
     this.audio.addEventListener("play", () => this.#follow());
     this.audio.addEventListener("timeupdate", () => this.#movePlayheads());
     this.audio.addEventListener("seeked", () => this.#movePlayheads());
@@ -33,32 +35,63 @@ export class ResultView {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
   }
 
-  show(result: Result, { pictureName, elapsedMs, link }: Circumstances): void {
-    this.#result = result;
-    const { samples, sampleRate, seed } = result;
-    const seconds = (samples.length / sampleRate).toFixed(1);
-    this.#save.href = this.audio.src;
-    this.#save.download = `${baseName(pictureName)}-seed-${seed}.wav`;
+  get made(): Made | undefined {
+    return this.#made;
+  }
+
+  show(made: Made): void {
+    this.#made = made;
+    const { picture, result, region, link } = made;
+    const { name } = picture.about;
+    byId("result-picture", HTMLElement).replaceChildren(thumbnail(made));
+    byId("result-of", HTMLElement).textContent = text(region ? "result.ofPart" : "result.of", { name });
     byId("permalink", HTMLAnchorElement).href = link;
+    this.#showTakes(made);
+    show(byId("result", HTMLElement), true);
+    this.#save.download = `${baseName(name)}-seed-${result.seed}.wav`;
+    this.#hear(made.take);
+  }
+
+  /** Several candidates are there to choose from, with what the model thinks of them. */
+  #showTakes({ result: { pieces }, take }: Made): void {
+    show(this.#takes, pieces.length > 1);
+    const labels = pieces.map(({ score }, at) => {
+      const input = document.createElement("input");
+      input.type = "radio";
+      input.name = "take";
+      input.checked = at === take;
+      input.addEventListener("change", () => this.#hear(at));
+      const label = document.createElement("label");
+      const known = score === null ? "result.take" : "result.scoredTake";
+      label.append(input, text(known, { number: at + 1, score: (score ?? 0).toFixed(2) }));
+      return label;
+    });
+    byId("takes-list", HTMLElement).replaceChildren(...labels);
+  }
+
+  #hear(take: number): void {
+    const made = this.#made;
+    const piece = made?.result.pieces[take];
+    if (made === undefined || piece === undefined) return;
+    made.take = take;
+    this.player.load(piece.wav());
+    this.#save.href = this.audio.src;
+    const { seed, sampleRate } = made.result;
+    const seconds = (piece.samples.length / sampleRate).toFixed(1);
     this.#waveform.ariaLabel = text("result.waveform.label", { seconds });
     this.#spectrogram.ariaLabel = text("result.spectrogram.label", { seconds });
-    const silent = samples.every((sample) => Math.abs(sample) < 1e-4);
-    const meta = text("result.meta", { seconds, seed, time: formatDuration(elapsedMs) });
+    const silent = piece.samples.every((sample) => Math.abs(sample) < 1e-4);
+    const meta = text("result.meta", { seconds, seed, time: formatDuration(made.elapsedMs) });
     byId("meta", HTMLElement).textContent = silent ? `${meta} · ${text("result.silent")}` : meta;
-    show(byId("result", HTMLElement), true);
     this.#movePlayheads();
     this.#draw();
   }
 
-  hide(): void {
-    this.#result = undefined;
-    show(byId("result", HTMLElement), false);
-  }
-
   #draw(): void {
-    if (this.#result === undefined || this.#waveform.clientWidth === 0) return;
-    drawWaveform(this.#waveform, this.#result.samples);
-    drawSpectrogram(this.#spectrogram, this.#result.samples, this.#result.sampleRate);
+    const piece = this.#made?.result.pieces[this.#made.take];
+    if (this.#made === undefined || piece === undefined || this.#waveform.clientWidth === 0) return;
+    drawWaveform(this.#waveform, piece.samples);
+    drawSpectrogram(this.#spectrogram, piece.samples, this.#made.result.sampleRate);
   }
 
   #seek(fraction: number): void {

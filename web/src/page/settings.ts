@@ -1,6 +1,8 @@
 /** Settings as texts: in the page's form and address, and in an element's attributes. */
 
-import type { Device, Scheduler, Settings } from "../client.js";
+import type { Device, Info, Region, Scheduler, Settings } from "../client.js";
+import { Art2MusError } from "../common/errors.js";
+import { text } from "../common/texts.js";
 
 export interface PageSettings {
   bundle: string;
@@ -8,75 +10,130 @@ export interface PageSettings {
   generation: Settings;
 }
 
+/** All that an address can say: settings, and what makes a piece the same again. */
+export interface Link extends PageSettings {
+  /** The picture, as `Picture.about.reference` names it. */
+  picture?: string | undefined;
+  /** The kernels that computed the piece. */
+  kernels?: string | undefined;
+}
+
 export const DEFAULT_BUNDLE = "web/models/default/";
 
-const NUMBERS = ["seed", "seconds", "steps", "guidance"] as const;
+const NUMBERS = ["seed", "seconds", "steps", "guidance", "candidates"] as const;
+/** Those of them that must be whole. */
+const WHOLE: readonly string[] = ["seed", "steps", "candidates"];
 const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp"];
 const DEVICES: readonly ("auto" | Device)[] = ["auto", "webgpu", "wasm"];
 
 /** The text of a setting, or null where there is none. */
 type TextOf = (name: string) => string | null;
 
-/** Reads settings of a generation. What is not understood is ignored, as if it were not there. */
-export function readGeneration(textOf: TextOf): Settings {
+/** Hears of a text that says nothing that its setting could be. */
+type OnRefused = (name: string, value: string) => void;
+
+/** Reads settings of a generation; an empty text is as good as none. */
+export function readGeneration(textOf: TextOf, onRefused: OnRefused = () => {}): Settings {
   const generation: Settings = {};
   for (const name of NUMBERS) {
-    const value = textOf(name);
-    if (value !== null && value.trim() !== "" && Number.isFinite(Number(value))) {
-      generation[name] = Number(value);
-    }
+    const value = textOf(name)?.trim() ?? "";
+    if (value === "") continue;
+    const number = Number(value);
+    if (Number.isFinite(number) && (Number.isSafeInteger(number) || !WHOLE.includes(name))) generation[name] = number;
+    else onRefused(name, value);
   }
-  const scheduler = SCHEDULERS.find((name) => name === textOf("scheduler"));
-  if (scheduler) generation.scheduler = scheduler;
+  const scheduler = textOf("scheduler");
+  const known = SCHEDULERS.find((name) => name === scheduler);
+  if (known) generation.scheduler = known;
+  else if (scheduler) onRefused("scheduler", scheduler);
+  const region = textOf("region");
+  const part = region ? readRegion(region) : undefined;
+  if (part) generation.region = part;
+  else if (region) onRefused("region", region);
   return generation;
 }
 
+/** `x,y,width,height`, in fractions of the picture. */
+function readRegion(text: string): Region | undefined {
+  const numbers = text.split(",").map((part) => (part.trim() === "" ? NaN : Number(part)));
+  const [x = NaN, y = NaN, width = NaN, height = NaN] = numbers;
+  const inside = x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= 1.0001 && y + height <= 1.0001;
+  if (numbers.length !== 4 || !inside) return undefined;
+  return { x, y, width: Math.min(width, 1 - x), height: Math.min(height, 1 - y) };
+}
+
+function writeRegion({ x, y, width, height }: Region): string {
+  return [x, y, width, height].map((value) => Number(value.toFixed(4))).join(",");
+}
+
 /** Reads a device's name; what is none is `auto`. */
-export function readDevice(text: string | null): "auto" | Device {
-  return DEVICES.find((name) => name === text) ?? "auto";
+export function readDevice(text: string | null, onRefused: OnRefused = () => {}): "auto" | Device {
+  const known = DEVICES.find((name) => name === text);
+  if (known === undefined && text) onRefused("device", text);
+  return known ?? "auto";
 }
 
 /** Reads an address's query. */
-export function fromQuery(query: string): PageSettings {
+export function fromQuery(query: string, onRefused?: OnRefused): Link {
   const params = new URLSearchParams(query);
   const textOf: TextOf = (name) => params.get(name);
   return {
     bundle: params.get("bundle") || DEFAULT_BUNDLE,
-    device: readDevice(textOf("device")),
-    generation: readGeneration(textOf),
+    device: readDevice(textOf("device"), onRefused),
+    generation: readGeneration(textOf, onRefused),
+    picture: params.get("picture") || undefined,
+    kernels: params.get("kernels") || undefined,
   };
 }
 
 /** The query that `fromQuery` reads back; empty when everything is as it is by default. */
-export function toQuery({ bundle, device, generation }: PageSettings): string {
+export function toQuery({ bundle, device, generation, picture, kernels }: Link): string {
   const params = new URLSearchParams();
   for (const name of [...NUMBERS, "scheduler"] as const) {
     const value = generation[name];
     if (value !== undefined) params.set(name, String(value));
   }
+  if (generation.region) params.set("region", writeRegion(generation.region));
   if (bundle !== DEFAULT_BUNDLE) params.set("bundle", bundle);
   if (device !== "auto") params.set("device", device);
-  const query = params.toString();
-  return query === "" ? "" : `?${query}`;
+  if (picture) params.set("picture", picture);
+  if (kernels) params.set("kernels", kernels);
+  // These stand for themselves in a query, and are read more easily.
+  const encoded = params.toString().replaceAll("%3A", ":").replaceAll("%2F", "/").replaceAll("%2C", ",");
+  return encoded === "" ? "" : `?${encoded}`;
 }
 
-/** Reads the form; an empty field means the model's default. */
-export function fromForm(form: HTMLFormElement, bundle: string): PageSettings {
+/** Reads the form; an empty field means the model's default. What has no field comes from `rest`. */
+export function fromForm(form: HTMLFormElement, rest: PageSettings): PageSettings {
   const data = new FormData(form);
   const textOf: TextOf = (name) => {
     const value = data.get(name);
     return typeof value === "string" ? value : null;
   };
-  return { bundle, device: readDevice(textOf("device")), generation: readGeneration(textOf) };
+  const generation = readGeneration(textOf);
+  if (rest.generation.region) generation.region = rest.generation.region;
+  return { bundle: rest.bundle, device: readDevice(textOf("device")), generation };
 }
 
-/** Writes settings into the form. */
+/** Writes settings into the form; a field without a setting becomes empty. */
 export function intoForm(form: HTMLFormElement, { device, generation }: PageSettings): void {
   const values: Record<string, unknown> = { ...generation, device };
   for (const field of form.elements) {
-    if (field instanceof HTMLInputElement || field instanceof HTMLSelectElement) {
-      const value = values[field.name];
-      if (value !== undefined) field.value = String(value);
+    if (field instanceof HTMLInputElement) field.value = String(values[field.name] ?? "");
+    else if (field instanceof HTMLSelectElement && values[field.name] !== undefined) {
+      field.value = String(values[field.name]);
     }
   }
+}
+
+/** Why a model cannot run with these settings, if it cannot. */
+export function refusal(generation: Settings, info: Info): Art2MusError | undefined {
+  for (const name of ["seconds", "steps", "guidance", "candidates"] as const) {
+    const { min, max } = info[name];
+    const value = generation[name];
+    if (value === undefined || (value >= min && value <= max)) continue;
+    const values = { setting: text(`settings.${name}`), value, min, max };
+    return new Art2MusError({ name: "Input", message: text("error.range", values), hint: text("hint.range") });
+  }
+  return undefined;
 }

@@ -1,0 +1,330 @@
+// What a visitor does with the page beyond one picture and one piece: parts, takes, links, the way back.
+// The stand-in for the engine makes music that depends on seed, take and part alone.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { PICTURE, ROOT, engineReady, finished, launch, open, saved, screenshot, serveFake, thumbnails } from "./harness.mjs";
+
+const GALLERY = JSON.parse(readFileSync(join(ROOT, "web/gallery/gallery.json"), "utf8")).pictures;
+const REFERENCE = `sha256:${createHash("sha256").update(readFileSync(PICTURE)).digest("hex")}`;
+
+let browser;
+let server;
+before(async () => {
+  server = await serveFake();
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+const sha256 = ({ bytes }) => createHash("sha256").update(bytes).digest("hex");
+
+/** The fixture under a name of its own. */
+const another = { name: "another.png", mimeType: "image/png", buffer: readFileSync(PICTURE) };
+
+/** Chooses a file and waits until it is shown. */
+async function choose(page, file, name = "picture.png") {
+  await page.setInputFiles("#file", file);
+  await page.getByAltText(`The chosen picture: ${name}`, { exact: true }).waitFor();
+}
+
+async function make(page) {
+  await page.click("#make");
+  await page.locator("#progress").waitFor();
+  await finished(page);
+}
+
+const opened = async (query = "", options = {}) => {
+  const visit = await open(browser, server.url + query, options);
+  await engineReady(visit.page);
+  return visit;
+};
+
+describe("a piece belongs to its picture", { timeout: 120_000 }, () => {
+  test("also when another picture is chosen while it is made", async () => {
+    const { page, faults, close } = await opened();
+    await choose(page, PICTURE);
+    await page.click("#make");
+    await page.waitForFunction(() => globalThis.seen.some(({ type }) => type === "step"));
+    await choose(page, another, "another.png");
+    await finished(page);
+    assert.equal(await page.locator("#result-of").innerText(), "made from picture.png");
+    assert.equal((await saved(page)).name, "picture-seed-7.wav");
+    assert.ok((await page.locator("#permalink").getAttribute("href")).includes(REFERENCE));
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("and is kept until the next one is there, whatever becomes of that", async () => {
+    const { page, faults, close } = await opened();
+    await choose(page, PICTURE);
+    await make(page);
+    const first = sha256(await saved(page));
+    await page.click("#make");
+    await page.waitForFunction(() => globalThis.seen.filter(({ type }) => type === "step").length > 12);
+    assert.ok(await page.locator("#result").isVisible(), "it can be heard while the next one is made");
+    await page.keyboard.press("Escape");
+    await page.locator("#progress").waitFor({ state: "hidden" });
+    assert.equal(sha256(await saved(page)), first);
+    await page.evaluate(() => { document.querySelector("#settings").open = true; });
+    await page.fill("[name=seed]", "8");
+    await page.dispatchEvent("[name=seed]", "change");
+    await make(page);
+    const second = sha256(await saved(page));
+    assert.notEqual(second, first);
+    const pieces = page.locator("#history-list button");
+    assert.deepEqual(await pieces.allInnerTexts(), ["picture.png, 4 s, seed 8", "picture.png, 4 s, seed 7"]);
+    await screenshot(page, "history");
+    await pieces.last().click();
+    assert.equal(sha256(await saved(page)), first);
+    assert.equal(await page.locator("[name=seed]").inputValue(), "", "its own settings had no seed");
+    assert.equal(await page.locator("#history-list [aria-current]").innerText(), "picture.png, 4 s, seed 7");
+    await page.goBack();
+    await page.waitForFunction(() => location.search.includes("seed=8"));
+    assert.equal(sha256(await saved(page)), second, "the browser's way back leads to the piece before");
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("of several takes one is chosen by ear, with what the model thinks of them", async () => {
+    const { page, faults, close } = await opened("?candidates=3");
+    await choose(page, PICTURE);
+    await make(page);
+    const takes = page.locator("#takes label");
+    assert.deepEqual(await takes.allInnerTexts(), [0.5, 0.38, 0.25].map((score, at) => `Take ${at + 1}, fits the picture by ${score.toFixed(2)}`));
+    const best = sha256(await saved(page));
+    await takes.nth(2).locator("input").check();
+    assert.notEqual(sha256(await saved(page)), best);
+    await screenshot(page, "takes");
+    assert.deepEqual(faults, []);
+    await close();
+  });
+});
+
+describe("a part of the picture", { timeout: 120_000 }, () => {
+  test("is drawn with the pointer and heard at once", async () => {
+    const { page, faults, close } = await opened();
+    await choose(page, PICTURE);
+    await make(page);
+    const whole = sha256(await saved(page));
+    const box = await page.locator("#stage").boundingBox();
+    const at = (x, y) => [box.x + x * box.width, box.y + y * box.height];
+    await page.mouse.move(...at(0.1, 0.2));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.4, 0.5), { steps: 4 });
+    await page.mouse.move(...at(0.6, 0.7), { steps: 4 });
+    await page.mouse.up();
+    await page.locator("#progress").waitFor();
+    await finished(page);
+    const link = new URL(await page.locator("#permalink").getAttribute("href"));
+    const [x, y, width, height] = link.searchParams.get("region").split(",").map(Number);
+    for (const [value, expected] of [[x, 0.1], [y, 0.2], [width, 0.5], [height, 0.5]]) {
+      assert.ok(Math.abs(value - expected) < 0.02, link.search);
+    }
+    assert.notEqual(sha256(await saved(page)), whole);
+    assert.equal(await page.locator("#result-of").innerText(), "made from a part of picture.png");
+    await screenshot(page, "region");
+    await page.click("#whole");
+    await page.locator("#progress").waitFor();
+    await finished(page);
+    assert.equal(sha256(await saved(page)), whole);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("is moved and sized with keys alone, and stops what is being made of another", async () => {
+    const { page, faults, close } = await opened();
+    await choose(page, PICTURE);
+    await page.locator("#part").focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#progress").waitFor(); // The middle is heard at once.
+    const region = page.locator("#region");
+    assert.ok(await region.evaluate((element) => element === document.activeElement));
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("Shift+ArrowDown");
+    assert.equal(
+      await region.getAttribute("aria-label"),
+      "The part that is heard: from 23 % and 25 %, 50 % wide and 52 % high",
+    );
+    await page.waitForFunction(() => document.getElementById("permalink").href.includes("region=0.23,0.25,0.5,0.52"));
+    await page.keyboard.press("Delete");
+    assert.ok(!(await region.isVisible()));
+    assert.equal(await page.evaluate(() => document.activeElement.id), "part", "the focus must not be lost");
+    assert.deepEqual(faults, []);
+    await close();
+  });
+});
+
+describe("a link", { timeout: 120_000 }, () => {
+  test("brings picture, part and piece of the gallery back, on another machine too", async () => {
+    const first = await opened();
+    await (await thumbnails(first.page)).nth(3).click();
+    await finished(first.page);
+    const link = await first.page.locator("#permalink").getAttribute("href");
+    assert.equal(new URL(link).searchParams.get("picture"), `gallery:${GALLERY[3].file}`);
+    const wav = sha256(await saved(first.page));
+    await first.close();
+    const { page, faults, close } = await open(browser, link);
+    await finished(page);
+    assert.equal(sha256(await saved(page)), wav);
+    assert.equal(await page.locator("#picture-name").innerText(), GALLERY[3].title);
+    assert.ok(await page.locator("#picture-credit").isVisible());
+    assert.match(await page.locator("#pinned").innerText(), /Seed 7 is set/);
+    await page.click("#new-seed");
+    assert.ok(!(await page.locator("#pinned").isVisible()));
+    assert.ok(!page.url().includes("seed="));
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("to a piece from a file of somebody's own asks for the file, and knows it", async () => {
+    const { page, faults, close } = await opened(`?seed=7&picture=${REFERENCE}&region=0.1,0.2,0.3,0.4`);
+    assert.match(await page.locator("#notice").innerText(), /Give the same file again/);
+    await screenshot(page, "own-file");
+    await choose(page, { ...another, buffer: Buffer.concat([another.buffer, Buffer.from([0])]) }, "another.png");
+    assert.match(await page.locator("#notice").innerText(), /another\.png is not the file/);
+    assert.ok(!(await page.locator("#region").isVisible()));
+    await choose(page, { ...another, name: "same.png" }, "same.png"); // The same bytes under another name.
+    await page.locator("#notice").waitFor({ state: "hidden" });
+    assert.ok(await page.locator("#region").isVisible());
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("with hostile or wrong values says what was left out", async () => {
+    const wrong = { steps: "2.5", region: "0,0,2,1", scheduler: "euler", device: "<script>", seed: "1e99", guidance: "NaN" };
+    const { page, faults, close } = await opened(`?${new URLSearchParams(wrong)}&seconds=2`);
+    const notice = await page.locator("#notice").innerText();
+    for (const [name, value] of Object.entries(wrong)) assert.ok(notice.includes(`${name}=${value}`), `${name}: ${notice}`);
+    await choose(page, PICTURE);
+    await make(page);
+    assert.match(await page.locator("#meta").innerText(), /^2\.0 s/);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("to a picture that is nowhere, or where pages may not read, says so and leaves the page usable", async () => {
+    for (const [picture, sentence] of [
+      ["nowhere.png", /status 404/],
+      ["gallery:none.jpg", /gallery:none\.jpg is not an address/],
+      ["javascript:alert(1)", /is not an address/],
+      ["https://art2mus.invalid/a.png", /art2mus\.invalid does not answer, or does not let other pages/],
+    ]) {
+      const { page, faults, close } = await opened(`?picture=${encodeURIComponent(picture)}`);
+      await page.locator("#problem").waitFor();
+      assert.match(await page.locator("#problem-message").innerText(), sentence);
+      await choose(page, PICTURE);
+      await make(page);
+      assert.deepEqual(faults, []);
+      await close();
+    }
+  });
+});
+
+describe("settings", { timeout: 120_000 }, () => {
+  test("out of the model's range are refused in words, with the model's own limits", async () => {
+    const { page, close } = await opened("?steps=1000");
+    await choose(page, PICTURE);
+    await page.click("#make");
+    await page.locator("#problem").waitFor();
+    assert.equal(await page.locator("#problem-message").innerText(), "Steps must be between 1 and 999; 1000 is not.");
+    assert.equal(await page.locator("[name=steps]").getAttribute("max"), "999");
+    await page.click("#settings summary");
+    await page.selectOption("#quality", { index: 2 });
+    assert.equal(await page.locator("[name=steps]").inputValue(), "20");
+    await make(page);
+    await close();
+  });
+
+  test("have presets with the time that they take, as runs on this device have shown", async () => {
+    const { page, close } = await opened("?steps=10");
+    await choose(page, PICTURE);
+    const option = page.locator("#quality option").nth(2);
+    await page.waitForFunction(() => document.querySelector("#quality").options[2].text === "Fine: about 4 s");
+    await make(page); // The stand-in says 2 s and takes less.
+    const { "wasm": ratio } = await page.evaluate(() => {
+      const [[key, value]] = Object.entries(JSON.parse(localStorage.getItem("art2mus-forecast")));
+      return { [key.split(" ")[0]]: value };
+    });
+    assert.ok(ratio > 0.1 && ratio !== 1, `ratio ${ratio}`);
+    const expected = Math.max(1, Math.round(4 * ratio));
+    await page.waitForFunction((seconds) => document.querySelector("#quality").options[2].text === `Fine: about ${seconds} s`, expected);
+    await page.reload();
+    await engineReady(page);
+    await choose(page, PICTURE);
+    await page.waitForFunction((seconds) => document.querySelector("#quality").options[2].text === `Fine: about ${seconds} s`, expected);
+    assert.ok(await option.isEnabled());
+    await close();
+  });
+});
+
+describe("a file", { timeout: 120_000 }, () => {
+  test("that is no picture is refused when it is chosen, and the picture before stays", async () => {
+    const { page, close } = await opened();
+    await choose(page, PICTURE);
+    for (const [name, buffer, sentence] of [
+      ["paper.pdf", Buffer.from("%PDF-1.7\n"), /paper\.pdf is not a picture/],
+      ["nothing.png", Buffer.alloc(0), /nothing\.png is empty/],
+      ["photo.heic", Buffer.from("\0\0\0\x18ftypheic"), /photo\.heic is not a picture/],
+    ]) {
+      await page.setInputFiles("#file", { name, mimeType: "application/octet-stream", buffer });
+      await page.locator("#problem").waitFor();
+      await page.waitForFunction((source) => new RegExp(source).test(document.getElementById("problem-message").textContent), sentence.source);
+      assert.match(await page.locator("#problem-hint").innerText(), /PNG, JPEG/);
+      assert.equal(await page.locator("#picture-name").innerText(), "picture.png");
+    }
+    await make(page);
+    await close();
+  });
+
+  test("that only a browser reads is heard as it is shown", async () => {
+    const { page, faults, close } = await opened();
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 2"><rect width="4" height="2" fill="red"/></svg>`;
+    await choose(page, { name: "drawing.svg", mimeType: "image/svg+xml", buffer: Buffer.from(svg) }, "drawing.svg");
+    await make(page);
+    const size = await page.locator("#preview").evaluate(({ naturalWidth, naturalHeight }) => [naturalWidth, naturalHeight]);
+    assert.deepEqual(size, [1024, 512]);
+    const cut = readFileSync(join(ROOT, "web/gallery", GALLERY[0].file)).subarray(0, -2);
+    await choose(page, { name: "cut.jpg", mimeType: "image/jpeg", buffer: cut }, "cut.jpg");
+    await make(page);
+    const kinds = await page.evaluate(async (file) => {
+      const { Picture } = await import("/web/dist/pictures/picture.js");
+      const kind = async (bytes, type) => {
+        const about = { name: "x", description: "x", reference: "x" };
+        return (await (await Picture.open(new Blob([bytes], { type }), about)).artwork()).constructor.name;
+      };
+      const jpeg = new Uint8Array(await (await fetch(file)).arrayBuffer());
+      const profiled = [...jpeg.slice(0, 2), 0xff, 0xe2, 0, 16, ...new TextEncoder().encode("ICC_PROFILE\0"), 1, 1, ...jpeg.slice(2)];
+      return [await kind(jpeg, "image/jpeg"), await kind(jpeg.slice(0, -2), "image/jpeg"), await kind(new Uint8Array(profiled), "image/jpeg")];
+    }, `/web/gallery/${GALLERY[0].file}`);
+    assert.deepEqual(kinds, ["Blob", "ImageBitmap", "ImageBitmap"]);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+});
+
+test("nothing leaves this device: every request only fetches the page's own files", { timeout: 60_000 }, async () => {
+  const { page, faults, close } = await open(browser, "about:blank");
+  const requests = [];
+  page.context().on("request", (request) => requests.push(request));
+  await page.goto(server.url);
+  await engineReady(page);
+  await choose(page, PICTURE);
+  await make(page);
+  assert.ok(requests.length > 10);
+  for (const request of requests) {
+    const url = new URL(request.url());
+    if (["blob:", "data:"].includes(url.protocol)) continue;
+    assert.equal(request.method(), "GET", request.url());
+    assert.equal(request.postData(), null, request.url());
+    assert.equal(url.origin, new URL(server.url).origin, request.url());
+    assert.equal(url.search, "", request.url());
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
