@@ -119,15 +119,16 @@ function tune(length, next) {
   });
 }
 
+/** 32-bit floats, as the engine writes them. */
 function toWav(samples) {
-  const bytes = new Uint8Array(44 + samples.length * 2);
+  const bytes = new Uint8Array(44 + samples.length * 4);
   const view = new DataView(bytes.buffer);
   const tag = (at, letters) => [...letters].forEach((letter, n) => view.setUint8(at + n, letter.charCodeAt(0)));
   tag(0, "RIFF"); view.setUint32(4, bytes.length - 8, true); tag(8, "WAVEfmt ");
-  view.setUint32(16, 16, true); view.setUint16(20, 1, true); view.setUint16(22, 1, true);
-  view.setUint32(24, SAMPLE_RATE, true); view.setUint32(28, SAMPLE_RATE * 2, true);
-  view.setUint16(32, 2, true); view.setUint16(34, 16, true);
-  tag(36, "data"); view.setUint32(40, samples.length * 2, true);
-  samples.forEach((sample, n) => view.setInt16(44 + n * 2, Math.round(sample * 32767), true));
+  view.setUint32(16, 16, true); view.setUint16(20, 3, true); view.setUint16(22, 1, true);
+  view.setUint32(24, SAMPLE_RATE, true); view.setUint32(28, SAMPLE_RATE * 4, true);
+  view.setUint16(32, 4, true); view.setUint16(34, 32, true);
+  tag(36, "data"); view.setUint32(40, samples.length * 4, true);
+  samples.forEach((sample, n) => view.setFloat32(44 + n * 4, sample, true));
   return bytes;
 }

@@ -308,6 +308,60 @@ describe("a file", { timeout: 120_000 }, () => {
   });
 });
 
+describe("a piece is saved", { timeout: 120_000 }, () => {
+  /** Saves with a button, and lets the browser itself say what is in the file. */
+  const save = async (page, button) => {
+    const [download] = await Promise.all([page.waitForEvent("download", { timeout: 90_000 }), page.click(button)]);
+    const base64 = readFileSync(await download.path()).toString("base64");
+    const media = await page.evaluate(async (base64) => {
+      const { Input, BufferSource, ALL_FORMATS } = await import("/web/dist/vendor/mediabunny.js");
+      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      const input = new Input({ source: new BufferSource(bytes.buffer), formats: ALL_FORMATS });
+      const [audio, video] = [await input.getPrimaryAudioTrack(), await input.getPrimaryVideoTrack()];
+      const sound = await new OfflineAudioContext(1, 1, 48_000).decodeAudioData(bytes.buffer.slice(0)).catch(() => null);
+      return {
+        type: await input.getMimeType(), seconds: await input.computeDuration(), tags: await input.getMetadataTags(),
+        audio: audio && [audio.codec, audio.sampleRate], loudest: sound?.getChannelData(0).reduce((a, b) => Math.max(a, Math.abs(b)), 0),
+        video: video && [video.displayWidth, video.displayHeight, (await video.computePacketStats()).packetCount],
+      };
+    }, base64);
+    return { name: download.suggestedFilename(), ...media };
+  };
+
+  test("compressed, and as a video of the painting", async () => {
+    const { page, faults, close } = await opened("?seconds=2");
+    await choose(page, PICTURE);
+    await make(page);
+    const sound = await save(page, "#save-sound");
+    assert.match(sound.name, /^picture-seed-7\.(ogg|m4a)$/);
+    assert.ok(Math.abs(sound.seconds - 2) < 0.1, `${sound.seconds} s`);
+    assert.equal(sound.video, null);
+    assert.ok(sound.loudest > 0.1, `loudest ${sound.loudest}`);
+    assert.ok(sound.tags.title.startsWith("picture.png") && sound.tags.comment.includes(REFERENCE), JSON.stringify(sound.tags));
+    const video = await save(page, "#save-video");
+    assert.match(video.name, /^picture-seed-7\.(mp4|webm)$/);
+    assert.ok(Math.abs(video.seconds - 2) < 0.1, `${video.seconds} s`);
+    const [width, height, frames] = video.video;
+    assert.ok(width % 2 === 0 && height % 2 === 0 && width >= 300 && frames === 50, `${width} x ${height}, ${frames} frames`);
+    assert.ok(video.loudest > 0.1, `loudest ${video.loudest}`);
+    assert.ok(!(await page.locator("#save-row").isVisible()));
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("and a video that is being made can be given up", async () => {
+    const { page, faults, close } = await opened("?seconds=30");
+    await choose(page, PICTURE);
+    await make(page);
+    await page.click("#save-video");
+    await page.click("#save-cancel");
+    await page.locator("#save-row").waitFor({ state: "hidden" });
+    assert.ok(!(await page.locator("#problem").isVisible()));
+    assert.deepEqual(faults, []);
+    await close();
+  });
+});
+
 test("nothing leaves this device: every request only fetches the page's own files", { timeout: 60_000 }, async () => {
   const { page, faults, close } = await open(browser, "about:blank");
   const requests = [];

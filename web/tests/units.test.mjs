@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { ERROR_NAMES, toError, toPlain } from "../dist/common/errors.js";
 import { Spectrum } from "../dist/page/fft.js";
 import { Generation } from "../dist/api/generation.js";
+import { to16Bit } from "../dist/audio/wav.js";
 import { fromQuery, toQuery } from "../dist/page/settings.js";
 import { formatBytes } from "../dist/common/texts.js";
 
@@ -34,7 +35,7 @@ test("every text that is used exists, and every text is used", () => {
 });
 
 test("each room of the source knows only the rooms before it, and the doors know all", () => {
-  const rooms = ["common", "storage", "engine", "api", "client.ts", "pictures", "page", "element.ts", "main.ts"];
+  const rooms = ["common", "audio", "storage", "engine", "api", "client.ts", "pictures", "page", "element.ts", "main.ts"];
   const files = readdirSync(new URL("../src/", import.meta.url), { recursive: true }).filter((name) => name.endsWith(".ts"));
   assert.deepEqual([...new Set(files.map((name) => name.split("/")[0]))].sort(), rooms.toSorted());
   for (const file of files) {
@@ -75,6 +76,31 @@ test("a sine gives its own frequency at full scale", () => {
   spectrum.power(samples, 100_000, power);
   assert.ok(power.every((value) => value === 0), "silence beyond the end");
   assert.throws(() => new Spectrum(100), RangeError);
+});
+
+test("a WAV file of floats becomes one of 16 bits, with what it says of itself", () => {
+  const words = new TextEncoder().encode("LIST\x0e\0\0\0INFOINAM\x02\0\0\0Hi");
+  const file = new Uint8Array(58 + words.length + 16);
+  const view = new DataView(file.buffer);
+  file.set(new TextEncoder().encode("RIFF    WAVEfmt \x12\0\0\0"), 0);
+  view.setUint32(4, file.length - 8, true);
+  view.setUint16(20, 3, true);
+  view.setUint16(22, 2, true);
+  view.setUint32(24, 32_000, true);
+  view.setUint16(34, 32, true);
+  file.set(new TextEncoder().encode("fact\x04\0\0\0"), 38);
+  file.set(words, 50);
+  file.set(new TextEncoder().encode("data\x10\0\0\0"), 50 + words.length);
+  [0.5, -1, 2, -0.25].forEach((sample, n) => view.setFloat32(58 + words.length + 4 * n, sample, true));
+  const out = to16Bit(file);
+  const seen = new DataView(out.buffer);
+  assert.equal(seen.getUint32(4, true), out.length - 8);
+  assert.deepEqual([20, 22, 32, 34].map((at) => seen.getUint16(at, true)), [1, 2, 4, 16]);
+  assert.deepEqual([seen.getUint32(24, true), seen.getUint32(28, true)], [32_000, 128_000]);
+  assert.deepEqual(out.slice(36, 36 + words.length), words);
+  const samples = Array.from({ length: 4 }, (_, n) => seen.getInt16(44 + words.length + 2 * n, true));
+  assert.deepEqual(samples, [16384, -32767, 32767, -8192]);
+  assert.throws(() => to16Bit(out), RangeError);
 });
 
 test("settings survive the way through an address", () => {

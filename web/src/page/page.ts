@@ -39,7 +39,7 @@ export class Page {
   readonly #progress = new ProgressView((sentence) => this.#announce(sentence));
   readonly #audio = byId("audio", HTMLAudioElement);
   readonly #player = new Player(this.#audio);
-  readonly #result = new ResultView(this.#audio, this.#player);
+  readonly #result = new ResultView(this.#audio, this.#player, (error) => this.#showProblem(error));
   readonly #history = new History((made) => this.#recall(made));
   readonly #storage = new StorageView((sentence) => this.#announce(sentence), () => this.#refresh());
   readonly #settingsView = new SettingsView(() => this.#applyForm());

@@ -1,8 +1,10 @@
 /** Shows, plays and saves a finished piece, beside the picture that it was made from. */
 
+import type { Art2MusError } from "../common/errors.js";
 import { byId, show } from "./dom.js";
 import { thumbnail, type Made } from "./history.js";
 import type { Player } from "./player.js";
+import { SaveView } from "./save-view.js";
 import { drawSpectrogram } from "./spectrogram.js";
 import { formatDuration, text } from "../common/texts.js";
 import { drawWaveform } from "./waveform.js";
@@ -10,16 +12,17 @@ import { drawWaveform } from "./waveform.js";
 export class ResultView {
   readonly #waveform = byId("waveform", HTMLCanvasElement);
   readonly #spectrogram = byId("spectrogram", HTMLCanvasElement);
-  readonly #save = byId("save", HTMLAnchorElement);
+  readonly #save = new SaveView((error) => this.onProblem(error));
   readonly #loop = byId("loop", HTMLButtonElement);
   readonly #takes = byId("takes", HTMLFieldSetElement);
   readonly #playheads = document.querySelectorAll<HTMLElement>(".playhead");
   #made: Made | undefined;
 
-  /** `player` plays the piece in `audio`. */
+  /** `player` plays the piece in `audio`; `onProblem` hears why a file could not be made of it. */
   constructor(
     readonly audio: HTMLAudioElement,
     readonly player: Player,
+    readonly onProblem: (error: Art2MusError) => void,
   ) {
     for (const canvas of [this.#waveform, this.#spectrogram]) {
       canvas.addEventListener("click", (event) => this.#seek(event.offsetX / canvas.clientWidth));
@@ -41,14 +44,13 @@ export class ResultView {
 
   show(made: Made): void {
     this.#made = made;
-    const { picture, result, region, link } = made;
+    const { picture, region, link } = made;
     const { name } = picture.about;
     byId("result-picture", HTMLElement).replaceChildren(thumbnail(made));
     byId("result-of", HTMLElement).textContent = text(region ? "result.ofPart" : "result.of", { name });
     byId("permalink", HTMLAnchorElement).href = link;
     this.#showTakes(made);
     show(byId("result", HTMLElement), true);
-    this.#save.download = `${baseName(name)}-seed-${result.seed}.wav`;
     this.#hear(made.take);
   }
 
@@ -75,7 +77,7 @@ export class ResultView {
     if (made === undefined || piece === undefined) return;
     made.take = take;
     this.player.load(piece.wav());
-    this.#save.href = this.audio.src;
+    void this.#save.show(made);
     const { seed, sampleRate } = made.result;
     const seconds = (piece.samples.length / sampleRate).toFixed(1);
     this.#waveform.ariaLabel = text("result.waveform.label", { seconds });
@@ -110,9 +112,4 @@ export class ResultView {
     const place = duration > 0 ? currentTime / duration : 0;
     for (const playhead of this.#playheads) playhead.style.left = `${place * 100}%`;
   }
-}
-
-/** A file's name without its extension, with only what every file system takes. */
-function baseName(name: string): string {
-  return name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-") || "art2mus";
 }
