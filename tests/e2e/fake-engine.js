@@ -72,10 +72,26 @@ export class Engine {
     if (file && file[0] !== 0x89 && file[0] !== 0xff) {
       fail("Input", "This file is not a picture that can be read.", "Choose a PNG, JPEG, WebP, GIF, BMP or TIFF file.");
     }
-    return this.#run(settings, onEvent, isCancelled);
+    // Of pixels the music is as loud as they are bright.
+    const level = rgba ? Math.max(0.02, rgba.reduce((sum, value) => sum + value, 0) / rgba.length / 255) : 1;
+    return this.#run({ ...settings, level }, onEvent, isCancelled);
   }
 
-  async #run({ seconds = 4, steps = 10, seed = 7, candidates = 1, region }, onEvent, isCancelled) {
+  /** The mean of each channel of a picture's pixels, and of its left half. */
+  async embed({ rgba, width }) {
+    const sums = new Float32Array(4);
+    rgba?.forEach((value, at) => {
+      sums[at % 4 === 3 ? 3 : at % 4] += at % 4 < 3 || (at >> 2) % width < width / 2 ? value / rgba.length : 0;
+    });
+    await sleep(2);
+    return sums;
+  }
+
+  async condition(embedding) {
+    return { shape: [1, 1, embedding.length], data: embedding };
+  }
+
+  async #run({ seconds = 4, steps = 10, seed = 7, candidates = 1, region, level }, onEvent, isCancelled) {
     if (!(steps >= 1)) fail("Input", "There must be at least one step.");
     const rest = (done) => Math.max(0, (steps + 8 - done) * 60);
     for (const [index, stage] of STAGES.entries()) {
@@ -97,7 +113,7 @@ export class Engine {
     }
     onEvent({ type: "done", seed });
     const pieces = Array.from({ length: candidates }, (_, candidate) => {
-      const samples = tune(Math.round(seconds * SAMPLE_RATE), random(Number(seed) + candidate + (region?.x ?? 0) * 1000));
+      const samples = tune(Math.round(seconds * SAMPLE_RATE), random(Number(seed) + candidate + (region?.x ?? 0) * 1000)).map((sample) => sample * level);
       const latents = new Float32Array(4);
       const score = candidates > 1 ? 0.5 - candidate / 8 : null;
       return { candidate, score, latentsShape: [1, 1, 2, 2], samples, latents, wav: toWav(samples) };

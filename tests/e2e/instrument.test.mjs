@@ -6,7 +6,9 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { PICTURE, ROOT, engineReady, finished, launch, open, saved, screenshot, serveFake, thumbnails } from "./harness.mjs";
+import {
+  PICTURE, ROOT, engineReady, finished, launch, open, requireWeb, saved, screenshot, serveFake, thumbnails,
+} from "./harness.mjs";
 
 const GALLERY = JSON.parse(readFileSync(join(ROOT, "web/gallery/gallery.json"), "utf8")).pictures;
 const REFERENCE = `sha256:${createHash("sha256").update(readFileSync(PICTURE)).digest("hex")}`;
@@ -303,6 +305,58 @@ describe("a file", { timeout: 120_000 }, () => {
       return [await kind(jpeg, "image/jpeg"), await kind(jpeg.slice(0, -2), "image/jpeg"), await kind(new Uint8Array(profiled), "image/jpeg")];
     }, `/web/gallery/${GALLERY[0].file}`);
     assert.deepEqual(kinds, ["Blob", "ImageBitmap", "ImageBitmap"]);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+});
+
+describe("why a piece sounds as it does", { timeout: 120_000 }, () => {
+  /** Black, with a white square at the top left. */
+  const square = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 60"><rect width="60" height="60"/><rect width="20" height="20" fill="#fff"/></svg>`;
+  const drawing = { name: "square.svg", mimeType: "image/svg+xml", buffer: Buffer.from(square) };
+
+  test("is shown as a map, and each part says what it does and can be heard", async () => {
+    const { page, faults, close } = await opened("?seconds=1&steps=2");
+    await choose(page, drawing, "square.svg");
+    await make(page);
+    await page.click("#why-ask");
+    await page.waitForFunction(() => document.querySelectorAll("#why-parts button").length === 9);
+    await page.locator("#why-working").waitFor({ state: "hidden" });
+    assert.match(await page.locator("#why-map").getAttribute("aria-label"), /lies here: Top left\. Covering it moves the music by \d+ %/);
+    const parts = page.locator("#why-parts button");
+    const labels = await parts.evaluateAll((all) => all.map(({ ariaLabel }) => ariaLabel));
+    assert.match(labels[0], /^Top left: makes the music .*louder/);
+    assert.match(labels[8], /^Bottom right: (changes nothing|makes the music .*softer)/);
+    const [bright, dark] = await page.locator("#why-map").evaluate((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, 6, 6);
+      const light = (at) => data[at * 4] + data[at * 4 + 1] + data[at * 4 + 2];
+      return [light(0), light(35)];
+    });
+    assert.ok(bright > 2 * dark, `${bright} against ${dark}`);
+    await parts.first().focus();
+    assert.equal(await page.locator("#why-said").innerText(), labels[0]);
+    await page.keyboard.press("Enter");
+    assert.match(await page.locator("#why-said").innerText(), /You hear the music without it/);
+    await screenshot(page, "why");
+    await page.evaluate(readFileSync(requireWeb.resolve("axe-core/axe.min.js"), "utf8"));
+    const { violations } = await page.evaluate(() => globalThis.axe.run());
+    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), []);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("can be given up, and gives way to a run", async () => {
+    const { page, faults, close } = await opened("?seconds=1&steps=20");
+    await choose(page, PICTURE);
+    await make(page);
+    for (const stop of ["#why-cancel", "#make"]) {
+      await page.click("#why-ask");
+      await page.locator("#why-working").waitFor();
+      await page.click(stop);
+      await page.locator("#why-working").waitFor({ state: "hidden" });
+      await finished(page);
+      assert.ok(!(await page.locator("#problem").isVisible()));
+    }
     assert.deepEqual(faults, []);
     await close();
   });

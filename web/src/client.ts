@@ -28,6 +28,14 @@ export {
 } from "./api/art2mus.js";
 export type { Artwork } from "./api/artwork.js";
 export { Generation, type Piece, type Result } from "./api/generation.js";
+export {
+  heardInfluence,
+  influence,
+  type HeardInfluence,
+  type HeardPart,
+  type Influence,
+  type InfluenceOptions,
+} from "./api/influence.js";
 export { probe, type Limits, type Probe, type Tier } from "./api/probe.js";
 export { Art2MusError, ERROR_NAMES, type ErrorName } from "./common/errors.js";
 export type {
@@ -46,4 +54,5 @@ export type {
   Tensor,
   Timing,
 } from "./engine/protocol.js";
+export type { Qualities, Quality } from "./audio/qualities.js";
 export { deleteStored, persist, storage, type StorageState } from "./storage/storage.js";

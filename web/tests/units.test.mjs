@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ERROR_NAMES, toError, toPlain } from "../dist/common/errors.js";
-import { Spectrum } from "../dist/page/fft.js";
+import { Spectrum } from "../dist/audio/fft.js";
 import { Generation } from "../dist/api/generation.js";
 import { to16Bit } from "../dist/audio/wav.js";
 import { fromQuery, toQuery } from "../dist/page/settings.js";

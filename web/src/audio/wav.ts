@@ -24,11 +24,19 @@ export function to16Bit(file: Uint8Array): Uint8Array<ArrayBuffer> {
   if (samples === undefined || format?.getUint16(0, true) !== FLOAT || format.getUint16(14, true) !== 32) {
     throw new RangeError("not a WAV file of 32-bit floats");
   }
-  const channels = format.getUint16(2, true);
-  const rate = format.getUint32(4, true);
-  const count = Math.floor(samples.byteLength / 4);
-  const others = kept.reduce((sum, chunk) => sum + chunk.length, 0);
-  const total = 12 + 24 + others + 8 + count * 2;
+  const floats = new Float32Array(Math.floor(samples.byteLength / 4));
+  for (let n = 0; n < floats.length; n += 1) floats[n] = samples.getFloat32(n * 4, true);
+  return write(floats, format.getUint16(2, true), format.getUint32(4, true), kept);
+}
+
+/** A WAV file of one channel, with samples of 16 bits. */
+export function wavOf(samples: Float32Array, sampleRate: number): Blob {
+  return new Blob([write(samples, 1, sampleRate, [])], { type: "audio/wav" });
+}
+
+/** `samples` are those of all channels in turn; `others` are whole chunks that stand before them. */
+function write(samples: Float32Array, channels: number, rate: number, others: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const total = 12 + 24 + others.reduce((sum, chunk) => sum + chunk.length, 0) + 8 + samples.length * 2;
   const out = new Uint8Array(total);
   const to = new DataView(out.buffer);
   const tag = (at: number, letters: string) => out.set([...letters].map((letter) => letter.charCodeAt(0)), at);
@@ -43,15 +51,14 @@ export function to16Bit(file: Uint8Array): Uint8Array<ArrayBuffer> {
   to.setUint16(32, channels * 2, true);
   to.setUint16(34, 16, true);
   let at = 36;
-  for (const chunk of kept) {
+  for (const chunk of others) {
     out.set(chunk, at);
     at += chunk.length;
   }
   tag(at, "data");
-  to.setUint32(at + 4, count * 2, true);
-  for (let n = 0; n < count; n += 1) {
-    const sample = Math.min(Math.max(samples.getFloat32(n * 4, true), -1), 1);
-    to.setInt16(at + 8 + n * 2, Math.round(sample * 32767), true);
-  }
+  to.setUint32(at + 4, samples.length * 2, true);
+  samples.forEach((sample, n) => {
+    to.setInt16(at + 8 + n * 2, Math.round(Math.min(Math.max(sample, -1), 1) * 32767), true);
+  });
   return out;
 }

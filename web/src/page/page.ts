@@ -16,6 +16,7 @@ import { ResultView } from "./result-view.js";
 import { fromQuery, refusal, toQuery, type Link, type PageSettings } from "./settings.js";
 import { SettingsView } from "./settings-view.js";
 import { StorageView } from "./storage-view.js";
+import { WhyView } from "./why-view.js";
 
 /** How a permalink names a file that only its owner has. */
 const OWN_FILE = /^sha256:[0-9a-f]{64}$/;
@@ -40,6 +41,11 @@ export class Page {
   readonly #audio = byId("audio", HTMLAudioElement);
   readonly #player = new Player(this.#audio);
   readonly #result = new ResultView(this.#audio, this.#player, (error) => this.#showProblem(error));
+  readonly #why = new WhyView({
+    engine: () => (this.#busy ? undefined : this.#engine),
+    announce: (sentence) => this.#announce(sentence),
+    onProblem: (error) => this.#showProblem(error),
+  });
   readonly #history = new History((made) => this.#recall(made));
   readonly #storage = new StorageView((sentence) => this.#announce(sentence), () => this.#refresh());
   readonly #settingsView = new SettingsView(() => this.#applyForm());
@@ -212,6 +218,7 @@ export class Page {
     const picture = this.#input.picture;
     if (engine === undefined || picture === undefined || this.#busy) return;
     this.#wanted = false;
+    this.#why.interrupt();
     this.#setBusy(true);
     const settings = structuredClone(this.#settings);
     const { generation } = settings;
@@ -273,6 +280,7 @@ export class Page {
   /** Shows a piece of this visit. */
   #show(made: Made): void {
     this.#result.show(made);
+    this.#why.offer(made);
     this.#history.show(made);
   }
 

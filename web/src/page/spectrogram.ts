@@ -1,6 +1,6 @@
 /** Draws how much sound there is at each pitch over time: frequency upwards on a log scale. */
 
-import { Spectrum } from "./fft.js";
+import { Spectrum } from "../audio/fft.js";
 
 const LOWEST_HZ = 60;
 const RANGE_DB = 75;
@@ -27,6 +27,12 @@ const PALETTE = Uint8ClampedArray.from({ length: 256 * 4 }, (_, at) => {
   const [from, to] = [COLOURS[below]![channel]!, COLOURS[below + 1]![channel]!];
   return from + (to - from) * (place - below);
 });
+
+/** The colour of a level from 0 to 1, as CSS writes it. */
+export function colour(level: number): string {
+  const at = Math.round(Math.min(Math.max(level, 0), 1) * 255) * 4;
+  return `rgb(${PALETTE.subarray(at, at + 3).join(" ")})`;
+}
 
 /** Fills the canvas at the resolution it is shown at. */
 export function drawSpectrogram(
