@@ -40,7 +40,7 @@ export const PICTURE = join(ROOT, "tests/fixtures/picture.png");
 
 /** A page that fails its test on any error that nobody caught. */
 export async function open(browser, url, options = {}) {
-  const context = await browser.newContext({ acceptDownloads: true, ...options });
+  const context = await browser.newContext({ acceptDownloads: true, serviceWorkers: "block", ...options });
   const page = await context.newPage();
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));

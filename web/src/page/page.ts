@@ -1,13 +1,14 @@
 /** The page: a picture, a button, and the pieces of music that it made. */
 
 import { create, storage, type Art2Mus, type GenerationEvent, type Region } from "../client.js";
-import { toError } from "../common/errors.js";
+import { Art2MusError, toError } from "../common/errors.js";
 import { formatBytes, formatDuration, text } from "../common/texts.js";
 import type { Picture } from "../pictures/picture.js";
 import { byId, keepHeight, show } from "./dom.js";
 import { Forecast } from "./forecast.js";
 import { Gallery } from "./gallery.js";
 import { History, type Made } from "./history.js";
+import { CrashSentinel, keepForOffline } from "./offline.js";
 import { PictureInput } from "./picture-input.js";
 import { Player, type Download } from "./player.js";
 import { ProgressView } from "./progress-view.js";
@@ -101,7 +102,15 @@ export class Page {
 
   /** Opens the model and the picture that the address names. */
   async start(): Promise<void> {
-    await Promise.all([this.open(), this.#openLinkedPicture()]);
+    if (CrashSentinel.isLooping(this.#bundle())) {
+      this.#state.textContent = "";
+      this.#showProblem(new Art2MusError({ name: "OutOfMemory", message: text("error.crashed"), hint: text("hint.crashed") }));
+      show(byId("anyway", HTMLElement), true);
+      await this.#openLinkedPicture();
+    } else {
+      await Promise.all([this.open(), this.#openLinkedPicture()]);
+    }
+    keepForOffline();
   }
 
   /** Opens the bundle on the chosen device, in place of what was open before. */
@@ -116,6 +125,7 @@ export class Page {
     this.#state.textContent = text("engine.starting");
     this.#refresh();
     const opening = (this.#opening = new AbortController());
+    CrashSentinel.opening(this.#bundle());
     try {
       this.#engine = await this.#create(opening.signal);
       this.#describe(this.#engine);
@@ -123,6 +133,7 @@ export class Page {
       if (!opening.signal.aborted) this.#showProblem(thrown);
     }
     if (this.#opening === opening) {
+      CrashSentinel.opened();
       if (!this.#engine) this.#state.textContent = "";
       this.#begin();
     }
