@@ -80,12 +80,12 @@ describe("a piece belongs to its picture", { timeout: 120_000 }, () => {
     const second = sha256(await saved(page));
     assert.notEqual(second, first);
     const pieces = page.locator("#history-list button");
-    assert.deepEqual(await pieces.allInnerTexts(), ["picture.png, 4 s, seed 8", "picture.png, 4 s, seed 7"]);
+    assert.deepEqual(await pieces.allInnerTexts(), ["made from picture.png, 4 s, seed 8", "made from picture.png, 4 s, seed 7"]);
     await screenshot(page, "history");
     await pieces.last().click();
     assert.equal(sha256(await saved(page)), first);
     assert.equal(await page.locator("[name=seed]").inputValue(), "", "its own settings had no seed");
-    assert.equal(await page.locator("#history-list [aria-current]").innerText(), "picture.png, 4 s, seed 7");
+    assert.equal(await page.locator("#history-list [aria-current]").innerText(), "made from picture.png, 4 s, seed 7");
     await page.goBack();
     await page.waitForFunction(() => location.search.includes("seed=8"));
     assert.equal(sha256(await saved(page)), second, "the browser's way back leads to the piece before");
@@ -157,6 +157,72 @@ describe("a part of the picture", { timeout: 120_000 }, () => {
     await page.keyboard.press("Delete");
     assert.ok(!(await region.isVisible()));
     assert.equal(await page.evaluate(() => document.activeElement.id), "part", "the focus must not be lost");
+    assert.deepEqual(faults, []);
+    await close();
+  });
+});
+
+describe("a journey", { timeout: 120_000 }, () => {
+  test("through the parts of a picture becomes a piece in movements, which its link brings back", async () => {
+    const { page, faults, close } = await opened("?seconds=2");
+    await (await thumbnails(page)).first().click();
+    await finished(page);
+    await page.click("#journey summary");
+    await page.click("#walk-add"); // The whole picture.
+    await page.locator("#part").click();
+    await finished(page);
+    await page.click("#walk-add");
+    await page.locator("#region").press("ArrowRight");
+    await page.click("#walk-add");
+    await page.click("#walk-add");
+    await page.locator("#walk-parts button").last().click();
+    assert.equal(await page.locator("#walk-parts button").count(), 3);
+    await page.waitForTimeout(700);
+    await finished(page);
+    await page.click("#walk-make");
+    await page.locator("#progress").waitFor();
+    await page.waitForFunction(() => /step \d+ of 30/.test(document.querySelector("#doing").textContent));
+    await finished(page);
+    assert.equal(await page.locator("#result-of").innerText(), `made from a walk through ${GALLERY[0].title} in 3 parts`);
+    const seconds = await page.locator("#audio").evaluate(async (audio) => {
+      while (!(audio.duration > 0)) await new Promise((done) => setTimeout(done, 20));
+      return audio.duration;
+    });
+    assert.ok(seconds > 4 && seconds < 6, `three movements of 2 s that overlap: ${seconds} s`);
+    const wav = sha256(await saved(page));
+    await screenshot(page, "walk");
+    const link = await page.locator("#permalink").getAttribute("href");
+    await page.goto("about:blank");
+    await page.goto(link);
+    await finished(page);
+    assert.equal(sha256(await saved(page)), wav);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("between two pictures is a mixture by a slider", async () => {
+    const { page, faults, close } = await opened("?seconds=1");
+    const buttons = await thumbnails(page);
+    for (const at of [0, 1]) {
+      await buttons.nth(at).click();
+      await page.getByAltText(`The chosen picture: ${GALLERY[at].alt}`, { exact: true }).waitFor();
+      await finished(page);
+    }
+    await page.click("#journey summary");
+    assert.deepEqual(await page.locator("#mix-with option").allInnerTexts(), [GALLERY[0].title]);
+    await page.locator("#mix-amount").fill("25");
+    assert.match(await page.locator("#mix-state").innerText(), /25 %/);
+    await page.click("#mix-make");
+    await page.locator("#progress").waitFor();
+    await finished(page);
+    assert.equal(await page.locator("#result-of").innerText(), `made from ${GALLERY[1].title}, 25 % mixed with ${GALLERY[0].title}`);
+    const link = new URL(await page.locator("#permalink").getAttribute("href"));
+    assert.equal(link.searchParams.get("mix"), `gallery:${GALLERY[0].file}`);
+    assert.equal(link.searchParams.get("amount"), "0.25");
+    await page.goto("about:blank");
+    await page.goto(link.href);
+    await finished(page);
+    assert.match(await page.locator("#result-of").innerText(), /25 % mixed with/);
     assert.deepEqual(faults, []);
     await close();
   });
@@ -391,7 +457,7 @@ describe("a piece is saved", { timeout: 120_000 }, () => {
     assert.ok(Math.abs(sound.seconds - 2) < 0.1, `${sound.seconds} s`);
     assert.equal(sound.video, null);
     assert.ok(sound.loudest > 0.1, `loudest ${sound.loudest}`);
-    assert.ok(sound.tags.title.startsWith("picture.png") && sound.tags.comment.includes(REFERENCE), JSON.stringify(sound.tags));
+    assert.ok(sound.tags.title.includes("picture.png") && sound.tags.comment.includes(REFERENCE), JSON.stringify(sound.tags));
     const video = await save(page, "#save-video");
     assert.match(video.name, /^picture-seed-7\.(mp4|webm)$/);
     assert.ok(Math.abs(video.seconds - 2) < 0.1, `${video.seconds} s`);

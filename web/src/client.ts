@@ -27,7 +27,7 @@ export {
   type MusicSource,
 } from "./api/art2mus.js";
 export type { Artwork } from "./api/artwork.js";
-export { Generation, type Piece, type Result } from "./api/generation.js";
+export { Generation, Run, type Piece, type Result } from "./api/generation.js";
 export {
   heardInfluence,
   influence,
@@ -37,6 +37,7 @@ export {
   type InfluenceOptions,
 } from "./api/influence.js";
 export { probe, type Limits, type Probe, type Tier } from "./api/probe.js";
+export { generateMix, mix, walk, type Movement, type Walk, type WalkOptions } from "./api/walk.js";
 export { Art2MusError, ERROR_NAMES, type ErrorName } from "./common/errors.js";
 export type {
   Device,

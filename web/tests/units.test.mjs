@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { ERROR_NAMES, toError, toPlain } from "../dist/common/errors.js";
 import { Spectrum } from "../dist/audio/fft.js";
 import { Generation } from "../dist/api/generation.js";
+import { mix } from "../dist/api/walk.js";
+import { join } from "../dist/audio/join.js";
 import { to16Bit } from "../dist/audio/wav.js";
 import { fromQuery, toQuery } from "../dist/page/settings.js";
 import { formatBytes } from "../dist/common/texts.js";
@@ -103,9 +105,40 @@ test("a WAV file of floats becomes one of 16 bits, with what it says of itself",
   assert.throws(() => to16Bit(out), RangeError);
 });
 
+test("pieces are joined at equal power, and begin where it is said", () => {
+  const rate = 1000;
+  const noise = (seed) => Float32Array.from({ length: 4000 }, (_, n) => Math.sin(seed * 1e4 * Math.sin(n + seed)) * 0.5);
+  const pieces = [noise(1), noise(2), noise(3)];
+  const { samples, starts } = join(pieces, rate, 0.5);
+  assert.equal(starts.length, 3);
+  assert.equal(starts[0], 0);
+  assert.ok(samples.length < 12_000 && samples.length > 8000, `${samples.length}`);
+  const power = (from, to) => samples.subarray(from, to).reduce((sum, x) => sum + x * x, 0) / (to - from);
+  const whole = power(0, samples.length);
+  for (const start of starts.slice(1)) {
+    const within = power(start * rate, (start + 0.5) * rate);
+    assert.ok(Math.abs(within / whole - 1) < 0.2, `${within} in a crossfade, ${whole} in all`);
+  }
+  assert.deepEqual(samples.subarray(0, 500), pieces[0].subarray(0, 500));
+  assert.deepEqual(samples.subarray(-500), pieces[2].subarray(-500));
+  assert.deepEqual(join([pieces[0]], rate, 1).samples, pieces[0]);
+});
+
+test("a mixture of embeddings lies on the arc between them", () => {
+  const [a, b] = [Float32Array.of(2, 0, 0), Float32Array.of(0, 4, 0)];
+  const near = (got, want) => want.forEach((value, at) => assert.ok(Math.abs(got[at] - value) < 1e-5, `${got} for ${want}`));
+  near(mix(a, b, 0), [2, 0, 0]);
+  near(mix(a, b, 1), [0, 4, 0]);
+  near(mix(a, b, 0.5), [3 * Math.SQRT1_2, 3 * Math.SQRT1_2, 0]);
+  near(mix(a, a, 0.3), [2, 0, 0]);
+  assert.ok(mix(a, Float32Array.of(-2, 0, 0), 0.5).every(Number.isFinite));
+  assert.throws(() => mix(a, Float32Array.of(1), 0.5), RangeError);
+});
+
 test("settings survive the way through an address", () => {
   const query = "?seed=7&seconds=2.5&steps=20&guidance=4&candidates=3&scheduler=dpmpp\
-&region=0.1,0.2,0.3,0.4&bundle=x/&device=wasm&picture=gallery:a.jpg&kernels=none";
+&region=0.1,0.2,0.3,0.4&bundle=x/&device=wasm&picture=gallery:a.jpg&kernels=none\
+&walk=0,0,0.5,0.5;0.5,0.5,0.5,0.5&mix=b.jpg&amount=0.25";
   assert.equal(toQuery(fromQuery(query)), query);
   assert.equal(toQuery(fromQuery("")), "");
   const refused = [];

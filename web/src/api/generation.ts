@@ -21,24 +21,24 @@ export interface Result extends Omit<RawResult, "pieces"> {
 }
 
 /**
- * Each iteration sees every event from the first one on and ends with the run, throwing what
- * `result` rejects with. Neither has to be used: an ignored failure is not an unhandled rejection.
+ * Something that takes a while. Each iteration sees every event from the first one on and ends with the run, throwing
+ * what `result` rejects with. Neither has to be used: an ignored failure is not an unhandled rejection.
  */
-export class Generation implements AsyncIterable<GenerationEvent> {
-  readonly result: Promise<Result>;
+export class Run<R> implements AsyncIterable<GenerationEvent> {
+  readonly result: Promise<R>;
   readonly #events: GenerationEvent[] = [];
   #state: "running" | "done" | Art2MusError = "running";
   #wake: () => void = () => {};
   #changed = this.#next();
 
   /** `run` does the work and reports its events. */
-  constructor(run: (emit: (event: GenerationEvent) => void) => Promise<RawResult>) {
+  constructor(run: (emit: (event: GenerationEvent) => void) => Promise<R>) {
     const emit = (event: GenerationEvent) => {
       if (this.#state !== "running") return;
       this.#events.push(event);
       this.#notify();
     };
-    this.result = run(emit).then(resultOf).then(
+    this.result = run(emit).then(
       (result) => {
         this.#state = "done";
         this.#notify();
@@ -79,6 +79,13 @@ export class Generation implements AsyncIterable<GenerationEvent> {
     const wake = this.#wake;
     this.#changed = this.#next();
     wake();
+  }
+}
+
+/** The making of one piece of music, or of several candidates. */
+export class Generation extends Run<Result> {
+  constructor(run: (emit: (event: GenerationEvent) => void) => Promise<RawResult>) {
+    super((emit) => run(emit).then(resultOf));
   }
 }
 

@@ -119,10 +119,15 @@ export class ArtToMus extends HTMLElement {
       const bundle = this.#bundle();
       if (pressed && this.#asked?.bundle === bundle) this.#player.agree(bundle);
       this.#asked = undefined;
+      const artwork = new URL(this.src, document.baseURI);
+      const settings = readGeneration((name) => this.getAttribute(name));
       const result = await this.#player.make({
         bundle,
-        artwork: new URL(this.src, document.baseURI),
-        settings: readGeneration((name) => this.getAttribute(name)),
+        settings,
+        generate: (engine, signal) => {
+          const run = engine.generate(artwork, { ...settings, signal });
+          return { run, heard: () => run.result };
+        },
         open: () => this.#open(bundle),
         onEvent: (event) => this.#onEvent(event),
         ...(pressed && {

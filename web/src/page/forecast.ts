@@ -3,7 +3,7 @@
  * loading; what runs really took on this device corrects it, and is remembered.
  */
 
-import type { Result } from "../client.js";
+import type { Timing } from "../client.js";
 
 const STORED = "art2mus-forecast";
 /** Weight of the newest run among those before it. */
@@ -24,7 +24,7 @@ export class Forecast {
   }
 
   /** Learns from a run that took `elapsedMs`. */
-  learn(estimateMs: number | null, elapsedMs: number, { timings }: Result): void {
+  learn(estimateMs: number | null, elapsedMs: number, timings: readonly Timing[]): void {
     if (estimateMs === null || estimateMs <= 0) return;
     // Loading happens once, and takes as long as the network does.
     const ratio = (elapsedMs - timings.reduce((sum, { loadMs }) => sum + loadMs, 0)) / estimateMs;

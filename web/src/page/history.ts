@@ -1,9 +1,10 @@
 /** The pieces of this visit, each with the picture that it was made from. */
 
-import type { Region, Result } from "../client.js";
+import type { Region } from "../client.js";
 import { text } from "../common/texts.js";
 import type { Picture } from "../pictures/picture.js";
 import { byId, show } from "./dom.js";
+import { describe, type Heard, type Plan } from "./plan.js";
 import type { PageSettings } from "./settings.js";
 
 /** What a run made. */
@@ -11,9 +12,10 @@ export interface Made {
   id: number;
   picture: Picture;
   region: Region | undefined;
+  plan: Plan;
   /** What the person had set, without the seed that came out. */
   settings: PageSettings;
-  result: Result;
+  result: Heard;
   elapsedMs: number;
   /** Address of a page that makes the same again. */
   link: string;
@@ -29,20 +31,26 @@ export class History {
   #all: Made[] = [];
   #next = 1;
 
-  /** `onChoose` hears which of them should be shown again. */
-  constructor(readonly onChoose: (made: Made) => void) {}
+  /** `onChoose` hears which of them should be shown again, `onForgotten` of pictures of pieces that are gone. */
+  constructor(
+    readonly onChoose: (made: Made) => void,
+    readonly onForgotten: (picture: Picture) => void,
+  ) {}
 
   /** Adds a piece, and forgets the oldest where there are too many. */
   add(piece: Omit<Made, "id" | "take">): Made {
     const made = { ...piece, id: this.#next++, take: 0 };
     this.#all.unshift(made);
-    for (const { picture } of this.#all.splice(MOST)) if (!this.holds(picture)) picture.release();
+    for (const { picture, plan } of this.#all.splice(MOST)) {
+      this.onForgotten(picture);
+      if (plan.kind === "mix") this.onForgotten(plan.other);
+    }
     return made;
   }
 
   /** Whether a piece of this picture is there. */
   holds(picture: Picture): boolean {
-    return this.#all.some((made) => made.picture === picture);
+    return this.#all.some((made) => made.picture === picture || (made.plan.kind === "mix" && made.plan.other === picture));
   }
 
   find(id: unknown): Made | undefined {
@@ -59,10 +67,8 @@ export class History {
     const button = document.createElement("button");
     button.type = "button";
     if (current) button.ariaCurrent = "true";
-    const { picture, result } = made;
-    const seconds = (result.samples.length / result.sampleRate).toFixed(0);
     const label = document.createElement("span");
-    label.textContent = text(made.region ? "history.partPiece" : "history.piece", { name: picture.about.name, seconds, seed: result.seed });
+    label.textContent = titleOf(made);
     button.append(thumbnail(made), label);
     button.addEventListener("click", () => {
       this.onChoose(made);
@@ -75,22 +81,55 @@ export class History {
   }
 }
 
+/** A piece in a few words. */
+export function titleOf({ picture, region, plan, result, take }: Made): string {
+  const seconds = ((result.pieces[take]?.samples.length ?? 0) / result.sampleRate).toFixed(0);
+  const values = { seconds, seed: result.seed };
+  return text("history.piece", { ...values, of: describe(plan, picture.about.name, region) });
+}
+
 /** A small picture with the part marked that was heard. */
-export function thumbnail({ picture, region }: Made): HTMLElement {
+export function thumbnail({ picture, region, plan }: Made): HTMLElement {
+  const parts = plan.kind === "walk" ? plan.regions : region ? [region] : [];
+  const frame = imageOf(picture);
+  for (const part of parts) {
+    const box = document.createElement("span");
+    box.className = "part";
+    place(box, part);
+    frame.append(box);
+  }
+  if (parts.length === 1) frame.classList.add("dimmed");
+  if (plan.kind === "mix") frame.append(imageOf(plan.other));
+  return frame;
+}
+
+/** A small picture of a part alone. */
+export function cutOut(picture: Picture, part: Region): HTMLElement {
+  const frame = imageOf(picture);
+  frame.classList.add("cut");
+  const image = frame.querySelector("img");
+  const shape = (part.width * picture.width) / (part.height * picture.height);
+  frame.style.aspectRatio = String(shape);
+  if (image) {
+    image.style.width = `${100 / part.width}%`;
+    image.style.height = `${100 / part.height}%`;
+    image.style.left = `${(-part.x / part.width) * 100}%`;
+    image.style.top = `${(-part.y / part.height) * 100}%`;
+  }
+  return frame;
+}
+
+function imageOf(picture: Picture): HTMLElement {
   const frame = document.createElement("span");
   frame.className = "thumbnail";
   const image = new Image();
   image.alt = "";
   if (picture.url !== undefined) image.src = picture.url;
   frame.append(image);
-  if (region) {
-    const part = document.createElement("span");
-    part.className = "part";
-    const percent = (value: number) => `${value * 100}%`;
-    Object.assign(part.style, {
-      left: percent(region.x), top: percent(region.y), width: percent(region.width), height: percent(region.height),
-    });
-    frame.append(part);
-  }
   return frame;
+}
+
+function place(box: HTMLElement, { x, y, width, height }: Region): void {
+  const percent = (value: number) => `${value * 100}%`;
+  Object.assign(box.style, { left: percent(x), top: percent(y), width: percent(width), height: percent(height) });
 }

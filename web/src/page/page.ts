@@ -9,7 +9,9 @@ import { Forecast } from "./forecast.js";
 import { Gallery } from "./gallery.js";
 import { History, type Made } from "./history.js";
 import { CrashSentinel, keepForOffline } from "./offline.js";
+import { JourneyView } from "./journey-view.js";
 import { PictureInput } from "./picture-input.js";
+import { linkOf, make, pieces, type Heard, type Plan } from "./plan.js";
 import { Player, type Download } from "./player.js";
 import { ProgressView } from "./progress-view.js";
 import { RegionView } from "./region-view.js";
@@ -21,6 +23,16 @@ import { WhyView } from "./why-view.js";
 
 /** How a permalink names a file that only its owner has. */
 const OWN_FILE = /^sha256:[0-9a-f]{64}$/;
+
+/** What else is known of a run that ended well. */
+interface Circumstances {
+  engine: Art2Mus;
+  picture: Picture;
+  plan: Plan;
+  settings: PageSettings;
+  elapsedMs: number;
+  estimateMs: number | null;
+}
 
 export class Page {
   readonly #make = byId("make", HTMLButtonElement);
@@ -35,7 +47,7 @@ export class Page {
   });
   readonly #region = new RegionView((region) => this.#onRegion(region));
   readonly #gallery = new Gallery((picture) => {
-    this.#wanted = true;
+    this.#want({ kind: "piece" });
     void this.#input.fetch(picture.url.href, picture.about);
   });
   readonly #progress = new ProgressView((sentence) => this.#announce(sentence));
@@ -47,7 +59,15 @@ export class Page {
     announce: (sentence) => this.#announce(sentence),
     onProblem: (error) => this.#showProblem(error),
   });
-  readonly #history = new History((made) => this.#recall(made));
+  readonly #history: History = new History((made) => this.#recall(made), (picture) => this.#release(picture));
+  readonly #journey = new JourneyView({
+    region: () => this.#region.region,
+    onPlan: (plan) => {
+      this.#player.cancel();
+      this.#want(plan);
+      this.#begin();
+    },
+  });
   readonly #storage = new StorageView((sentence) => this.#announce(sentence), () => this.#refresh());
   readonly #settingsView = new SettingsView(() => this.#applyForm());
   #settings: PageSettings;
@@ -56,8 +76,10 @@ export class Page {
   #engine: Art2Mus | undefined;
   #opening: AbortController | undefined;
   #allowSlow = false;
-  /** A run is wanted as soon as there are a picture and a model. */
-  #wanted = false;
+  /** What is wanted as soon as there are a picture and a model. */
+  #wanted: Plan | undefined;
+  /** What a person was asked about before a large download. */
+  #asked: Plan = { kind: "piece" };
   /** A run is under way, or about to begin. */
   #busy = false;
 
@@ -66,12 +88,12 @@ export class Page {
     this.#link = this.#readAddress();
     this.#settings = structuredClone(this.#link);
     this.#settingsView.show(this.#settings);
-    this.#make.addEventListener("click", () => void this.#generate());
+    this.#make.addEventListener("click", () => void this.#generate({ kind: "piece" }));
     this.#cancel.addEventListener("click", () => this.#player.cancel());
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       this.#player.cancel();
-      this.#wanted = false;
+      this.#wanted = undefined;
     });
     addEventListener("popstate", ({ state }) => {
       const made = this.#history.find((state as { piece?: number } | null)?.piece);
@@ -90,7 +112,7 @@ export class Page {
     });
     byId("ask-download", HTMLButtonElement).addEventListener("click", () => {
       this.#player.agree(this.#bundle());
-      void this.#generate();
+      void this.#generate(this.#asked);
       this.#make.focus();
     });
     byId("ask-not-now", HTMLButtonElement).addEventListener("click", () => {
@@ -186,8 +208,31 @@ export class Page {
       return;
     }
     const known = await this.#gallery.find(reference);
-    this.#wanted = generation.seed !== undefined;
-    await this.#input.fetch(known?.url.href ?? reference, known?.about);
+    const there = await this.#input.fetch(known?.url.href ?? reference, known?.about);
+    const plan = there ? await this.#linkedPlan() : undefined;
+    if (plan === undefined) return;
+    this.#journey.showPlan(plan);
+    if (generation.seed === undefined) return;
+    this.#want(plan);
+    this.#begin();
+  }
+
+  /** What the address asks to make of its picture; nothing where that takes a file which is not there. */
+  async #linkedPlan(): Promise<Plan | undefined> {
+    const { walk, mix } = this.#link;
+    if (walk) return { kind: "walk", regions: walk };
+    if (mix === undefined) return { kind: "piece" };
+    if (OWN_FILE.test(mix.picture)) {
+      this.#notice(text("link.ownOther"));
+      return undefined;
+    }
+    const known = await this.#gallery.find(mix.picture);
+    const other = await this.#input.open(known?.url.href ?? mix.picture, known?.about);
+    return other && { kind: "mix", other, amount: mix.amount };
+  }
+
+  #want(plan: Plan): void {
+    this.#wanted = plan;
   }
 
   #onPicture(picture: Picture, before: Picture | undefined): void {
@@ -201,7 +246,8 @@ export class Page {
     }
     this.#region.region = linked ? this.#link.generation.region : undefined;
     this.#setRegion(this.#region.region);
-    if (before && before !== picture && !this.#history.holds(before) && !this.#busy) before.release();
+    this.#journey.picture = picture;
+    if (before) this.#release(before);
     if (this.#engine) this.#hideProblem(); // Another picture does not help a model that did not open.
     this.#begin();
   }
@@ -209,8 +255,14 @@ export class Page {
   #onRegion(region: Region | undefined): void {
     this.#setRegion(region);
     this.#player.cancel();
-    this.#wanted = true;
+    this.#want({ kind: "piece" });
     this.#begin();
+  }
+
+  /** Gives a picture back that nothing shows any more. */
+  #release(picture: Picture): void {
+    const held = picture === this.#input.picture || this.#busy || this.#history.holds(picture) || this.#journey.holds(picture);
+    if (!held) picture.release();
   }
 
   #setRegion(region: Region | undefined): void {
@@ -221,31 +273,33 @@ export class Page {
   /** Makes the piece that is wanted, if there is all that it takes. */
   #begin(): void {
     this.#refresh();
-    if (this.#wanted && this.#engine && this.#input.picture) void this.#generate();
+    if (this.#wanted && this.#engine && this.#input.picture) void this.#generate(this.#wanted);
   }
 
-  async #generate(): Promise<void> {
+  async #generate(plan: Plan): Promise<void> {
     const engine = this.#engine;
     const picture = this.#input.picture;
     if (engine === undefined || picture === undefined || this.#busy) return;
-    this.#wanted = false;
+    this.#wanted = undefined;
+    this.#asked = plan;
     this.#why.interrupt();
     this.#setBusy(true);
     const settings = structuredClone(this.#settings);
     const { generation } = settings;
     let start = 0;
-    let artwork: Blob | ImageBitmap | undefined;
+    let artworks: (Blob | ImageBitmap)[] = [];
     show(byId("ask", HTMLElement), false);
     try {
       const refused = refusal(generation, engine.info);
       if (refused) throw refused;
       const { ms } = await engine.estimate(generation);
-      artwork = await picture.artwork();
-      const result = await this.#player.make({
+      const pictures = plan.kind === "mix" ? [picture, plan.other] : [picture];
+      artworks = await Promise.all(pictures.map((chosen) => chosen.artwork()));
+      const made = await this.#player.make({
         bundle: this.#bundle(),
-        artwork,
         settings: generation,
         open: () => Promise.resolve(engine),
+        generate: (opened, signal) => make(opened, plan, artworks, generation, signal),
         ask: (download) => void this.#ask(download),
         onBegin: () => {
           start = performance.now();
@@ -253,26 +307,33 @@ export class Page {
         },
         onEvent: (event) => this.#onEvent(event),
       });
-      const elapsedMs = performance.now() - start;
-      this.#forecast(engine).learn(ms, elapsedMs, result);
-      const { kernels, seed } = result;
-      const link: Link = { ...settings, generation: { ...generation, seed }, kernels, picture: picture.about.reference };
-      const made = this.#history.add({ picture, region: generation.region, settings, result, elapsedMs, link: this.#address(link) });
-      history.pushState({ piece: made.id }, "", made.link);
-      this.#show(made);
-      this.#announce(text("run.done"));
-      // Whoever asked for it wants to hear it; a browser that does not allow that leaves it paused.
-      void this.#audio.play().catch(() => {});
+      this.#finish(made, { engine, picture, plan, settings, elapsedMs: performance.now() - start, estimateMs: ms });
     } catch (thrown) {
       if (toError(thrown).name !== "Cancelled") this.#showProblem(thrown);
       else if (start > 0) this.#announce(text("run.cancelled"));
     }
-    if (artwork instanceof ImageBitmap) artwork.close(); // The worker has read a copy of its own.
-    if (picture !== this.#input.picture && !this.#history.holds(picture)) picture.release();
+    for (const artwork of artworks) if (artwork instanceof ImageBitmap) artwork.close(); // The worker has copies.
+    this.#setBusy(false);
+    this.#release(picture);
     this.#progress.end();
     if (document.activeElement === this.#cancel) this.#make.focus();
-    this.#setBusy(false);
     this.#begin();
+  }
+
+  /** Shows, plays, remembers and links what was made. */
+  #finish(result: Heard, circumstances: Circumstances): void {
+    const { engine, picture, plan, settings, elapsedMs, estimateMs } = circumstances;
+    this.#forecast(engine).learn(estimateMs === null ? null : estimateMs * pieces(plan), elapsedMs, result.timings);
+    const { kernels, seed } = result;
+    const generation = { ...settings.generation, seed };
+    const link = this.#address({ ...settings, generation, kernels, picture: picture.about.reference, ...linkOf(plan) });
+    const { region } = settings.generation;
+    const made = this.#history.add({ picture, region, plan, settings, result, elapsedMs, link });
+    history.pushState({ piece: made.id }, "", made.link);
+    this.#show(made);
+    this.#announce(text("run.done"));
+    // Whoever asked for it wants to hear it; a browser that does not allow that leaves it paused.
+    void this.#audio.play().catch(() => {});
   }
 
   #setBusy(busy: boolean): void {
@@ -302,6 +363,7 @@ export class Page {
     this.#settingsView.show(this.#settings);
     this.#link = { ...structuredClone(this.#settings), picture: made.picture.about.reference };
     this.#input.show(made.picture);
+    this.#journey.showPlan(made.plan);
     this.#show(made);
     history.pushState({ piece: made.id }, "", made.link);
   }

@@ -53,13 +53,17 @@ export class PictureInput {
 
   /** Downloads a picture and shows it; `about` is what is known of it beside its address. Returns whether it is there. */
   fetch(address: string, about: Partial<About> = {}): Promise<boolean> {
-    return this.#choose(async (signal) => {
-      const url = addressOf(address);
-      const file = await downloadPicture(url, signal);
-      const name = about.name ?? (decodeURIComponent(url.pathname.split("/").at(-1) ?? "") || url.host);
-      const credit = about.credit ?? { text: url.host, source: url };
-      return Picture.open(file, { name, description: name, credit, reference: url.href, ...about });
-    });
+    return this.#choose((signal) => openAddress(address, about, signal));
+  }
+
+  /** The same without showing it; nothing where it cannot be opened, which is told as a problem. */
+  async open(address: string, about: Partial<About> = {}): Promise<Picture | undefined> {
+    try {
+      return await openAddress(address, about);
+    } catch (thrown) {
+      this.#events.onProblem(toError(thrown, "Input"));
+      return undefined;
+    }
   }
 
   #listenForDrops(zone: HTMLElement): void {
@@ -136,6 +140,14 @@ export function showCredit(line: HTMLElement, credit: Credit | undefined): void 
     line.append(" ", link);
   }
   show(line, credit !== undefined);
+}
+
+async function openAddress(address: string, about: Partial<About>, signal?: AbortSignal): Promise<Picture> {
+  const url = addressOf(address);
+  const file = await downloadPicture(url, signal);
+  const name = about.name ?? (decodeURIComponent(url.pathname.split("/").at(-1) ?? "") || url.host);
+  const credit = about.credit ?? { text: url.host, source: url };
+  return Picture.open(file, { name, description: name, credit, reference: url.href, ...about });
 }
 
 function addressOf(address: string): URL {

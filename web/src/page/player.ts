@@ -1,6 +1,6 @@
 /** One piece at a time, from the question before a large download to the sound: for the page and the element. */
 
-import { persist, type Art2Mus, type Artwork, type GenerationEvent, type Result, type Settings } from "../client.js";
+import { persist, type Art2Mus, type GenerationEvent, type Run, type Settings } from "../client.js";
 import { cancelled, orAbort } from "../common/abort.js";
 import { formatBytes, loadTexts } from "../common/texts.js";
 
@@ -14,11 +14,13 @@ export interface Download {
 }
 
 /** What to make, and who hears of it. */
-export interface Job {
+export interface Job<R> {
   /** Full address of the bundle. */
   bundle: string;
-  artwork: Artwork;
+  /** Settings whose cost counts for the question before a large download. */
   settings: Settings;
+  /** Begins to make it: a run, and what comes of it. */
+  generate(engine: Art2Mus, signal: AbortSignal): { run: Run<unknown>; heard: () => Promise<R> };
   /** Gives the opened bundle. */
   open(): Promise<Art2Mus>;
   /** The run begins: it was agreed to. */
@@ -50,7 +52,7 @@ export class Player {
   }
 
   /** Makes a piece; what the audio element has stays there. A run that is under way is cancelled first. */
-  async make(job: Job): Promise<Result> {
+  async make<R>(job: Job<R>): Promise<R> {
     this.cancel();
     const run = (this.#run = new AbortController());
     const { signal } = run;
@@ -63,9 +65,9 @@ export class Player {
         throw cancelled("error.cancelled");
       }
       job.onBegin?.();
-      const generation = engine.generate(job.artwork, { ...job.settings, signal });
-      for await (const event of generation) job.onEvent(event);
-      return await generation.result;
+      const { run: running, heard } = job.generate(engine, signal);
+      for await (const event of running) job.onEvent(event);
+      return await heard();
     } finally {
       if (this.#run === run) this.#run = undefined;
     }
@@ -90,7 +92,7 @@ export class Player {
     this.#audio.removeAttribute("src");
   }
 
-  async #question(engine: Art2Mus, { bundle, settings }: Job): Promise<Download | undefined> {
+  async #question(engine: Art2Mus, { bundle, settings }: Pick<Job<unknown>, "bundle" | "settings">): Promise<Download | undefined> {
     if (this.#agreed.has(bundle) || engine.info.bytes <= LARGE_DOWNLOAD) return undefined;
     // Settings out of range: the run itself says so.
     const estimate = await engine.estimate(settings).catch(() => undefined);

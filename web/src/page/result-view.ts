@@ -3,6 +3,7 @@
 import type { Art2MusError } from "../common/errors.js";
 import { byId, show } from "./dom.js";
 import { thumbnail, type Made } from "./history.js";
+import { describe } from "./plan.js";
 import type { Player } from "./player.js";
 import { SaveView } from "./save-view.js";
 import { drawSpectrogram } from "./spectrogram.js";
@@ -44,10 +45,9 @@ export class ResultView {
 
   show(made: Made): void {
     this.#made = made;
-    const { picture, region, link } = made;
-    const { name } = picture.about;
+    const { picture, region, plan, link } = made;
     byId("result-picture", HTMLElement).replaceChildren(thumbnail(made));
-    byId("result-of", HTMLElement).textContent = text(region ? "result.ofPart" : "result.of", { name });
+    byId("result-of", HTMLElement).textContent = describe(plan, picture.about.name, region);
     byId("permalink", HTMLAnchorElement).href = link;
     this.#showTakes(made);
     show(byId("result", HTMLElement), true);

@@ -4,7 +4,7 @@ import { to16Bit } from "../audio/wav.js";
 import { toError, type Art2MusError } from "../common/errors.js";
 import { text } from "../common/texts.js";
 import { byId, show } from "./dom.js";
-import type { Made } from "./history.js";
+import { titleOf, type Made } from "./history.js";
 import { canRecord, recordSound, recordVideo, type Recorded, type Recording } from "./video.js";
 
 /** Makes a file; hears what part is done. */
@@ -39,7 +39,8 @@ export class SaveView {
     const file = new Uint8Array(await piece.wav().arrayBuffer());
     if (made !== this.#made || piece !== made.result.pieces[made.take]) return;
     URL.revokeObjectURL(this.#wav.href);
-    this.#wav.href = URL.createObjectURL(new Blob([to16Bit(file)], { type: "audio/wav" }));
+    const wav = made.plan.kind === "walk" ? file : to16Bit(file); // A walk has 16 bits already.
+    this.#wav.href = URL.createObjectURL(new Blob([wav], { type: "audio/wav" }));
     this.#wav.download = `${nameOf(made)}.wav`;
   }
 
@@ -62,11 +63,8 @@ export class SaveView {
     progress(0);
     show(row, true);
     try {
-      const { sampleRate, seed } = made.result;
-      const title = text("history.piece", {
-        name: made.picture.about.name, seconds: (piece.samples.length / sampleRate).toFixed(0), seed,
-      });
-      const recording = { samples: piece.samples, sampleRate, title, comment: made.link };
+      const { sampleRate } = made.result;
+      const recording = { samples: piece.samples, sampleRate, title: titleOf(made), comment: made.link };
       const { blob, extension } = await record(recording, signal, progress);
       signal.throwIfAborted();
       download(blob, `${nameOf(made)}.${extension}`);

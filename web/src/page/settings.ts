@@ -16,6 +16,10 @@ export interface Link extends PageSettings {
   picture?: string | undefined;
   /** The kernels that computed the piece. */
   kernels?: string | undefined;
+  /** The parts of a walk, in order. */
+  walk?: Region[] | undefined;
+  /** Another picture that this one is mixed with, and how far it is the other: 0 to 1. */
+  mix?: { picture: string; amount: number } | undefined;
 }
 
 export const DEFAULT_BUNDLE = "web/models/default/";
@@ -73,21 +77,34 @@ export function readDevice(text: string | null, onRefused: OnRefused = () => {})
   return known ?? "auto";
 }
 
+/** `x,y,width,height` of each part, with semicolons between them. */
+function readWalk(text: string): Region[] | undefined {
+  const regions = text.split(";").map(readRegion);
+  return regions.every((region) => region !== undefined) ? regions : undefined;
+}
+
 /** Reads an address's query. */
 export function fromQuery(query: string, onRefused?: OnRefused): Link {
   const params = new URLSearchParams(query);
   const textOf: TextOf = (name) => params.get(name);
+  const [walkText, mixed, amount] = [params.get("walk"), params.get("mix"), Number(params.get("amount") ?? 0.5)];
+  const walk = walkText ? readWalk(walkText) : undefined;
+  if (walkText && walk === undefined) onRefused?.("walk", walkText);
+  const between = amount >= 0 && amount <= 1;
+  if (!between) onRefused?.("amount", params.get("amount") ?? "");
   return {
     bundle: params.get("bundle") || DEFAULT_BUNDLE,
     device: readDevice(textOf("device"), onRefused),
     generation: readGeneration(textOf, onRefused),
     picture: params.get("picture") || undefined,
     kernels: params.get("kernels") || undefined,
+    walk,
+    mix: mixed ? { picture: mixed, amount: between ? amount : 0.5 } : undefined,
   };
 }
 
 /** The query that `fromQuery` reads back; empty when everything is as it is by default. */
-export function toQuery({ bundle, device, generation, picture, kernels }: Link): string {
+export function toQuery({ bundle, device, generation, picture, kernels, walk, mix }: Link): string {
   const params = new URLSearchParams();
   for (const name of [...NUMBERS, "scheduler"] as const) {
     const value = generation[name];
@@ -98,8 +115,11 @@ export function toQuery({ bundle, device, generation, picture, kernels }: Link):
   if (device !== "auto") params.set("device", device);
   if (picture) params.set("picture", picture);
   if (kernels) params.set("kernels", kernels);
+  if (walk) params.set("walk", walk.map(writeRegion).join(";"));
+  if (mix) params.set("mix", mix.picture);
+  if (mix) params.set("amount", String(mix.amount));
   // These stand for themselves in a query, and are read more easily.
-  const encoded = params.toString().replaceAll("%3A", ":").replaceAll("%2F", "/").replaceAll("%2C", ",");
+  const encoded = params.toString().replaceAll("%3A", ":").replaceAll("%2F", "/").replaceAll("%2C", ",").replaceAll("%3B", ";");
   return encoded === "" ? "" : `?${encoded}`;
 }
 

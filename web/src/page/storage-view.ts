@@ -31,7 +31,14 @@ export class StorageView {
 
   /** Shows how it is now; nothing where nothing is stored. */
   async refresh(): Promise<void> {
-    const { stored, quota, persisted } = await storage();
+    const { supported, stored, quota, persisted } = await storage();
+    if (!supported) {
+      this.#state.textContent = text("storage.none");
+      show(this.#keep, false);
+      show(this.#delete, false);
+      show(this.#line, true);
+      return;
+    }
     const values = { bytes: formatBytes(stored), quota: formatBytes(quota) };
     const sentence = text(quota > 0 ? "storage.quota" : "storage.stored", values);
     this.#state.textContent = persisted ? `${sentence} ${text("storage.kept")}` : sentence;

@@ -51,7 +51,7 @@ export class WhyView {
     this.#made = made;
     this.#hush();
     show(this.#card, false);
-    show(this.#ask, made.picture.url !== undefined);
+    show(this.#ask, made.picture.url !== undefined && made.plan.kind === "piece");
   }
 
   /** Gives way to a run: there is one engine. */
