@@ -1,9 +1,15 @@
 // A stand-in for the WebAssembly module, for what the real one must never do: trap, hang, lose its
 // device. The last folder of the bundle's address names the behaviour; anything else behaves well.
+// `trap-after-3`, `lost-after-3` and `still-after-3` make so many pieces in each worker before they do so (the last one
+// gives no sign of life any more), `faulty` does one of them sooner or later. A name that ends in `-fast` takes no time.
 // Served in place of web/dist/{wasm,webgpu}/art2mus.js by the tests that need it.
 
 const SAMPLE_RATE = 16000;
 const STAGES = ["encode", "condition", "denoise", "decode", "vocode"];
+/** Pieces of this worker. */
+let made = 0;
+/** What a `faulty` worker does, after so many pieces. */
+const lot = `${["trap", "lost", "still"][Math.floor(Math.random() * 3)]}-after-${5 + Math.floor(Math.random() * 10)}`;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 export default async function init() {
@@ -59,8 +65,9 @@ export class Engine {
   }
 
   estimate({ steps = 10 }) {
+    const ms = this.behaviour === "unmeasured" ? null : 200 * steps;
     const shards = [{ file: "000.bin", bytes: this.#bytes(), sha256: "0".repeat(64) }];
-    return { gflop: 0.3 * steps, ms: 200 * steps, bytes: this.#bytes(), shards };
+    return { gflop: 0.3 * steps, ms, bytes: this.#bytes(), shards };
   }
 
   #bytes() {
@@ -91,27 +98,37 @@ export class Engine {
     return { shape: [1, 1, embedding.length], data: embedding };
   }
 
+  /** What `trap-after-3` and the like do now. */
+  #faultNow() {
+    const [, fault, after] = /^(trap|lost|still)-after-(\d+)/.exec(this.behaviour.startsWith("faulty") ? lot : this.behaviour) ?? [];
+    return made >= Number(after) ? fault : undefined;
+  }
+
   async #run({ seconds = 4, steps = 10, seed = 7, candidates = 1, region, level }, onEvent, isCancelled) {
     if (!(steps >= 1)) fail("Input", "There must be at least one step.");
+    const wait = (ms) => (this.behaviour.endsWith("-fast") ? Promise.resolve() : sleep(ms));
+    const fault = this.#faultNow();
     const rest = (done) => Math.max(0, (steps + 8 - done) * 60);
     for (const [index, stage] of STAGES.entries()) {
       onEvent({ type: "stage", stage, index, count: STAGES.length, etaMs: rest(index + (index > 2 ? steps : 0)) });
       for (let part = 0; part <= 2; part += 1) {
         onEvent({ type: "load", stage, loaded: Math.round((3_400_000 * (index * 2 + part)) / 10), total: 3_400_000 });
-        await sleep(20);
+        await wait(20);
       }
       for (let step = 1; stage === "denoise" && step <= steps; step += 1) {
-        await sleep(60);
+        await wait(60);
         if (isCancelled()) fail("Cancelled", "The generation was cancelled.");
-        if (this.behaviour === "trap") trap();
+        if (fault === "still") await new Promise(() => {});
+        if (this.behaviour === "trap" || fault === "trap") trap();
         if (this.behaviour === "late-trap") setTimeout(trap);
         if (this.behaviour === "late-trap") await new Promise(() => {});
-        if (this.behaviour === "lost") fail("DeviceLost", "The GPU was lost.");
+        if (this.behaviour === "lost" || fault === "lost") fail("DeviceLost", "The GPU was lost.");
         while (this.behaviour === "hang");
         onEvent({ type: "step", stage, step, steps, etaMs: rest(index + step) });
       }
     }
     onEvent({ type: "done", seed });
+    made += 1;
     const pieces = Array.from({ length: candidates }, (_, candidate) => {
       const samples = tune(Math.round(seconds * SAMPLE_RATE), random(Number(seed) + candidate + (region?.x ?? 0) * 1000)).map((sample) => sample * level);
       const latents = new Float32Array(4);

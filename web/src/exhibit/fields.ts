@@ -1,0 +1,132 @@
+/** Reading a JSON object field by field: every fault is one sentence that names the field. */
+
+import { Art2MusError } from "../common/errors.js";
+import { text } from "../common/texts.js";
+
+/** A text in one or several languages. */
+export type Words = Readonly<Record<string, string>>;
+
+/** A fault of the field, with what to do about it. */
+export function bad(key: string, values: Record<string, string | number>): Art2MusError {
+  return new Art2MusError({ name: "Format", message: text(key, values), hint: text("exhibit.bad.hint") });
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+interface Range {
+  min: number;
+  max: number;
+  whole?: boolean;
+}
+
+/** One object. Every field that is read is known; `end()` refuses all others. */
+export class Fields {
+  readonly #object: Record<string, unknown>;
+  readonly #path: string;
+  readonly #known: string[] = [];
+
+  /** `path` names the object in sentences; it is empty for the whole file. */
+  constructor(value: unknown, path = "") {
+    if (!isObject(value)) throw bad("exhibit.bad.object", { field: path || "exhibit.json" });
+    this.#object = value;
+    this.#path = path;
+  }
+
+  has(key: string): boolean {
+    return this.#object[key] !== undefined;
+  }
+
+  path(key: string): string {
+    return this.#path === "" ? key : `${this.#path}.${key}`;
+  }
+
+  number(key: string, { min, max, whole = false }: Range): number | undefined {
+    const value = this.#take(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== "number" || !(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
+      const values = { field: this.path(key), min, max, value: JSON.stringify(value) };
+      throw bad(whole ? "exhibit.bad.whole" : "exhibit.bad.number", values);
+    }
+    return value;
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    const value = this.#take(key) ?? fallback;
+    if (typeof value !== "boolean") throw bad("exhibit.bad.flag", { field: this.path(key) });
+    return value;
+  }
+
+  text(key: string): string | undefined {
+    const value = this.#take(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== "string" || value.trim() === "") throw bad("exhibit.bad.text", { field: this.path(key) });
+    return value;
+  }
+
+  /** An address, relative to `base`. */
+  address(key: string, base: URL): URL | undefined {
+    const value = this.text(key);
+    if (value === undefined) return undefined;
+    try {
+      return new URL(value, base);
+    } catch {
+      throw bad("exhibit.bad.address", { field: this.path(key), value });
+    }
+  }
+
+  choice<T extends string>(key: string, choices: readonly T[], fallback: T): T {
+    const value = this.#take(key) ?? fallback;
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined) {
+      throw bad("exhibit.bad.choice", { field: this.path(key), choices: choices.join(", "), value: JSON.stringify(value) });
+    }
+    return found;
+  }
+
+  /** A text for all languages, or an object with one for each. */
+  words(key: string, languages: readonly string[]): Words | undefined {
+    const value = this.#take(key);
+    if (value === undefined) return undefined;
+    const filled = (part: unknown) => typeof part === "string" && part.trim() !== "";
+    if (filled(value)) return Object.fromEntries(languages.map((language) => [language, value as string]));
+    const complete = isObject(value) && languages.every((language) => filled(value[language]));
+    if (!complete || Object.keys(value).some((language) => !languages.includes(language))) {
+      throw bad("exhibit.bad.words", { field: this.path(key), languages: languages.join(", ") });
+    }
+    return value as Words;
+  }
+
+  /** The entries of a list that is not empty. */
+  list(key: string): unknown[] | undefined {
+    const value = this.#take(key);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value) || value.length === 0) throw bad("exhibit.bad.list", { field: this.path(key) });
+    return value;
+  }
+
+  /** An object within this one. */
+  object(key: string): Fields | undefined {
+    const value = this.#take(key);
+    return value === undefined ? undefined : new Fields(value, this.path(key));
+  }
+
+  required<T>(key: string, value: T | undefined): T {
+    if (value === undefined) throw bad("exhibit.bad.missing", { field: this.path(key) });
+    return value;
+  }
+
+  /** All fields were read: what is left has a wrong name. */
+  end(): void {
+    for (const key of Object.keys(this.#object)) {
+      if (!this.#known.includes(key)) {
+        throw bad("exhibit.bad.unknown", { field: this.path(key), known: this.#known.toSorted().join(", ") });
+      }
+    }
+  }
+
+  #take(key: string): unknown {
+    this.#known.push(key);
+    return this.#object[key];
+  }
+}
