@@ -81,7 +81,7 @@ test("every fault of an exhibit.json is one sentence that names the field", () =
   for (const [value, sentence] of faults) {
     assert.throws(() => parse(value), (error) => {
       assert.equal(error.name, "Format");
-      assert.equal(error.hint, "Correct exhibit.json and reload the page.");
+      assert.equal(error.hint, "Correct the file and reload the page.");
       if (sentence instanceof RegExp) assert.match(error.message, sentence);
       else assert.equal(error.message, sentence);
       return true;

@@ -3,7 +3,7 @@
 import { Art2MusError, toError } from "../common/errors.js";
 import { text } from "../common/texts.js";
 import type { Device, Region } from "../engine/protocol.js";
-import { bad, Fields, type Words } from "./fields.js";
+import { bad, Fields, parseJson, type Words } from "../common/fields.js";
 
 /** A worker that is told to stop has some seconds to do so, in which it gives no other sign of life. */
 const LEAST_STUCK = 5;
@@ -64,17 +64,8 @@ export interface Manifest {
 
 /** Reads `exhibit.json`; addresses in it are relative to its own. Without a bundle it takes `defaultBundle`. */
 export function parseExhibit(json: string, address: URL, defaultBundle: URL): Manifest {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (thrown) {
-    throw bad("exhibit.bad.json", { reason: toError(thrown).message });
-  }
-  const fields = new Fields(value);
-  const languages = (fields.list("languages") ?? ["en"]).map((language) => {
-    if (typeof language !== "string" || !/^[a-z]{2,3}(-[A-Za-z0-9]+)*$/.test(language)) throw bad("exhibit.bad.languages", {});
-    return language;
-  });
+  const fields = new Fields(parseJson(json, "exhibit.json"), "", "exhibit.json");
+  const languages = fields.languages("languages");
   const seconds = fields.number("seconds", { min: 1, max: 86_400 }) ?? 60;
   const visitors = fields.object("visitors");
   const manifest: Manifest = {
@@ -128,8 +119,8 @@ function parseSource(fields: Fields, base: URL): Source {
   const camera = fields.object("camera");
   const canvas = fields.number("canvas", { min: 1, max: 100_000, whole: true });
   const named = ["file", "iiif", "camera"].filter((key) => fields.has(key));
-  if (named.length !== 1) throw bad("exhibit.bad.source", { field: fields.path("file").replace(/\.file$/, "") });
-  if (canvas !== undefined && iiif === undefined) throw bad("exhibit.bad.canvas", { field: fields.path("canvas") });
+  if (named.length !== 1) throw bad("bad.source", { field: fields.path("file").replace(/\.file$/, "") });
+  if (canvas !== undefined && iiif === undefined) throw bad("bad.canvas", { field: fields.path("canvas") });
   if (iiif) return { kind: "iiif", url: iiif, canvas: canvas ?? 1 };
   if (file) return { kind: "file", url: file };
   const every = camera?.number("every", { min: 1, max: 86_400 }) ?? 60;
@@ -143,7 +134,7 @@ function parseRegion(fields: Fields): Region | undefined {
   const fraction = (key: string, min: number) => region.required(key, region.number(key, { min, max: 1 }));
   const read = { x: fraction("x", 0), y: fraction("y", 0), width: fraction("width", 0.01), height: fraction("height", 0.01) };
   region.end();
-  if (read.x + read.width > 1 || read.y + read.height > 1) throw bad("exhibit.bad.region", { field: fields.path("region") });
+  if (read.x + read.width > 1 || read.y + read.height > 1) throw bad("bad.region", { field: fields.path("region") });
   return read;
 }
 
@@ -153,7 +144,7 @@ export function exhibitAddress(named: string, page: string): URL {
     const address = new URL(named, page);
     return address.pathname.endsWith("/") ? new URL("exhibit.json", address) : address;
   } catch {
-    throw bad("exhibit.bad.address", { field: "?exhibit", value: named });
+    throw bad("bad.address", { field: "?exhibit", value: named });
   }
 }
 

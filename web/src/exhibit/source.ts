@@ -4,8 +4,8 @@ import { Art2MusError, toError } from "../common/errors.js";
 import { text } from "../common/texts.js";
 import type { Region } from "../engine/protocol.js";
 import { findIiifPicture } from "../pictures/iiif.js";
-import { photograph } from "./camera.js";
-import type { Words } from "./fields.js";
+import { photograph } from "../pictures/camera.js";
+import type { Words } from "../common/fields.js";
 import type { ExhibitPicture } from "./manifest.js";
 
 /** Pixels of the longer side that the engine gets; it looks at far fewer. */

@@ -1,7 +1,7 @@
 /** What visitors see: a picture in full, its label, and the few things they may do. */
 
 import { text } from "../common/texts.js";
-import type { Words } from "./fields.js";
+import type { Words } from "../common/fields.js";
 import type { ExhibitPicture, Manifest } from "./manifest.js";
 import type { Shown } from "./source.js";
 

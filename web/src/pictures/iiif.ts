@@ -72,7 +72,7 @@ const stringOf = (value: unknown): string | undefined => (typeof value === "stri
 const idOf = (value: Json): string | undefined => stringOf(value["id"]) ?? stringOf(value["@id"]);
 
 function bad(key: string, values: Record<string, string | number>): Art2MusError {
-  return new Art2MusError({ name: "Format", message: text(key, values), hint: text("exhibit.iiif.hint") });
+  return new Art2MusError({ name: "Format", message: text(key, values), hint: text("iiif.hint") });
 }
 
 /** Text without markup, which both versions allow in some values. */
@@ -119,7 +119,7 @@ function canvasOf(label: string, resource: Json | undefined): Canvas {
 
 /** Reads a Presentation manifest of version 2 or 3. */
 export function parseManifest(json: unknown, languages: readonly string[] = []): IiifManifest {
-  if (!isObject(json)) throw bad("exhibit.iiif.unknown", { type: typeof json });
+  if (!isObject(json)) throw bad("iiif.unknown", { type: typeof json });
   const title = labelOf(json["label"], languages);
   if (json["type"] === "Manifest") {
     const statement = isObject(json["requiredStatement"]) ? json["requiredStatement"]["value"] : undefined;
@@ -136,7 +136,7 @@ export function parseManifest(json: unknown, languages: readonly string[] = []):
     );
     return { title, credit: labelOf(json["attribution"], languages), canvases };
   }
-  throw bad("exhibit.iiif.unknown", { type: String(json["type"] ?? json["@type"] ?? "?") });
+  throw bad("iiif.unknown", { type: String(json["type"] ?? json["@type"] ?? "?") });
 }
 
 const isService = (json: unknown): json is Json =>
@@ -144,7 +144,7 @@ const isService = (json: unknown): json is Json =>
 
 /** Reads `info.json` of the Image API, version 2 or 3. */
 export function parseService(json: unknown): ImageService {
-  if (!isService(json)) throw bad("exhibit.iiif.service", {});
+  if (!isService(json)) throw bad("iiif.service", {});
   const version = json["type"] === "ImageService3" || /image\/3\//.test(String(json["@context"])) ? 3 : 2;
   const profiles = listOf(json["profile"]);
   const level = /level([012])/.exec(String(profiles.find((profile) => typeof profile === "string")))?.[1];
@@ -197,13 +197,13 @@ export async function findIiifPicture(address: URL, options: IiifOptions = {}): 
   if (isService(json)) return { ...requestFrom(parseService(json), region, most), title: "", credit: "" };
   const manifest = parseManifest(json, languages);
   const chosen = manifest.canvases[canvas - 1];
-  if (chosen === undefined) throw bad("exhibit.iiif.canvas", { canvas, count: manifest.canvases.length });
+  if (chosen === undefined) throw bad("iiif.canvas", { canvas, count: manifest.canvases.length });
   const { title, credit } = manifest;
   if (chosen.service !== undefined) {
     const service = parseService(await fetchJson(new URL(`${chosen.service}/info.json`, address), signal));
     return { ...requestFrom(service, region, most), title, credit };
   }
-  if (chosen.image === undefined) throw bad("exhibit.iiif.empty", { canvas });
+  if (chosen.image === undefined) throw bad("iiif.empty", { canvas });
   return { url: new URL(chosen.image, address), title, credit, region };
 }
 
@@ -219,12 +219,12 @@ async function fetchJson(address: URL, signal: AbortSignal | undefined): Promise
     throw toError(thrown, "Network");
   }
   if (!response.ok) {
-    const message = text("exhibit.iiif.status", { status: response.status, url: address.href });
-    throw new Art2MusError({ name: "Network", message, hint: text("exhibit.iiif.hint") });
+    const message = text("iiif.status", { status: response.status, url: address.href });
+    throw new Art2MusError({ name: "Network", message, hint: text("iiif.hint") });
   }
   try {
     return await response.json();
   } catch {
-    throw bad("exhibit.iiif.notJson", { url: address.href });
+    throw bad("iiif.notJson", { url: address.href });
   }
 }

@@ -32,11 +32,11 @@ async function openCamera(): Promise<MediaStream> {
   try {
     // On plain http there is none, which the types do not know.
     const devices = navigator.mediaDevices as MediaDevices | undefined;
-    if (devices === undefined) throw new Error(text("exhibit.camera.insecure"));
+    if (devices === undefined) throw new Error(text("camera.insecure"));
     return await devices.getUserMedia({ video: { width: { ideal: WIDTH } } });
   } catch (thrown) {
     const { name, message: reason } = thrown instanceof Error ? thrown : toError(thrown);
-    const message = name === "NotAllowedError" ? text("exhibit.camera.refused") : text("exhibit.camera.none", { reason });
-    throw new Art2MusError({ name: "Unsupported", message, hint: text("exhibit.camera.hint") });
+    const message = name === "NotAllowedError" ? text("camera.refused") : text("camera.none", { reason });
+    throw new Art2MusError({ name: "Unsupported", message, hint: text("camera.hint") });
   }
 }

@@ -1,14 +1,23 @@
 /** Reading a JSON object field by field: every fault is one sentence that names the field. */
 
-import { Art2MusError } from "../common/errors.js";
-import { text } from "../common/texts.js";
+import { Art2MusError, toError } from "./errors.js";
+import { text } from "./texts.js";
 
 /** A text in one or several languages. */
 export type Words = Readonly<Record<string, string>>;
 
+/** What the text of the file `file` says as JSON. */
+export function parseJson(json: string, file: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (thrown) {
+    throw bad("bad.json", { file, reason: toError(thrown).message });
+  }
+}
+
 /** A fault of the field, with what to do about it. */
 export function bad(key: string, values: Record<string, string | number>): Art2MusError {
-  return new Art2MusError({ name: "Format", message: text(key, values), hint: text("exhibit.bad.hint") });
+  return new Art2MusError({ name: "Format", message: text(key, values), hint: text("bad.hint") });
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -26,9 +35,9 @@ export class Fields {
   readonly #path: string;
   readonly #known: string[] = [];
 
-  /** `path` names the object in sentences; it is empty for the whole file. */
-  constructor(value: unknown, path = "") {
-    if (!isObject(value)) throw bad("exhibit.bad.object", { field: path || "exhibit.json" });
+  /** `path` names the object in sentences; it is empty for the whole file, whose name is `file`. */
+  constructor(value: unknown, path = "", file = "") {
+    if (!isObject(value)) throw bad("bad.object", { field: path || file });
     this.#object = value;
     this.#path = path;
   }
@@ -46,21 +55,21 @@ export class Fields {
     if (value === undefined) return undefined;
     if (typeof value !== "number" || !(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
       const values = { field: this.path(key), min, max, value: JSON.stringify(value) };
-      throw bad(whole ? "exhibit.bad.whole" : "exhibit.bad.number", values);
+      throw bad(whole ? "bad.whole" : "bad.number", values);
     }
     return value;
   }
 
   flag(key: string, fallback: boolean): boolean {
     const value = this.#take(key) ?? fallback;
-    if (typeof value !== "boolean") throw bad("exhibit.bad.flag", { field: this.path(key) });
+    if (typeof value !== "boolean") throw bad("bad.flag", { field: this.path(key) });
     return value;
   }
 
   text(key: string): string | undefined {
     const value = this.#take(key);
     if (value === undefined) return undefined;
-    if (typeof value !== "string" || value.trim() === "") throw bad("exhibit.bad.text", { field: this.path(key) });
+    if (typeof value !== "string" || value.trim() === "") throw bad("bad.text", { field: this.path(key) });
     return value;
   }
 
@@ -71,7 +80,7 @@ export class Fields {
     try {
       return new URL(value, base);
     } catch {
-      throw bad("exhibit.bad.address", { field: this.path(key), value });
+      throw bad("bad.address", { field: this.path(key), value });
     }
   }
 
@@ -79,7 +88,7 @@ export class Fields {
     const value = this.#take(key) ?? fallback;
     const found = choices.find((choice) => choice === value);
     if (found === undefined) {
-      throw bad("exhibit.bad.choice", { field: this.path(key), choices: choices.join(", "), value: JSON.stringify(value) });
+      throw bad("bad.choice", { field: this.path(key), choices: choices.join(", "), value: JSON.stringify(value) });
     }
     return found;
   }
@@ -92,7 +101,7 @@ export class Fields {
     if (filled(value)) return Object.fromEntries(languages.map((language) => [language, value as string]));
     const complete = isObject(value) && languages.every((language) => filled(value[language]));
     if (!complete || Object.keys(value).some((language) => !languages.includes(language))) {
-      throw bad("exhibit.bad.words", { field: this.path(key), languages: languages.join(", ") });
+      throw bad("bad.words", { field: this.path(key), languages: languages.join(", ") });
     }
     return value as Words;
   }
@@ -101,8 +110,16 @@ export class Fields {
   list(key: string): unknown[] | undefined {
     const value = this.#take(key);
     if (value === undefined) return undefined;
-    if (!Array.isArray(value) || value.length === 0) throw bad("exhibit.bad.list", { field: this.path(key) });
+    if (!Array.isArray(value) || value.length === 0) throw bad("bad.list", { field: this.path(key) });
     return value;
+  }
+
+  /** Codes of languages, English where the field is left out. */
+  languages(key: string): string[] {
+    return (this.list(key) ?? ["en"]).map((language) => {
+      if (typeof language !== "string" || !/^[a-z]{2,3}(-[A-Za-z0-9]+)*$/.test(language)) throw bad("bad.languages", {});
+      return language;
+    });
   }
 
   /** An object within this one. */
@@ -112,7 +129,7 @@ export class Fields {
   }
 
   required<T>(key: string, value: T | undefined): T {
-    if (value === undefined) throw bad("exhibit.bad.missing", { field: this.path(key) });
+    if (value === undefined) throw bad("bad.missing", { field: this.path(key) });
     return value;
   }
 
@@ -120,7 +137,7 @@ export class Fields {
   end(): void {
     for (const key of Object.keys(this.#object)) {
       if (!this.#known.includes(key)) {
-        throw bad("exhibit.bad.unknown", { field: this.path(key), known: this.#known.toSorted().join(", ") });
+        throw bad("bad.unknown", { field: this.path(key), known: this.#known.toSorted().join(", ") });
       }
     }
   }
