@@ -68,7 +68,7 @@ export async function start(name) {
     env: { ...process.env, ...(display && { DISPLAY: display }), WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: "1" },
   });
   const call = async (method, path, body) => {
-    const options = { method, ...(body !== undefined && { body: JSON.stringify(body) }) };
+    const options = body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
     const { value } = await (await fetch(`http://127.0.0.1:${port}${path}`, options)).json();
     if (value?.error) throw new Error(`${path}: ${value.error}: ${value.message}`);
     return value;
