@@ -1,9 +1,13 @@
-/** What `index.html` starts: an exhibit where the address names one, the page otherwise. */
+/** What `index.html` starts: an exhibit or a listening study where the address names one, the page otherwise. */
 
 import { fillTexts, loadTexts, text } from "./common/texts.js";
 
-const exhibit = new URLSearchParams(location.search).get("exhibit");
-if (exhibit !== null) {
+const query = new URLSearchParams(location.search);
+const [exhibit, study] = [query.get("exhibit"), query.get("study")];
+if (study !== null) {
+  const [{ startStudy }] = await Promise.all([import("./study/study.js"), loadTexts()]);
+  await startStudy(study, query.has("results"));
+} else if (exhibit !== null) {
   const [{ startExhibit }] = await Promise.all([import("./exhibit/exhibit.js"), loadTexts()]);
   await startExhibit(exhibit);
 } else {

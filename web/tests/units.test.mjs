@@ -38,7 +38,8 @@ test("every text that is used exists, and every text is used", () => {
 
 test("each room of the source knows only the rooms before it, and the doors know all", () => {
   const rooms = [
-    "common", "audio", "storage", "engine", "api", "client.ts", "pictures", "offline", "exhibit", "page", "element.ts", "main.ts",
+    "common", "audio", "storage", "engine", "api", "client.ts", "pictures", "offline", "exhibit",
+    "study", "page", "element.ts", "main.ts",
   ];
   const files = readdirSync(new URL("../src/", import.meta.url), { recursive: true }).filter((name) => name.endsWith(".ts"));
   assert.deepEqual([...new Set(files.map((name) => name.split("/")[0]))].sort(), rooms.toSorted());
