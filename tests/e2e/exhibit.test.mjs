@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { exhibit, journalWith, offer, of, scheduled } from "./exhibits.mjs";
-import { PICTURE, launch, open, requireWeb, screenshot, serveFake } from "./harness.mjs";
+import { PICTURES, exhibit, journalWith, offer, of, scheduled } from "./exhibits.mjs";
+import { PICTURE, ROOT, launch, open, requireWeb, screenshot, serveFake } from "./harness.mjs";
 
 let kiosk;
 let browser;
@@ -138,6 +139,14 @@ describe("an exhibit", { timeout: 300_000 }, () => {
     await close();
   });
 
+  test("plays on while the page's thread is held up", async () => {
+    const { page, close } = await open(kiosk, offer(server, "held", exhibit("trained-fast")));
+    const before = await journalWith(page, (all) => scheduled(all).length > 0);
+    await page.evaluate(() => { for (const end = performance.now() + 4000; performance.now() < end; ); });
+    checkContinuous(await journalWith(page, (all) => scheduled(all).length > scheduled(before).length + 3));
+    await close();
+  });
+
   test("a picture that is missing is left out and noted", async () => {
     const content = exhibit("trained-fast");
     content.pictures[1].file = "/web/gallery/none.jpg";
@@ -146,6 +155,46 @@ describe("an exhibit", { timeout: 300_000 }, () => {
     checkContinuous(entries);
     assert.deepEqual(order(entries).slice(0, 3), [0, 2, 0]);
     assert.match(of(entries, "fault")[0].message, /none\.jpg.*404/);
+    await close();
+  });
+
+  test("a IIIF picture comes with its title and credit, in the largest size that is needed", async () => {
+    const answer = (path, type, body) =>
+      server.overrides.set(path, (_, response) => {
+        response.writeHead(200, { "content-type": type }).end(body);
+        return true;
+      });
+    const service = { id: `${server.url}iiif/a`, type: "ImageService3", profile: "level2", width: 4096, height: 4096 };
+    const body = { id: `${service.id}.jpg`, type: "Image", service: [service] };
+    const painting = { motivation: "painting", body };
+    const canvas = (label, items) => ({ type: "Canvas", label: { none: [label] }, items: [{ items }] });
+    answer("/iiif/manifest.json", "application/json", JSON.stringify({
+      type: "Manifest", label: { en: ["From afar"] }, items: [canvas("back", []), canvas("front", [painting])],
+      requiredStatement: { label: { en: ["Attribution"] }, value: { en: ["Another museum"] } },
+    }));
+    answer("/iiif/a/info.json", "application/json", JSON.stringify(service));
+    answer("/iiif/a/full/1024,/0/default.jpg", "image/jpeg", readFileSync(join(ROOT, PICTURES[0])));
+    const content = exhibit("trained-fast", { pictures: [{ iiif: "/iiif/manifest.json", canvas: 2 }] });
+    const { page, faults, close } = await open(kiosk, offer(server, "iiif", content));
+    const entries = await journalWith(page, (all) => of(all, "piece").length >= 2);
+    assert.deepEqual(of(entries, "fault"), []);
+    assert.equal(await page.locator(".picture-title").innerText(), "From afar");
+    assert.equal(await page.locator(".picture-credit").innerText(), "Another museum");
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("the example plays as it is", async () => {
+    const { page, faults, close } = await open(kiosk, `${server.url}?exhibit=examples/exhibit/`);
+    const entries = await journalWith(page, (all) => of(all, "piece").length >= 2);
+    assert.deepEqual(of(entries, "fault"), []);
+    checkContinuous(entries);
+    await page.mouse.move(300, 300);
+    await mode(page, "visitor");
+    await page.waitForTimeout(2000); // The picture has come by then.
+    await screenshot(page, "exhibit-example");
+    await checkAccessible(page);
+    assert.deepEqual(faults, []);
     await close();
   });
 

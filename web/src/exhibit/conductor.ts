@@ -4,6 +4,7 @@
  */
 
 import { Jukebox, type Scheduled } from "../audio/jukebox.js";
+import { cancelled } from "../common/abort.js";
 import { toError, type Art2MusError } from "../common/errors.js";
 import { Composer, type Made, type Plan } from "./composer.js";
 import type { Details, Journal } from "./journal.js";
@@ -159,10 +160,15 @@ export class Conductor {
     const { source } = picture;
     const old = source.kind === "camera" && this.#shown !== undefined && performance.now() - this.#shown.at > source.every * 1000;
     if (this.#shown === undefined || old) {
-      this.#shown = await loadPicture(picture, this.#parts.manifest.languages, signal);
-      this.#held.add(this.#shown);
+      const shown = await loadPicture(picture, this.#parts.manifest.languages, signal);
+      if (signal.aborted) {
+        shown.release(); // Another picture was asked for meanwhile.
+        throw cancelled("error.cancelled");
+      }
+      this.#shown = shown;
+      this.#held.add(shown);
       // Without music there is the picture at least.
-      if (!this.jukebox.begun) this.#parts.onPicture(this.#shown, this.#parts.playlist.place);
+      if (!this.jukebox.begun) this.#parts.onPicture(shown, this.#parts.playlist.place);
     }
     return this.#shown;
   }
