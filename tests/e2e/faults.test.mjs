@@ -120,7 +120,6 @@ describe("the client", { timeout: 120_000 }, () => {
       closed.close();
       return {
         address: await name(create({ bundle: "https://", device: "wasm" })),
-        missing: await name(create({})),
         settings: await name(art2mus.estimate({ steps: () => 1 })),
         closed: await name(art2mus.generate(closed).result),
         huge: await name(art2mus.generate(huge).result),
@@ -129,7 +128,7 @@ describe("the client", { timeout: 120_000 }, () => {
       };
     });
     assert.deepEqual(outcome, {
-      address: "Input", missing: "Input", settings: "Input", closed: "Input", huge: "Limits", download: "Limits", then: "ok",
+      address: "Input", settings: "Input", closed: "Input", huge: "Limits", download: "Limits", then: "ok",
     });
   });
 });

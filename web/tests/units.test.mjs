@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { fileAddress, folderAddress } from "../dist/common/address.js";
 import { ERROR_NAMES, toError, toPlain } from "../dist/common/errors.js";
 import { Spectrum } from "../dist/page/fft.js";
 import { Generation } from "../dist/api/generation.js";
@@ -34,7 +35,7 @@ test("every text that is used exists, and every text is used", () => {
 });
 
 test("each room of the source knows only the rooms before it, and the doors know all", () => {
-  const rooms = ["common", "storage", "engine", "api", "client.ts", "page", "element.ts"];
+  const rooms = ["common", "storage", "engine", "api", "client.ts", "page", "element.ts", "main.ts"];
   const files = readdirSync(new URL("../src/", import.meta.url), { recursive: true }).filter((name) => name.endsWith(".ts"));
   assert.deepEqual([...new Set(files.map((name) => name.split("/")[0]))].sort(), rooms.toSorted());
   for (const file of files) {
@@ -75,6 +76,17 @@ test("a sine gives its own frequency at full scale", () => {
   spectrum.power(samples, 100_000, power);
   assert.ok(power.every((value) => value === 0), "silence beyond the end");
   assert.throws(() => new Spectrum(100), RangeError);
+});
+
+test("a bundle's query stays behind the names of its files", () => {
+  const folder = (address) => folderAddress(address, "https://site.example/page/index.html?own=1");
+  assert.equal(folder("models/a"), "https://site.example/page/models/a/");
+  assert.equal(folder("https://host.example/b//"), "https://host.example/b/");
+  assert.equal(folder("/b?sig=x/y"), "https://site.example/b/?sig=x/y");
+  assert.equal(folder("/b/#part"), "https://site.example/b/");
+  assert.throws(() => folder("https://"), TypeError);
+  assert.equal(fileAddress(folder("/b/?sig=x/y"), "000.bin"), "https://site.example/b/000.bin?sig=x/y");
+  assert.equal(fileAddress(folder("/b"), "a b?.bin"), "https://site.example/b/a%20b%3F.bin");
 });
 
 test("settings survive the way through an address", () => {

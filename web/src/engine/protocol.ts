@@ -5,6 +5,7 @@
  */
 
 import type { PlainError } from "../common/errors.js";
+import type { Texts } from "../common/texts.js";
 import type { Cost, Event, GenerateSettings, Info, PieceInfo, ResultInfo, SchedulerKind } from "./bindings.js";
 
 export type { Info, Region, StageInfo, Timing } from "./bindings.js";
@@ -72,9 +73,28 @@ export type Picture =
 /** What music is made from: a picture, its embedding, or Language-of-Audio tokens. */
 export type Source = Picture | { kind: "embedding"; embedding: Float32Array } | { kind: "tokens"; tokens: Tensor };
 
+/** What is opened. */
+export interface Opened {
+  /** Full address of the bundle's folder, as `folderAddress` writes it. */
+  bundle: string;
+  device: Device;
+  allowSlow: boolean;
+  kernels: string | undefined;
+  memoryBudget: number | undefined;
+}
+
+/** What the worker cannot find by itself: its own address says nothing where a bundler has moved it. */
+export interface Surroundings {
+  /** Addresses of the engine for the device. */
+  engine: { script: string; module: string };
+  /** Address of the worker that downloads weights. */
+  downloader: string;
+  texts: Texts;
+}
+
 /** Calls that are answered by exactly one `reply` or `failure` with the same id. */
 export type Call =
-  | { kind: "load"; device: Device; bundle: string; allowSlow: boolean; kernels: string | undefined; memoryBudget: number | undefined }
+  | ({ kind: "load" } & Opened & Surroundings)
   | { kind: "estimate"; settings: Settings }
   | { kind: "generate"; source: Source; settings: Settings }
   | { kind: "embed"; picture: Picture; settings: Settings }
