@@ -121,7 +121,7 @@ export class Art2Mus {
   readonly #session: Session;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Use `create()`. */
+  /** Use `create()`. @internal */
   constructor(
     session: Session,
     /** What the model says of itself. */
