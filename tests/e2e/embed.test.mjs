@@ -1,6 +1,8 @@
 // The client in pages that are not its own: on another origin, under strict policies, in frames without storage.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ROOT, launch, missing } from "./harness.mjs";
 import { serve } from "./server.mjs";
@@ -81,6 +83,11 @@ describe("the client", { skip, timeout: 240_000 }, () => {
     made(await outcome({ from: cdn.url, frame: 'sandbox="allow-scripts"' }), false);
   });
 
+  test("runs in a sandboxed frame under a strict policy with Trusted Types", async () => {
+    const policy = strict(`data: ${cdn.url}`, `${site.url} ${cdn.url}`);
+    made(await outcome({ from: cdn.url, policy, frame: 'sandbox="allow-scripts"' }), false);
+  });
+
   test("runs in a credentialless frame", async () => {
     made(await outcome({ from: cdn.url, frame: "credentialless" }));
   });
@@ -101,4 +108,55 @@ describe("the client", { skip, timeout: 240_000 }, () => {
     assert.match(told.hint, /wasm-unsafe-eval/);
   });
 
+
+  test("says that bundlers do not copy the model of the package", async () => {
+    const path = "/web/models/default/manifest.json";
+    for (const [status, content] of [[404, "not here"], [200, "<!doctype html>"]]) {
+      site.overrides.set(path, (_, response) => {
+        response.writeHead(status, { "content-type": "text/html" }).end(content);
+        return true;
+      });
+      answer("/page.html", "<!doctype html><title>page</title>", { "content-type": "text/html" });
+      const page = await browser.newPage();
+      await page.goto(`${site.url}page.html`);
+      const hint = await page.evaluate(async () => {
+        const { create } = await import("/web/dist/client.js");
+        return create({ device: "wasm" }).catch(({ hint }) => hint);
+      });
+      await page.close();
+      assert.match(hint, /copy the folder models\/default/);
+    }
+    site.overrides.delete(path);
+  });
+});
+
+describe("<art-to-mus>", { skip, timeout: 120_000 }, () => {
+  // What web/README.md says that a policy needs.
+  const table = [...readFileSync(join(ROOT, "web/README.md"), "utf8").matchAll(/^\| on .* \| `(script-src .*)` \|$/gm)].map((match) => match[1]);
+  const own = "default-src 'none'; img-src 'self'; media-src blob:; require-trusted-types-for 'script'; trusted-types art2mus; ";
+
+  for (const [n, where] of ["the page's origin", "another origin"].entries()) {
+    test(`makes and plays music from ${where} under the policy of the README`, async () => {
+      assert.equal(table.length, 2);
+      const from = n === 0 ? site.url : cdn.url;
+      const policy = own + table[n].replaceAll("https://cdn.example", cdn.url);
+      // The picture is the page's own: so it needs a source for itself where the package has another.
+      const picture = n === 0 ? policy : policy.replace("connect-src", "connect-src 'self'");
+      answer("/page.html", `<!doctype html><title>page</title><script type="module" src="${from}web/dist/element.js"></script><body>
+        <art-to-mus src="/tests/fixtures/picture.png" bundle="${from}${MODEL}/" device="wasm" seconds="0.64" steps="1" controls></art-to-mus>`,
+      { "content-type": "text/html", "content-security-policy": picture });
+      const page = await browser.newPage();
+      const refused = [];
+      page.on("console", (message) => /Content Security Policy|Trusted/i.test(message.text()) && refused.push(message.text()));
+      await page.goto(`${site.url}page.html`);
+      const made = page.evaluate(() => new Promise((done) => {
+        document.addEventListener("art2mus-done", ({ target }) => target.play().then(() => done("played"), ({ message }) => done(message)));
+        document.addEventListener("art2mus-error", ({ detail }) => done(detail.message));
+      }));
+      await page.locator("art-to-mus button").click();
+      assert.equal(await made, "played");
+      await page.close();
+      assert.deepEqual(refused, []);
+    });
+  }
 });

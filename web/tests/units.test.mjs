@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { ATTRIBUTES } from "../dist/element/properties.js";
 import { fileAddress, folderAddress } from "../dist/common/address.js";
 import { ERROR_NAMES, toError, toPlain } from "../dist/common/errors.js";
 import { Spectrum } from "../dist/page/fft.js";
@@ -45,6 +46,30 @@ test("each room of the source knows only the rooms before it, and the doors know
       assert.ok(to !== -1 && to <= from, `${file} imports ${imported}`);
     }
   }
+});
+
+test("the package's README names every attribute, event, part, slot and state", () => {
+  const readme = read("../README.md");
+  const cells = (start) => {
+    const row = readme.split("\n").filter((line) => line.startsWith(`| ${start}`));
+    assert.equal(row.length, 1, start);
+    return [...row[0].split("|")[2].matchAll(/`([\w-]+)`/g)].map((match) => match[1]).sort();
+  };
+  const table = (head) => {
+    const rows = readme.slice(readme.indexOf(`| ${head}`)).split("\n\n")[0].split("\n").slice(2);
+    return rows.flatMap((row) => [...row.split("|")[1].matchAll(/`([\w-]+)(?:\(\))?`/g)].map((match) => match[1])).sort();
+  };
+  const [element, types, view] = ["art-to-mus", "types", "view"].map((file) => read(`../src/element/${file}.ts`));
+  const all = (source, pattern) => [...source.matchAll(pattern)].map((match) => match[1]).sort();
+  assert.deepEqual(table("attribute"), ATTRIBUTES.toSorted());
+  assert.deepEqual(table("event"), all(types, /^  "(art2mus-\w+)":/gm));
+  const methods = all(element, /^  (?:get |async )?(\w+)\(.*\): /gm);
+  const callbacks = ["connectedCallback", "disconnectedCallback", "attributeChangedCallback"];
+  assert.deepEqual(table("method"), methods.filter((name) => !callbacks.includes(name)));
+  assert.deepEqual(cells("`::part()`"), all(view, /part\("\w+", "(\w+)"\)/g));
+  assert.deepEqual(cells("`:state()`"), all(/type State = (.*);/.exec(view)[1], /"(\w+)"/g));
+  assert.deepEqual(cells("slots").filter((name) => name !== "the"), all(view, /Slot\.name = "(\w+)"/g));
+  assert.deepEqual(cells("variables"), [...new Set(all(view, /var\((--[\w-]+)/g))].sort());
 });
 
 test("the gallery has twelve paintings of a museum, and some of our own, each with its credit", () => {

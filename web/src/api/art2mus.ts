@@ -98,7 +98,11 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
   const open = async (device: Device, reasons: string[]) => {
     const { kernels, memoryBudget } = options;
     const session = new Session({ bundle, device, allowSlow, kernels, memoryBudget });
-    return new Art2Mus(session, await session.open(options.signal), device, reasons);
+    try {
+      return new Art2Mus(session, await session.open(options.signal), device, reasons);
+    } catch (thrown) {
+      throw bundle === DEFAULT_BUNDLE ? withoutModel(toError(thrown)) : thrown;
+    }
   };
   if (wanted !== "auto") return open(wanted, [text("probe.forced")]);
 
@@ -114,6 +118,13 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
     if (tier === "wasm" || !TRY_WASM_AFTER.includes(error.name)) throw error;
     return open("wasm", [text("probe.gpuFailed", { message: error.message }), text("probe.cpu")]);
   }
+}
+
+/** Says why the model of this package may not be there, where the engine has found none. */
+function withoutModel(error: Art2MusError): Art2MusError {
+  if (!error.message.includes("manifest.json")) return error;
+  const { name, message } = error;
+  return new Art2MusError({ name, message, hint: text("host.noDefaultBundle") });
 }
 
 /** An opened model. */

@@ -22,6 +22,15 @@ const NEAR = "200px";
 /** The element that is heard: another one's music pauses it. */
 let heard: ArtToMus | undefined;
 
+/** A part of an address without its escapes; as it is where these are none. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** The element `<art-to-mus>`. */
 export class ArtToMus extends ElementProperties {
   static readonly observedAttributes = ATTRIBUTES;
@@ -303,9 +312,12 @@ export class ArtToMus extends ElementProperties {
     else view.button.textContent = text("ask.download", { bytes: this.#asked.bytes });
   }
 
+  /** Of what every file system takes; pictures in `data:` and `blob:` addresses have no name. */
   #fileName({ seed }: Result): string {
-    const name = new URL(this.src, document.baseURI).pathname.split("/").at(-1) ?? "";
-    return `${decodeURIComponent(name).replace(/\.[^.]*$/, "") || "art2mus"}-seed-${seed}.wav`;
+    const { protocol, pathname } = new URL(this.src, document.baseURI);
+    const last = /^(https?|file):$/.test(protocol) ? pathname.split("/").at(-1)! : "";
+    const name = decoded(last).replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-");
+    return `${name || "art2mus"}-seed-${seed}.wav`;
   }
 
   /** Properties that were set before the element was defined hide the accessors: they are set again. */
