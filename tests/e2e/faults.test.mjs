@@ -1,6 +1,6 @@
 // What the client and the page do when the engine misbehaves, with a stand-in for the engine that
 // can trap, hang and lose its device on demand; and what does not depend on an engine: keyboard,
-// accessibility, the custom element, the tiers.
+// accessibility, the tiers.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -62,10 +62,10 @@ async function withClient(behaviour, body, device = "wasm") {
   return { ...outcome, workers };
 }
 
-/** Runs `body` in a page with what it was given, and fails on any error that nobody caught. */
-async function inPage(body, given) {
+/** Runs `body` in a page, and fails on any error that nobody caught. */
+async function inPage(body) {
   const { page, faults, close } = await open(browser, server.url);
-  const outcome = await page.evaluate(body, given);
+  const outcome = await page.evaluate(body);
   assert.deepEqual(faults, []);
   await close();
   return outcome;
@@ -121,7 +121,6 @@ describe("the client", { timeout: 120_000 }, () => {
       closed.close();
       return {
         address: await name(create({ bundle: "https://", device: "wasm" })),
-        missing: await name(create({})),
         settings: await name(art2mus.estimate({ steps: () => 1 })),
         closed: await name(art2mus.generate(closed).result),
         huge: await name(art2mus.generate(huge).result),
@@ -130,7 +129,7 @@ describe("the client", { timeout: 120_000 }, () => {
       };
     });
     assert.deepEqual(outcome, {
-      address: "Input", missing: "Input", settings: "Input", closed: "Input", huge: "Limits", download: "Limits", then: "ok",
+      address: "Input", settings: "Input", closed: "Input", huge: "Limits", download: "Limits", then: "ok",
     });
   });
 });
@@ -410,88 +409,5 @@ describe("the page", { timeout: 120_000 }, () => {
     assert.equal(await page.locator("[name=scheduler]").inputValue(), "dpmpp");
     assert.equal(await page.locator("[name=guidance]").inputValue(), "5");
     await close();
-  });
-});
-
-test("<art-to-mus> mirrors attributes, makes music, and tells about it", { timeout: 60_000 }, async () => {
-  const { page, faults, close } = await open(browser, server.url);
-  const outcome = await page.evaluate(async () => {
-    await import("/web/dist/element.js");
-    const holder = document.createElement("div");
-    const shadow = holder.attachShadow({ mode: "open" });
-    document.body.append(holder);
-    const element = document.createElement("art-to-mus");
-    element.src = "/tests/fixtures/picture.png";
-    element.bundle = "good/";
-    element.seconds = "1";
-    element.seed = "9";
-    element.controls = true;
-    shadow.append(element);
-    const told = [];
-    for (const what of ["progress", "done", "error"]) {
-      document.addEventListener(`art2mus-${what}`, (event) => told.push([what, event.detail.type]));
-    }
-    const attributes = element.getAttributeNames().sort();
-    const parts = [...element.shadowRoot.querySelectorAll("[part]")].map((part) => part.part.value).sort();
-    element.shadowRoot.querySelector("button").click();
-    await new Promise((done) => element.addEventListener("art2mus-done", done, { once: true }));
-    const seconds = await new Promise((done) => {
-      const audio = element.shadowRoot.querySelector("audio");
-      if (audio.duration) done(audio.duration);
-      audio.onloadedmetadata = () => done(audio.duration);
-    });
-    element.src = "";
-    const noSource = await element.generate().catch(({ name }) => name);
-    element.remove();
-    return { attributes, parts, seconds, noSource, kinds: [...new Set(told.map(([what]) => what))] };
-  });
-  assert.deepEqual(outcome.attributes, ["bundle", "controls", "seconds", "seed", "src"]);
-  assert.deepEqual(outcome.parts, ["audio", "button", "controls", "picture", "progress", "status"]);
-  assert.ok(Math.abs(outcome.seconds - 1) < 0.05);
-  assert.equal(outcome.noSource, "Input");
-  assert.deepEqual(outcome.kinds, ["progress", "done", "error"]);
-  assert.deepEqual(faults, []);
-  await close();
-});
-
-test("<art-to-mus> cancels a run, and while its model opens", { timeout: 60_000 }, async () => {
-  const outcome = await inPage(async () => {
-    await import("/web/dist/element.js");
-    const element = document.createElement("art-to-mus");
-    element.src = "/tests/fixtures/picture.png";
-    element.controls = true;
-    document.body.append(element);
-    const [button, bar, status] = ["button", "progress", "[part=status]"].map((part) => element.shadowRoot.querySelector(part));
-    const shown = [];
-    const cancelled = async (bundle, when) => {
-      element.bundle = bundle;
-      const run = element.generate().then(() => "ok", ({ name }) => name);
-      await when();
-      shown.push(!bar.hidden);
-      const start = performance.now();
-      button.click();
-      return { name: await run, prompt: performance.now() - start < 300, bar: bar.hidden, label: button.textContent, status: status.textContent };
-    };
-    const stage = () => new Promise((done) => element.addEventListener("art2mus-progress", done, { once: true }));
-    const outcomes = {
-      running: await cancelled("good/", stage),
-      opening: await cancelled("slow-to-open/", () => new Promise((done) => setTimeout(done, 300))),
-    };
-    // A run in place of another: the first must not touch what the second shows.
-    const first = element.generate().catch(({ name }) => name);
-    const second = element.generate();
-    outcomes.first = await first;
-    shown.push(!bar.hidden);
-    await second;
-    // Taken away before the run began: nothing is opened for it.
-    const gone = element.generate().catch(({ name }) => name);
-    element.remove();
-    return { ...outcomes, gone: await gone, shown };
-  });
-  const expected = {
-    name: "Cancelled", prompt: true, bar: true, label: "Make music", status: "The generation was cancelled.",
-  };
-  assert.deepEqual(outcome, {
-    running: expected, opening: expected, first: "Cancelled", gone: "Cancelled", shown: [true, true, true],
   });
 });

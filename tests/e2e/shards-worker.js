@@ -5,10 +5,11 @@ import { Shards } from "/web/dist/storage/shards.js";
 import { deleteStored } from "/web/dist/storage/storage.js";
 import { loadTexts } from "/web/dist/common/texts.js";
 
-const shards = new Shards(new URL("/bundle/", location.href).href);
+const [bundle, program] = ["/bundle/", "/web/dist/storage/downloader.js"].map((path) => new URL(path, location.href).href);
+const opening = loadTexts().then(() => new Shards(bundle, program));
 
 addEventListener("message", async ({ data: { wanted, cancelAt, forget } }) => {
-  await loadTexts();
+  const shards = await opening;
   const progress = [];
   try {
     const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);

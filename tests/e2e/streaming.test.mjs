@@ -184,7 +184,7 @@ describe("the page", { timeout: 60_000 }, () => {
       document.body.append(element);
       const [button, status] = ["button", "status"].map((part) => element.shadowRoot.querySelector(`[part=${part}]`));
       button.click();
-      await new Promise((done) => element.addEventListener("art2mus-error", done, { once: true }));
+      await new Promise((done) => element.addEventListener("art2mus-cancel", done, { once: true }));
       await new Promise((done) => setTimeout(done));
       const asked = [button.textContent, status.textContent];
       button.click();

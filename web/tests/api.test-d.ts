@@ -12,7 +12,7 @@ import {
   type GenerationEvent,
   type Result,
 } from "../src/client.js";
-import "../src/element.js";
+import type { ArtToMusAttributes } from "../src/element.js";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Same<A, B>): void => {};
@@ -25,8 +25,31 @@ same<ReturnType<Result["wav"]>, Blob>(true);
 same<Result["samples"], Float32Array>(true);
 same<Art2MusError["hint"], string>(true);
 same<HTMLElementTagNameMap["art-to-mus"]["src"], string>(true);
+same<HTMLElementTagNameMap["art-to-mus"]["seconds"], number | null>(true);
+same<HTMLElementTagNameMap["art-to-mus"]["result"], Result | null>(true);
+same<ArtToMusAttributes["seconds"], number | string | null | undefined>(true);
+same<ArtToMusAttributes["controls"], boolean | null | undefined>(true);
+
+export async function element(): Promise<void> {
+  const element = document.createElement("art-to-mus");
+  element.seconds = 10;
+  element.seed = null;
+  element.device = "wasm";
+  // @ts-expect-error a number is no text
+  element.seconds = "10";
+  // @ts-expect-error no such device
+  element.device = "abacus";
+  // @ts-expect-error there is no setter
+  element.result = null;
+  element.addEventListener("art2mus-done", ({ detail }) => same<typeof detail, Result>(true));
+  element.addEventListener("art2mus-load", ({ detail }) => same<typeof detail.total, number>(true));
+  document.addEventListener("art2mus-error", ({ detail }) => same<typeof detail, Art2MusError>(true));
+  document.body.addEventListener("art2mus-play", ({ detail }) => same<typeof detail, null>(true));
+  await element.play();
+}
 
 export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
+  await create();
   const art2mus = await create({ bundle: "models/", device: "auto", signal });
   const generation = art2mus.generate(picture, { seconds: 10, seed: 1n, scheduler: "dpmpp", signal });
   for await (const event of generation) {

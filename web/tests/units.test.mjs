@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { ATTRIBUTES } from "../dist/element/properties.js";
+import { fileAddress, folderAddress } from "../dist/common/address.js";
 import { ERROR_NAMES, toError, toPlain } from "../dist/common/errors.js";
 import { Spectrum } from "../dist/audio/fft.js";
 import { Generation } from "../dist/api/generation.js";
@@ -39,7 +41,7 @@ test("every text that is used exists, and every text is used", () => {
 test("each room of the source knows only the rooms before it, and the doors know all", () => {
   const rooms = [
     "common", "audio", "storage", "engine", "api", "client.ts", "pictures", "offline", "exhibit",
-    "study", "page", "element.ts", "main.ts",
+    "study", "page", "element", "element.ts", "main.ts",
   ];
   const files = readdirSync(new URL("../src/", import.meta.url), { recursive: true }).filter((name) => name.endsWith(".ts"));
   assert.deepEqual([...new Set(files.map((name) => name.split("/")[0]))].sort(), rooms.toSorted());
@@ -50,6 +52,30 @@ test("each room of the source knows only the rooms before it, and the doors know
       assert.ok(to !== -1 && to <= from, `${file} imports ${imported}`);
     }
   }
+});
+
+test("the package's README names every attribute, event, part, slot and state", () => {
+  const readme = read("../README.md");
+  const cells = (start) => {
+    const row = readme.split("\n").filter((line) => line.startsWith(`| ${start}`));
+    assert.equal(row.length, 1, start);
+    return [...row[0].split("|")[2].matchAll(/`([\w-]+)`/g)].map((match) => match[1]).sort();
+  };
+  const table = (head) => {
+    const rows = readme.slice(readme.indexOf(`| ${head}`)).split("\n\n")[0].split("\n").slice(2);
+    return rows.flatMap((row) => [...row.split("|")[1].matchAll(/`([\w-]+)(?:\(\))?`/g)].map((match) => match[1])).sort();
+  };
+  const [element, types, view] = ["art-to-mus", "types", "view"].map((file) => read(`../src/element/${file}.ts`));
+  const all = (source, pattern) => [...source.matchAll(pattern)].map((match) => match[1]).sort();
+  assert.deepEqual(table("attribute"), ATTRIBUTES.toSorted());
+  assert.deepEqual(table("event"), all(types, /^  "(art2mus-\w+)":/gm));
+  const methods = all(element, /^  (?:get |async )?(\w+)\(.*\): /gm);
+  const callbacks = ["connectedCallback", "disconnectedCallback", "attributeChangedCallback"];
+  assert.deepEqual(table("method"), methods.filter((name) => !callbacks.includes(name)));
+  assert.deepEqual(cells("`::part()`"), all(view, /part\("\w+", "(\w+)"\)/g));
+  assert.deepEqual(cells("`:state()`"), all(/type State = (.*);/.exec(view)[1], /"(\w+)"/g));
+  assert.deepEqual(cells("slots").filter((name) => name !== "the"), all(view, /Slot\.name = "(\w+)"/g));
+  assert.deepEqual(cells("variables"), [...new Set(all(view, /var\((--[\w-]+)/g))].sort());
 });
 
 test("the gallery has twelve paintings of a museum, and some of our own, each with its credit", () => {
@@ -136,6 +162,17 @@ test("a mixture of embeddings lies on the arc between them", () => {
   near(mix(a, a, 0.3), [2, 0, 0]);
   assert.ok(mix(a, Float32Array.of(-2, 0, 0), 0.5).every(Number.isFinite));
   assert.throws(() => mix(a, Float32Array.of(1), 0.5), RangeError);
+});
+
+test("a bundle's query stays behind the names of its files", () => {
+  const folder = (address) => folderAddress(address, "https://site.example/page/index.html?own=1");
+  assert.equal(folder("models/a"), "https://site.example/page/models/a/");
+  assert.equal(folder("https://host.example/b//"), "https://host.example/b/");
+  assert.equal(folder("/b?sig=x/y"), "https://site.example/b/?sig=x/y");
+  assert.equal(folder("/b/#part"), "https://site.example/b/");
+  assert.throws(() => folder("https://"), TypeError);
+  assert.equal(fileAddress(folder("/b/?sig=x/y"), "000.bin"), "https://site.example/b/000.bin?sig=x/y");
+  assert.equal(fileAddress(folder("/b"), "a b?.bin"), "https://site.example/b/a%20b%3F.bin");
 });
 
 test("settings survive the way through an address", () => {

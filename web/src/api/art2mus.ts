@@ -1,6 +1,7 @@
 /** Opening a model, and what can be done with it. */
 
 import { orAbort } from "../common/abort.js";
+import { folderAddress } from "../common/address.js";
 import { Art2MusError, toError } from "../common/errors.js";
 import { loadTexts, text } from "../common/texts.js";
 import type {
@@ -16,14 +17,18 @@ import type {
   Source,
   Tensor,
 } from "../engine/protocol.js";
+import { DEFAULT_BUNDLE } from "../engine/files.js";
 import { readArtwork, type Artwork } from "./artwork.js";
 import { Generation } from "./generation.js";
 import { probe } from "./probe.js";
 import { Session } from "./session.js";
 
 export interface CreateOptions {
-  /** Address of the bundle's folder; relative to the page. */
-  bundle: string;
+  /**
+   * Address of the bundle's folder, relative to the page. The model beside this package where it is left out: a bundler
+   * does not copy that one, so name it there.
+   */
+  bundle?: string;
   /** `auto`, the default, takes WebGPU when a real GPU answers and WebAssembly otherwise. */
   device?: "auto" | Device;
   /** Load the model even where a generation would take unreasonably long. */
@@ -77,7 +82,7 @@ function buffersOf(source: Source | Picture): Transferable[] {
 const TRY_WASM_AFTER = ["Unsupported", "Limits", "DeviceLost", "Network"];
 
 /** Starts the engine and opens a bundle. */
-export async function create(options: CreateOptions): Promise<Art2Mus> {
+export async function create(options: CreateOptions = {}): Promise<Art2Mus> {
   await loadTexts();
   try {
     return await start(options);
@@ -87,13 +92,17 @@ export async function create(options: CreateOptions): Promise<Art2Mus> {
 }
 
 async function start(options: CreateOptions): Promise<Art2Mus> {
-  const bundle = new URL(options.bundle.replace(/\/*$/, "/"), document.baseURI).href;
+  const bundle = folderAddress(options.bundle ?? DEFAULT_BUNDLE, document.baseURI);
   const wanted = options.device ?? "auto";
   const allowSlow = options.allowSlow ?? false;
   const open = async (device: Device, reasons: string[]) => {
     const { kernels, memoryBudget } = options;
     const session = new Session({ bundle, device, allowSlow, kernels, memoryBudget });
-    return new Art2Mus(session, await session.open(options.signal), device, reasons);
+    try {
+      return new Art2Mus(session, await session.open(options.signal), device, reasons);
+    } catch (thrown) {
+      throw bundle === DEFAULT_BUNDLE ? withoutModel(toError(thrown)) : thrown;
+    }
   };
   if (wanted !== "auto") return open(wanted, [text("probe.forced")]);
 
@@ -111,12 +120,19 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
   }
 }
 
+/** Says why the model of this package may not be there, where the engine has found none. */
+function withoutModel(error: Art2MusError): Art2MusError {
+  if (!error.message.includes("manifest.json")) return error;
+  const { name, message } = error;
+  return new Art2MusError({ name, message, hint: text("host.noDefaultBundle") });
+}
+
 /** An opened model. */
 export class Art2Mus {
   readonly #session: Session;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Use `create()`. */
+  /** Use `create()`. @internal */
   constructor(
     session: Session,
     /** What the model says of itself. */

@@ -31,7 +31,7 @@ export class Run<R> implements AsyncIterable<GenerationEvent> {
   #wake: () => void = () => {};
   #changed = this.#next();
 
-  /** `run` does the work and reports its events. */
+  /** `run` does the work and reports its events. @internal */
   constructor(run: (emit: (event: GenerationEvent) => void) => Promise<R>) {
     const emit = (event: GenerationEvent) => {
       if (this.#state !== "running") return;

@@ -2,20 +2,13 @@
 
 import { cancelled, orAbort } from "../common/abort.js";
 import { toError } from "../common/errors.js";
+import { loadedTexts } from "../common/texts.js";
+import { DOWNLOADER, ENGINES } from "../engine/files.js";
 import { WorkerClient, type Running } from "../engine/worker-client.js";
-import type { Call, Device, Estimate, GenerationEvent, Info, Replies, Settings } from "../engine/protocol.js";
+import type { Call, Estimate, GenerationEvent, Info, Opened, Replies, Settings } from "../engine/protocol.js";
 
 /** How long a cancelled run may take to end before its worker is terminated. */
 const CANCEL_TIMEOUT_MS = 2000;
-
-/** What is opened. */
-export interface Opened {
-  bundle: string;
-  device: Device;
-  allowSlow: boolean;
-  kernels: string | undefined;
-  memoryBudget: number | undefined;
-}
 
 /** A bundle on a device, together with the worker that has it open; survives the worker. */
 export class Session {
@@ -32,7 +25,8 @@ export class Session {
     let client: WorkerClient | undefined;
     try {
       client = this.#client = new WorkerClient();
-      return await orAbort(client.call({ kind: "load", ...this.#what }).reply, signal);
+      const surroundings = { engine: ENGINES[this.#what.device], downloader: DOWNLOADER, texts: loadedTexts() };
+      return await orAbort(client.call({ kind: "load", ...this.#what, ...surroundings }).reply, signal);
     } catch (thrown) {
       const error = toError(thrown);
       client?.close(error);

@@ -31,6 +31,7 @@ export class Art2MusError extends Error {
   /** What to try next, as a sentence; empty when there is nothing to try. */
   readonly hint: string;
 
+  /** @internal */
   constructor({ name, message, cause, hint }: PlainError) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = name;

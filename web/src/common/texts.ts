@@ -2,7 +2,10 @@
 
 type Values = Record<string, string | number>;
 
-let texts: Record<string, string> = {};
+/** Sentences by key. */
+export type Texts = Readonly<Record<string, string>>;
+
+let texts: Texts = {};
 let loading: Promise<void> | undefined;
 
 /** Loads the texts once. A failure leaves the keys in place of the sentences: nothing else breaks. */
@@ -10,12 +13,22 @@ export function loadTexts(): Promise<void> {
   loading ??= (async () => {
     try {
       const response = await fetch(new URL("../../texts/en.json", import.meta.url));
-      if (response.ok) texts = (await response.json()) as Record<string, string>;
+      if (response.ok) texts = (await response.json()) as Texts;
     } catch (error) {
       console.warn("art2mus: the texts could not be loaded", error);
     }
   })();
   return loading;
+}
+
+/** The texts as they were loaded, for a worker. */
+export function loadedTexts(): Texts {
+  return texts;
+}
+
+/** Takes the texts that the page has loaded. */
+export function useTexts(loaded: Texts): void {
+  texts = loaded;
 }
 
 /** The sentence `key` with each `{name}` replaced by its value. */

@@ -5,20 +5,23 @@
  */
 
 import type { PlainError } from "../common/errors.js";
-import type { Cost, Event, GenerateSettings, Info, PieceInfo, ResultInfo, SchedulerKind } from "./bindings.js";
+import type { Texts } from "../common/texts.js";
+import type { Cost, Event, GenerateSettings as Settings, Info, PieceInfo, ResultInfo } from "./bindings.js";
 
-export type { Info, Region, StageInfo, Timing } from "./bindings.js";
+export type {
+  Event as GenerationEvent,
+  GenerateSettings as Settings,
+  Info,
+  Region,
+  SchedulerKind as Scheduler,
+  SettingRange,
+  Settings as FullSettings,
+  StageInfo,
+  Timing,
+} from "./bindings.js";
 
 /** Where the networks run: on the GPU through WebGPU, or on the CPU in WebAssembly. */
 export type Device = "webgpu" | "wasm";
-
-/** Rule that walks from noise to music. */
-export type Scheduler = SchedulerKind;
-
-/** Settings of one generation; what is left out takes the model's default. */
-export type Settings = GenerateSettings;
-
-export type GenerationEvent = Event;
 
 /** Bytes of weights that have arrived. `total` is constant within one run and reached at its end. */
 export type LoadEvent = Extract<Event, { type: "load" }>;
@@ -72,9 +75,28 @@ export type Picture =
 /** What music is made from: a picture, its embedding, or Language-of-Audio tokens. */
 export type Source = Picture | { kind: "embedding"; embedding: Float32Array } | { kind: "tokens"; tokens: Tensor };
 
+/** What is opened. */
+export interface Opened {
+  /** Full address of the bundle's folder, as `folderAddress` writes it. */
+  bundle: string;
+  device: Device;
+  allowSlow: boolean;
+  kernels: string | undefined;
+  memoryBudget: number | undefined;
+}
+
+/** What the worker cannot find by itself: its own address says nothing where a bundler has moved it. */
+export interface Surroundings {
+  /** Addresses of the engine for the device. */
+  engine: { script: string; module: string };
+  /** Address of the worker that downloads weights. */
+  downloader: string;
+  texts: Texts;
+}
+
 /** Calls that are answered by exactly one `reply` or `failure` with the same id. */
 export type Call =
-  | { kind: "load"; device: Device; bundle: string; allowSlow: boolean; kernels: string | undefined; memoryBudget: number | undefined }
+  | ({ kind: "load" } & Opened & Surroundings)
   | { kind: "estimate"; settings: Settings }
   | { kind: "generate"; source: Source; settings: Settings }
   | { kind: "embed"; picture: Picture; settings: Settings }
@@ -96,7 +118,7 @@ export type ToWorker = { id: number; call: Call } | { cancel: number };
 
 /** From the worker to the page. After a `fatal` failure the worker must not be used again. */
 export type FromWorker =
-  | { kind: "event"; id: number; event: GenerationEvent }
+  | { kind: "event"; id: number; event: Event }
   | { kind: "reply"; id: number; value: Replies[keyof Replies] }
   | { kind: "failure"; id: number; error: PlainError; fatal: boolean }
   | { kind: "lost"; error: PlainError };

@@ -1,8 +1,10 @@
 /** One worker as the page sees it: calls with an answer each, and an end that answers them all. */
 
 import { Art2MusError, toError, type PlainError } from "../common/errors.js";
-import type { Call, FromWorker, GenerationEvent, Replies, ToWorker } from "./protocol.js";
+import { cannotStart, startWorker } from "../common/start-worker.js";
 import { text } from "../common/texts.js";
+import { WORKER } from "./files.js";
+import type { Call, FromWorker, GenerationEvent, Replies, ToWorker } from "./protocol.js";
 
 interface Pending {
   resolve(value: never): void;
@@ -23,15 +25,13 @@ export class WorkerClient {
   #alive = true;
 
   constructor() {
-    this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
-      type: "module",
-      name: "art2mus",
-    });
+    this.#worker = startWorker(WORKER, "art2mus");
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
     this.#worker.onmessageerror = () => this.close(lost("messageerror"));
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.close(lost(event.message));
+      // Without a message it is the worker's own file that could not be loaded.
+      this.close(event.message ? lost(event.message) : toError(cannotStart(WORKER)));
     };
   }
 

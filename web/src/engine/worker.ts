@@ -19,7 +19,7 @@ import type {
 } from "./protocol.js";
 import { Shards } from "../storage/shards.js";
 import { list } from "../storage/stored.js";
-import { loadTexts } from "../common/texts.js";
+import { text, useTexts } from "../common/texts.js";
 
 /** The part of the worker's global scope that is used here. */
 interface Scope {
@@ -104,16 +104,15 @@ async function answer(id: number, call: Call): Promise<void> {
 }
 
 async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
-  const url = new URL(`../${call.device}/art2mus.js`, import.meta.url);
+  useTexts(call.texts);
   try {
-    const texts = loadTexts();
-    module = (await import(url.href)) as EngineModule;
-    ({ memory } = await module.default());
-    await texts;
+    module = (await import(call.engine.script)) as EngineModule;
+    ({ memory } = await module.default({ module_or_path: call.engine.module }));
   } catch (thrown) {
-    throw toPlain(thrown, thrown instanceof WebAssembly.CompileError ? "Unsupported" : "Network");
+    if (!(thrown instanceof WebAssembly.CompileError)) throw toPlain(thrown, "Network");
+    throw { ...toPlain(thrown, "Unsupported"), hint: text("host.wasm") };
   }
-  shards = new Shards(call.bundle);
+  shards = new Shards(call.bundle, call.downloader);
   const { allowSlow, kernels, memoryBudget } = call;
   const options = { allowSlow, kernels, memoryBudget };
   return module.Engine.load(call.bundle, call.device, options, shards);

@@ -8,10 +8,11 @@ import { download, type Shard } from "./download.js";
 import { toPlain, type PlainError } from "../common/errors.js";
 import { toHex } from "./sha256.js";
 import { find, openFolder, openPartialShard, remove } from "./stored.js";
-import { loadTexts } from "../common/texts.js";
+import { fileAddress } from "../common/address.js";
+import { useTexts, type Texts } from "../common/texts.js";
 
-/** To the downloader: shards to fetch from beneath `base`, in this order; or to stop everything. */
-export type ToDownloader = { base: string; shards: Shard[] } | "cancel";
+/** To the downloader: first the texts; shards to fetch from beneath `base`, in this order; or to stop everything. */
+export type ToDownloader = { texts: Texts } | { base: string; shards: Shard[] } | "cancel";
 
 /** From it: how many bytes of a file are there; the file; why it cannot be had. */
 export type FromDownloader =
@@ -31,7 +32,6 @@ const REPORT = 1 << 18;
 
 const scope = self as unknown as Scope;
 const folder = openFolder();
-const texts = loadTexts();
 /** Stored shards that this visit has hashed. */
 const verified = new Set<string>();
 let queue: { base: string; shard: Shard }[] = [];
@@ -45,6 +45,7 @@ scope.addEventListener("message", ({ data }) => {
     stop = new AbortController();
     return;
   }
+  if ("texts" in data) return useTexts(data.texts);
   for (const shard of data.shards) queue.push({ base: data.base, shard });
   work();
 });
@@ -69,7 +70,6 @@ async function get(base: string, shard: Shard, signal: AbortSignal): Promise<voi
     scope.postMessage({ file, arrived });
   };
   try {
-    await texts;
     const directory = await folder;
     const fetching = () => fetchShard(base, shard, directory, signal, onProgress);
     // Another tab may be at it: then this one waits, and finds the file.
@@ -99,7 +99,7 @@ async function fetchShard(
   if (folder && found) await remove(folder, sha256);
   const part = await openPartialShard(folder, sha256);
   try {
-    await download(new URL(file, base).href, shard, part, { signal, onProgress, stored: folder !== undefined });
+    await download(fileAddress(base, file), shard, part, { signal, onProgress, stored: folder !== undefined });
     const blob = await part.finish();
     verified.add(sha256);
     return blob;

@@ -4,7 +4,8 @@ import { cancelled } from "../common/abort.js";
 import type { Shard } from "./download.js";
 import type { FromDownloader, ToDownloader } from "./downloader.js";
 import type { PlainError } from "../common/errors.js";
-import { text } from "../common/texts.js";
+import { startWorker } from "../common/start-worker.js";
+import { loadedTexts, text } from "../common/texts.js";
 
 /** Only workers have it, so the types of a page do not know it. */
 declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBuffer };
@@ -32,6 +33,7 @@ export interface ShardStore {
 
 export class Shards implements ShardStore {
   readonly #base: string;
+  readonly #program: string;
   readonly #entries = new Map<string, Entry>();
   readonly #reader = new FileReaderSync();
   /** Started again after a crash. */
@@ -39,9 +41,10 @@ export class Shards implements ShardStore {
   #wake: () => void = () => {};
   #changed = this.#next();
 
-  /** `base` is the address of the bundle's folder. */
-  constructor(base: string) {
+  /** `base` is the address of the bundle's folder, `program` that of the worker that downloads. */
+  constructor(base: string, program: string) {
     this.#base = base;
+    this.#program = program;
     this.#downloader = this.#start(); // Now: it gets ready while the engine does.
   }
 
@@ -107,8 +110,7 @@ export class Shards implements ShardStore {
   }
 
   #start(): Worker {
-    const url = new URL("./downloader.js", import.meta.url);
-    const worker = new Worker(url, { type: "module", name: "art2mus downloads" });
+    const worker = startWorker(this.#program, "art2mus downloads");
     worker.onmessage = ({ data }: MessageEvent<FromDownloader>) => {
       const entry = this.#entries.get(data.file);
       if (entry === undefined) return; // Nobody wants it any more.
@@ -129,6 +131,7 @@ export class Shards implements ShardStore {
       for (const entry of this.#entries.values()) if (entry.blob === undefined) entry.error = error;
       this.#notify();
     };
+    worker.postMessage({ texts: loadedTexts() } satisfies ToDownloader);
     return worker;
   }
 
