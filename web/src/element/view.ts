@@ -14,6 +14,17 @@ a { justify-self: start; color: inherit; }
 p { margin: 0; }
 `;
 
+let shared: CSSStyleSheet | undefined;
+
+/** One for all elements: browsers keep each. */
+function styles(): CSSStyleSheet {
+  if (shared === undefined) {
+    shared = new CSSStyleSheet();
+    shared.replaceSync(STYLE);
+  }
+  return shared;
+}
+
 /** States for styling: `art-to-mus:state(running)`. */
 export type State = "running" | "asking" | "ready" | "playing" | "failed";
 
@@ -39,9 +50,7 @@ export class View {
   constructor(host: HTMLElement) {
     const root = host.attachShadow({ mode: "open" });
     this.#internals = host.attachInternals();
-    const style = new CSSStyleSheet();
-    style.replaceSync(STYLE);
-    root.adoptedStyleSheets = [style];
+    root.adoptedStyleSheets = [styles()];
     this.controls.className = "controls";
     this.button.type = "button";
     this.status.role = "status";
