@@ -162,12 +162,14 @@ test("<art-to-mus> plays one at a time, and keeps its piece until there is a new
     const during = second.matches(":state(running)");
     second.cancel();
     const again = { name: await run, kept: second.result === before, shown: !second.audio.hidden, source: second.audio.src !== "" };
-    // Another picture ends what belongs to the one before.
+    // Another picture ends what belongs to the one before, which played until now.
+    const ended = event(second, "pause");
     second.src = "/tests/fixtures/picture.png?other";
+    await ended;
     const other2 = { result: second.result, hidden: second.audio.hidden, ready: second.matches(":state(ready)") };
     return { told, paused, states, file, during, again, other2 };
   });
-  assert.deepEqual(outcome.told, ["a load", "a done", "a play", "b load", "b done", "a pause", "b play", "b pause", "b load", "b cancel"]);
+  assert.deepEqual(outcome.told, ["a load", "a done", "a play", "b load", "b done", "a pause", "b play", "b load", "b cancel", "b pause"]);
   assert.deepEqual(outcome.paused, [true, false]);
   assert.deepEqual(outcome.states, [["ready"], ["ready", "playing"]]);
   assert.deepEqual(outcome.file, { name: "picture-seed-7.wav", whole: true });

@@ -376,6 +376,75 @@ describe("a file", { timeout: 120_000 }, () => {
   });
 });
 
+describe("more ways to bring a picture", { timeout: 120_000 }, () => {
+  const answer = (path, type, body) => server.overrides.set(path, (_, response) => {
+    response.writeHead(200, { "content-type": type }).end(body());
+    return true;
+  });
+
+  test("a museum's manifest gives a view, offers the others, and its link brings the chosen one back", async () => {
+    const service = (id) => ({ id: `${server.url}iiif/${id}`, type: "ImageService3", profile: "level2" });
+    answer("/iiif/manifest.json", "application/json", () => JSON.stringify({
+      "@context": "http://iiif.io/api/presentation/3/context.json", type: "Manifest", id: `${server.url}iiif/manifest.json`,
+      label: { en: ["Two sides"] }, requiredStatement: { label: { en: ["Owner"] }, value: { en: ["A museum"] } },
+      items: ["front", "back"].map((id) => ({
+        type: "Canvas", label: { en: [id] },
+        items: [{ type: "AnnotationPage", items: [{ type: "Annotation", motivation: "painting", body: { type: "Image", service: [service(id)] } }] }],
+      })),
+    }));
+    for (const [id, at] of [["front", 0], ["back", 1]]) {
+      answer(`/iiif/${id}/info.json`, "application/json", () => JSON.stringify({ ...service(id), width: 400, height: 300 }));
+      answer(`/iiif/${id}/full/max/0/default.jpg`, "image/jpeg", () => readFileSync(join(ROOT, "web/gallery", GALLERY[at].file)));
+    }
+    const { page, faults, close } = await opened();
+    await page.click("#ways summary");
+    await page.fill("#address", `${server.url}iiif/manifest.json`);
+    await page.keyboard.press("Enter");
+    await page.getByAltText("The chosen picture: Two sides, front").waitFor();
+    assert.equal(await page.locator("#picture-credit").innerText(), "A museum");
+    await page.selectOption("#view", { label: "back" });
+    await page.getByAltText("The chosen picture: Two sides, back").waitFor();
+    await make(page);
+    const wav = sha256(await saved(page));
+    const link = await page.locator("#permalink").getAttribute("href");
+    assert.ok(link.includes("manifest.json%232"), link);
+    await page.goto("about:blank");
+    await page.goto(link);
+    await finished(page);
+    assert.equal(await page.locator("#picture-name").innerText(), "Two sides, back");
+    assert.equal(sha256(await saved(page)), wav);
+    answer("/iiif/manifest.json", "application/json", () => "{\"type\": \"Collection\"}");
+    await page.evaluate(() => { document.querySelector("#ways").open = true; });
+    await page.fill("#address", `${server.url}iiif/manifest.json`);
+    await page.keyboard.press("Enter");
+    await page.locator("#problem").waitFor();
+    assert.match(await page.locator("#problem-message").innerText(), /no IIIF manifest that can be read \(Collection\)/);
+    assert.equal(await page.locator("#picture-name").innerText(), "Two sides, back");
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  test("the camera takes a photograph, and says it where it is not allowed", async () => {
+    const camera = await launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream");
+    const { page, faults, close } = await open(camera, server.url);
+    await engineReady(page);
+    await page.click("#ways summary");
+    await page.click("#camera");
+    await page.getByAltText("The chosen picture: Photograph").waitFor();
+    await make(page);
+    assert.match((await saved(page)).name, /^Photograph-seed-7\.wav$/);
+    assert.deepEqual(faults, []);
+    await close();
+    await camera.close();
+    const refused = await opened();
+    await refused.page.click("#ways summary");
+    await refused.page.click("#camera");
+    await refused.page.locator("#problem").waitFor();
+    assert.match(await refused.page.locator("#problem-message").innerText(), /camera/);
+    await refused.close();
+  });
+});
+
 describe("why a piece sounds as it does", { timeout: 120_000 }, () => {
   /** Black, with a white square at the top left. */
   const square = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 60"><rect width="60" height="60"/><rect width="20" height="20" fill="#fff"/></svg>`;

@@ -87,7 +87,9 @@ test("a picture is found from a manifest and from an info.json, and faults are s
   const region = { x: 0, y: 0, width: 0.5, height: 0.5 };
   const fromManifest = await find("3/manifest", { region, languages: ["en"] });
   assert.deepEqual({ ...fromManifest, url: fromManifest.url.href },
-    { url: "https://iiif.example/3/a/full/1000,500/0/default.jpg", title: "A painting", credit: "The museum", region });
+    { url: "https://iiif.example/3/a/full/1000,500/0/default.jpg", title: "A painting", credit: "The museum", region,
+      views: fromManifest.views });
+  assert.equal(fromManifest.views.length, 3);
   assert.equal((await find("3/manifest", { canvas: 2 })).url.href, "https://iiif.example/3/b.jpg");
   assert.equal((await find("3/a/info.json")).url.href, fromManifest.url.href);
   await assert.rejects(find("3/manifest", { canvas: 9 }), { name: "Format", message: "The IIIF manifest has no canvas 9; there are 3." });

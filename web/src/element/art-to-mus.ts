@@ -226,7 +226,6 @@ export class ArtToMus extends ElementProperties {
     if (!this.#player.running) {
       this.#failed = !cancelled;
       this.#view.status.textContent = error.message;
-      if (this.#result && this.audio.src === "") this.#offer(this.#result);
       this.#refresh();
     }
     if (cancelled) this.#tell("art2mus-cancel", error);
@@ -306,7 +305,6 @@ export class ArtToMus extends ElementProperties {
     const begun = running || this.#result !== null;
     view.showPicture(begun ? this.src : this.poster || this.src);
     view.progress.hidden = !running;
-    if (running) view.showPlayer(undefined);
     view.setState("running", running);
     view.setState("asking", !running && this.#asked !== undefined);
     view.setState("ready", !running && this.#result !== null);

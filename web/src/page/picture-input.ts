@@ -1,8 +1,9 @@
 /** Choosing a picture, by file, drop, paste or address, and showing it in its frame. */
 
-import { downloadPicture } from "../api/artwork.js";
-import { Art2MusError, toError } from "../common/errors.js";
+import { toError, type Art2MusError } from "../common/errors.js";
 import { text } from "../common/texts.js";
+import { openAddress } from "../pictures/address.js";
+import { photograph } from "../pictures/camera.js";
 import { fileReference, Picture, type About, type Credit } from "../pictures/picture.js";
 import { byId, show } from "./dom.js";
 
@@ -11,6 +12,12 @@ export interface PictureInputEvents {
   onPicture(picture: Picture, before: Picture | undefined): void;
   /** A file could not be opened; what was shown before still is. */
   onProblem(error: Art2MusError): void;
+}
+
+/** A picture, and what is offered beside it once it is shown. */
+interface Opened {
+  picture: Picture;
+  offer?: () => void;
 }
 
 export class PictureInput {
@@ -39,6 +46,14 @@ export class PictureInput {
       event.preventDefault();
       void this.fetch(address.value.trim());
     });
+    byId("camera", HTMLButtonElement).addEventListener("click", () => {
+      const name = text("picture.photograph");
+      void this.#choose(async (signal) => {
+        const file = await photograph(signal);
+        const reference = await fileReference(file);
+        return { picture: await Picture.open(file, { name, description: name, reference }) };
+      });
+    });
   }
 
   get picture(): Picture | undefined {
@@ -53,13 +68,25 @@ export class PictureInput {
 
   /** Downloads a picture and shows it; `about` is what is known of it beside its address. Returns whether it is there. */
   fetch(address: string, about: Partial<About> = {}): Promise<boolean> {
-    return this.#choose((signal) => openAddress(address, about, signal));
+    return this.#choose(async (signal) => {
+      const { picture, views, view } = await openAddress(address, about, signal);
+      return { picture, offer: () => this.#offerViews(address, views, view) };
+    });
+  }
+
+  /** A museum's object may have several views; one is shown, and the others can be chosen. */
+  #offerViews(address: string, views: readonly string[], view: number): void {
+    const label = byId("views", HTMLElement);
+    const select = byId("view", HTMLSelectElement);
+    select.replaceChildren(...views.map((name, at) => new Option(name || String(at + 1), "", at === view, at === view)));
+    select.onchange = () => void this.fetch(`${address.replace(/#.*/, "")}#${select.selectedIndex + 1}`);
+    show(label, views.length > 1);
   }
 
   /** The same without showing it; nothing where it cannot be opened, which is told as a problem. */
   async open(address: string, about: Partial<About> = {}): Promise<Picture | undefined> {
     try {
-      return await openAddress(address, about);
+      return (await openAddress(address, about)).picture;
     } catch (thrown) {
       this.#events.onProblem(toError(thrown, "Input"));
       return undefined;
@@ -90,21 +117,26 @@ export class PictureInput {
     const name = file.name || text("picture.pasted");
     return this.#choose(async () => {
       const reference = file.size === 0 ? "" : await fileReference(file);
-      return Picture.open(file, { name, description: name, reference });
+      return { picture: await Picture.open(file, { name, description: name, reference }) };
     });
   }
 
   /** Opens a picture and shows it, unless another one is chosen meanwhile. */
-  async #choose(open: (signal: AbortSignal) => Promise<Picture>): Promise<boolean> {
+  async #choose(open: (signal: AbortSignal) => Promise<Opened>): Promise<boolean> {
     this.#choosing.abort();
     const { signal } = (this.#choosing = new AbortController());
     const pane = byId("drop", HTMLElement);
     pane.ariaBusy = "true";
     try {
-      const picture = await open(signal);
-      if (signal.aborted) picture.release();
-      else this.#set(picture);
-      return !signal.aborted;
+      const { picture, offer } = await open(signal);
+      if (signal.aborted) {
+        picture.release();
+        return false;
+      }
+      show(byId("views", HTMLElement), false);
+      offer?.();
+      this.#set(picture);
+      return true;
     } catch (thrown) {
       if (!signal.aborted) this.#events.onProblem(toError(thrown, "Input"));
       return false;
@@ -140,18 +172,4 @@ export function showCredit(line: HTMLElement, credit: Credit | undefined): void 
     line.append(" ", link);
   }
   show(line, credit !== undefined);
-}
-
-async function openAddress(address: string, about: Partial<About>, signal?: AbortSignal): Promise<Picture> {
-  const url = addressOf(address);
-  const file = await downloadPicture(url, signal);
-  const name = about.name ?? (decodeURIComponent(url.pathname.split("/").at(-1) ?? "") || url.host);
-  const credit = about.credit ?? { text: url.host, source: url };
-  return Picture.open(file, { name, description: name, credit, reference: url.href, ...about });
-}
-
-function addressOf(address: string): URL {
-  const url = URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI) : undefined;
-  if (url && ["http:", "https:", "data:", "blob:"].includes(url.protocol)) return url;
-  throw new Art2MusError({ name: "Input", message: text("error.address", { address }), hint: text("hint.address") });
 }

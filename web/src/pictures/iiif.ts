@@ -58,6 +58,8 @@ export interface IiifPicture {
   url: URL;
   title: string;
   credit: string;
+  /** What the views of the object are called, where it has several to choose from. */
+  views: readonly string[];
   /** The part that is still to be cut out, because the host could not do it. */
   region: Part | undefined;
 }
@@ -193,18 +195,24 @@ export function imageAddress(service: ImageService, region: Part | undefined, mo
 /** Fetches a manifest or an `info.json`, and says where the picture is. */
 export async function findIiifPicture(address: URL, options: IiifOptions = {}): Promise<IiifPicture> {
   const { canvas = 1, region, most = 1024, languages = [], signal } = options;
-  const json = await fetchJson(address, signal);
-  if (isService(json)) return { ...requestFrom(parseService(json), region, most), title: "", credit: "" };
+  return pictureIn(await fetchJson(address, signal), address, { canvas, region, most, languages, ...(signal && { signal }) });
+}
+
+/** The same of a manifest or an `info.json` that was read already. */
+export async function pictureIn(json: unknown, address: URL, options: IiifOptions = {}): Promise<IiifPicture> {
+  const { canvas = 1, region, most = 1024, languages = [], signal } = options;
+  if (isService(json)) return { ...requestFrom(parseService(json), region, most), title: "", credit: "", views: [] };
   const manifest = parseManifest(json, languages);
+  const views = manifest.canvases.map(({ label }) => label);
   const chosen = manifest.canvases[canvas - 1];
   if (chosen === undefined) throw bad("iiif.canvas", { canvas, count: manifest.canvases.length });
   const { title, credit } = manifest;
   if (chosen.service !== undefined) {
     const service = parseService(await fetchJson(new URL(`${chosen.service}/info.json`, address), signal));
-    return { ...requestFrom(service, region, most), title, credit };
+    return { ...requestFrom(service, region, most), title, credit, views };
   }
   if (chosen.image === undefined) throw bad("iiif.empty", { canvas });
-  return { url: new URL(chosen.image, address), title, credit, region };
+  return { url: new URL(chosen.image, address), title, credit, views, region };
 }
 
 function requestFrom(service: ImageService, region: Part | undefined, most: number): Pick<IiifPicture, "url" | "region"> {
