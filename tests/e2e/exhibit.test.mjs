@@ -329,7 +329,7 @@ describe("visitors and staff", { timeout: 300_000 }, () => {
       const problem = page.getByRole("alert");
       await problem.waitFor();
       assert.match(await problem.innerText(), sentence);
-      assert.match(await problem.innerText(), /Correct exhibit\.json and reload the page\./);
+      assert.match(await problem.innerText(), /Correct the file and reload the page\./);
       await screenshot(page, `exhibit-${name}`);
       await checkAccessible(page);
       await close();

@@ -12,7 +12,7 @@ import { mix } from "../dist/api/walk.js";
 import { join } from "../dist/audio/join.js";
 import { to16Bit } from "../dist/audio/wav.js";
 import { fromQuery, toQuery } from "../dist/page/settings.js";
-import { formatBytes } from "../dist/common/texts.js";
+import { firstKnown, formatBytes, LANGUAGES } from "../dist/common/texts.js";
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
 
@@ -36,6 +36,25 @@ test("every text that is used exists, and every text is used", () => {
   for (const key of Object.keys(texts)) {
     assert.ok(source.includes(`"${key}"`) || built.some((start) => key.startsWith(start)), `${key} is not used`);
   }
+});
+
+test("every language has every sentence, with the same values in it", () => {
+  const values = (sentence) => (sentence.match(/\{\w+\}/g) ?? []).toSorted();
+  const english = JSON.parse(read("../texts/en.json"));
+  const files = readdirSync(new URL("../texts/", import.meta.url));
+  assert.deepEqual(files.toSorted(), Object.keys(LANGUAGES).map((code) => `${code}.json`).toSorted());
+  for (const file of files) {
+    const texts = JSON.parse(read(`../texts/${file}`));
+    assert.deepEqual(Object.keys(texts), Object.keys(english), file);
+    for (const [key, sentence] of Object.entries(texts)) assert.deepEqual(values(sentence), values(english[key]), `${file}: ${key}`);
+    const same = Object.keys(english).filter((key) => texts[key] === english[key]).length;
+    assert.ok(file === "en.json" || same < Object.keys(english).length / 8, `${file} has ${same} English sentences`);
+  }
+});
+
+test("the first language that is known is taken, whatever its region", () => {
+  assert.equal(firstKnown([null, "pt-BR", "DE-at", "fr"]), "de");
+  assert.equal(firstKnown(["toString", "xx"]), undefined);
 });
 
 test("each room of the source knows only the rooms before it, and the doors know all", () => {

@@ -8,12 +8,75 @@ export type Texts = Readonly<Record<string, string>>;
 let texts: Texts = {};
 let loading: Promise<void> | undefined;
 
+/** Languages that there are texts in, each with its own name; the first one where a person reads none of them. */
+export const LANGUAGES = {
+  en: "English",
+  it: "Italiano",
+  fr: "Français",
+  es: "Español",
+  ca: "Català",
+  de: "Deutsch",
+} as const;
+
+export type Language = keyof typeof LANGUAGES;
+
+/** Their files, each address by itself: bundlers look for these very words. */
+const FILES: Record<Language, () => URL> = {
+  en: () => new URL("../../texts/en.json", import.meta.url),
+  it: () => new URL("../../texts/it.json", import.meta.url),
+  fr: () => new URL("../../texts/fr.json", import.meta.url),
+  es: () => new URL("../../texts/es.json", import.meta.url),
+  ca: () => new URL("../../texts/ca.json", import.meta.url),
+  de: () => new URL("../../texts/de.json", import.meta.url),
+};
+
+/** What a person has chosen on a page of this host. */
+const CHOSEN = "art2mus-language";
+
+let current: Language = "en";
+
+/** The language of the texts that were loaded. */
+export function language(): Language {
+  return current;
+}
+
+/** Remembers a language for the next page. */
+export function chooseLanguage(chosen: Language): void {
+  try {
+    localStorage.setItem(CHOSEN, chosen);
+  } catch {
+    // Then the next page asks the browser again.
+  }
+}
+
+/** The first of these that there are texts in; `pt-BR` counts as `pt`. */
+export function firstKnown(wanted: readonly (string | null)[]): Language | undefined {
+  const codes = wanted.map((code) => code?.toLowerCase().split("-")[0] ?? "");
+  return codes.find((code): code is Language => Object.hasOwn(LANGUAGES, code));
+}
+
+function chosenLanguage(): string | null {
+  try {
+    return localStorage.getItem(CHOSEN);
+  } catch {
+    return null;
+  }
+}
+
+/** The address's `lang`, what was chosen before, or what the browser prefers. */
+function wantedLanguage(): Language {
+  const asked = typeof location === "undefined" ? null : new URLSearchParams(location.search).get("lang");
+  return firstKnown([asked, chosenLanguage(), ...(globalThis.navigator?.languages ?? [])]) ?? "en";
+}
+
 /** Loads the texts once. A failure leaves the keys in place of the sentences: nothing else breaks. */
 export function loadTexts(): Promise<void> {
   loading ??= (async () => {
     try {
-      const response = await fetch(new URL("../../texts/en.json", import.meta.url));
+      current = wantedLanguage();
+      const response = await fetch(FILES[current]());
       if (response.ok) texts = (await response.json()) as Texts;
+      else throw new Error(`status ${response.status}`);
     } catch (error) {
       console.warn("art2mus: the texts could not be loaded", error);
     }

@@ -86,7 +86,7 @@ async function answer(id: number, call: Call): Promise<void> {
     } else {
       const onEvent = (event: GenerationEvent) => scope.postMessage({ kind: "event", id, event });
       const isCancelled = () => cancelled.has(id);
-      const { value, transfer } = await run(engine, call, onEvent, isCancelled);
+      const { value, transfer } = await runAgain(engine, call, onEvent, isCancelled);
       // What was made on a device without memory is nothing.
       const told = module?.deviceTrouble ? await trouble() : undefined;
       if (told) throw told;
@@ -100,7 +100,14 @@ async function answer(id: number, call: Call): Promise<void> {
     scope.postMessage({ kind: "failure", id, error, fatal });
   } finally {
     cancelled.delete(id);
+    closeBitmap(call);
   }
+}
+
+/** A bitmap that came with a call is the worker's own copy. */
+function closeBitmap(call: Call): void {
+  const picture = call.kind === "generate" ? call.source : call.kind === "embed" ? call.picture : undefined;
+  if (picture?.kind === "bitmap") picture.bitmap.close();
 }
 
 async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
@@ -122,6 +129,16 @@ async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
 interface Answer {
   value: Replies[keyof Replies];
   transfer: Transferable[];
+}
+
+/** Runs a call, and a second time when what was stored was deleted under its feet: then it is fetched again. */
+async function runAgain(...call: Parameters<typeof run>): Promise<Answer> {
+  try {
+    return await run(...call);
+  } catch (thrown) {
+    if (!shards?.forgetStale()) throw thrown;
+    return run(...call);
+  }
 }
 
 async function run(
@@ -184,7 +201,6 @@ function pixelsOf({ bitmap }: Extract<Picture, { kind: "bitmap" }>) {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   if (context === null) throw new Error("no canvas for reading the picture");
   context.drawImage(bitmap, 0, 0);
-  bitmap.close();
   return { rgba: context.getImageData(0, 0, width, height).data, width, height };
 }
 

@@ -2,7 +2,7 @@
 
 import { create, storage, type Art2Mus, type GenerationEvent, type Region } from "../client.js";
 import { Art2MusError, toError } from "../common/errors.js";
-import { formatBytes, formatDuration, text } from "../common/texts.js";
+import { formatBytes, formatDuration, language, text } from "../common/texts.js";
 import type { Picture } from "../pictures/picture.js";
 import { byId, keepHeight, show } from "./dom.js";
 import { Forecast } from "./forecast.js";
@@ -12,6 +12,7 @@ import { CrashSentinel, keepForOffline } from "./offline.js";
 import { JourneyView } from "./journey-view.js";
 import { PictureInput } from "./picture-input.js";
 import { linkOf, make, pieces, type Heard, type Plan } from "./plan.js";
+import { offerLanguages } from "./languages.js";
 import { Player, type Download } from "./player.js";
 import { ProgressView } from "./progress-view.js";
 import { RegionView } from "./region-view.js";
@@ -85,6 +86,7 @@ export class Page {
 
   constructor() {
     keepHeight(byId("drop", HTMLElement));
+    offerLanguages(byId("language", HTMLSelectElement));
     this.#link = this.#readAddress();
     this.#settings = structuredClone(this.#link);
     this.#settingsView.show(this.#settings);
@@ -438,7 +440,7 @@ export class Page {
     this.#announce(text("engine.ready"));
     show(byId("untrained", HTMLElement), !info.trained);
     const adapter = info.adapter ? `: ${info.adapter}` : "";
-    const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+    const compact = new Intl.NumberFormat(language(), { notation: "compact", maximumFractionDigits: 1 });
     const size = { bytes: formatBytes(info.bytes), parameters: compact.format(info.parameters) };
     const facts: [string, string][] = [
       ["engine.device", text(`device.${device}`) + adapter],

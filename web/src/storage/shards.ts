@@ -38,6 +38,8 @@ export class Shards implements ShardStore {
   readonly #reader = new FileReaderSync();
   /** Started again after a crash. */
   #downloader: Worker | undefined;
+  /** What was stored cannot be read any more: all of it may be gone. */
+  #stale = false;
   #wake: () => void = () => {};
   #changed = this.#next();
 
@@ -85,6 +87,7 @@ export class Shards implements ShardStore {
       return new Uint8Array(this.#reader.readAsArrayBuffer(blob.slice(offset, offset + length)));
     } catch (thrown) {
       // Somebody has deleted it since, or the disk failed.
+      this.#stale = true;
       const message = text("shard.unreadable", { file, reason: String(thrown) });
       throw { name: "File", message, hint: text("shard.hint.again") } satisfies PlainError;
     }
@@ -92,6 +95,14 @@ export class Shards implements ShardStore {
 
   release(file: string): void {
     this.#entries.delete(file);
+  }
+
+  /** Whether a read has failed since this was last asked; then everything is forgotten, and comes again when asked for. */
+  forgetStale(): boolean {
+    const stale = this.#stale;
+    this.#stale = false;
+    if (stale) this.#entries.clear();
+    return stale;
   }
 
   /** Stops all downloads; whoever waits for one gets `Cancelled`. */
