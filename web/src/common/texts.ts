@@ -11,11 +11,6 @@ let loading: Promise<void> | undefined;
 /** Languages that there are texts in, each with its own name; the first one where a person reads none of them. */
 export const LANGUAGES = {
   en: "English",
-  it: "Italiano",
-  fr: "Français",
-  es: "Español",
-  ca: "Català",
-  de: "Deutsch",
 } as const;
 
 export type Language = keyof typeof LANGUAGES;
@@ -23,11 +18,6 @@ export type Language = keyof typeof LANGUAGES;
 /** Their files, each address by itself: bundlers look for these very words. */
 const FILES: Record<Language, () => URL> = {
   en: () => new URL("../../texts/en.json", import.meta.url),
-  it: () => new URL("../../texts/it.json", import.meta.url),
-  fr: () => new URL("../../texts/fr.json", import.meta.url),
-  es: () => new URL("../../texts/es.json", import.meta.url),
-  ca: () => new URL("../../texts/ca.json", import.meta.url),
-  de: () => new URL("../../texts/de.json", import.meta.url),
 };
 
 /** What a person has chosen on a page of this host. */
