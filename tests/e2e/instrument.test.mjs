@@ -551,6 +551,30 @@ describe("a piece is saved", { timeout: 120_000 }, () => {
   });
 });
 
+test("the page speaks the browser's language, or the one that is chosen", { timeout: 60_000 }, async () => {
+  const title = (language) => JSON.parse(readFileSync(join(ROOT, `web/texts/${language}.json`), "utf8"))["page.title"];
+  const { page, faults, close } = await opened("", { locale: "it-CH" });
+  assert.equal(await page.locator("h1").innerText(), title("it"));
+  assert.equal(await page.locator("html").getAttribute("lang"), "it");
+  await page.selectOption("#language", "es");
+  await page.waitForFunction((expected) => document.querySelector("h1")?.innerText === expected, title("es"));
+  await page.goto(`${server.url}?lang=it&seed=5`);
+  await engineReady(page);
+  assert.equal(await page.locator("h1").innerText(), title("it"));
+  await page.selectOption("#language", "fr");
+  await page.waitForFunction((expected) => document.querySelector("h1")?.innerText === expected, title("fr"));
+  assert.ok(page.url().endsWith("?seed=5"), page.url());
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width: 360, height: 740 });
+    await screenshot(page, `french-${colorScheme}`);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overflow <= 0, `the page is ${overflow} pixels too wide`);
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 test("nothing leaves this device: every request only fetches the page's own files", { timeout: 60_000 }, async () => {
   const { page, faults, close } = await open(browser, "about:blank");
   const requests = [];

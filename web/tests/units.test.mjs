@@ -53,7 +53,7 @@ test("every language has every sentence, with the same values in it", () => {
 });
 
 test("the first language that is known is taken, whatever its region", () => {
-  assert.equal(firstKnown([null, "pt-BR", "EN-au"]), "en");
+  assert.equal(firstKnown([null, "pt-BR", "FR-ca", "it"]), "fr");
   assert.equal(firstKnown(["toString", "xx"]), undefined);
 });
 

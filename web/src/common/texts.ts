@@ -11,6 +11,9 @@ let loading: Promise<void> | undefined;
 /** Languages that there are texts in, each with its own name; the first one where a person reads none of them. */
 export const LANGUAGES = {
   en: "English",
+  it: "Italiano",
+  fr: "Français",
+  es: "Español",
 } as const;
 
 export type Language = keyof typeof LANGUAGES;
@@ -18,6 +21,9 @@ export type Language = keyof typeof LANGUAGES;
 /** Their files, each address by itself: bundlers look for these very words. */
 const FILES: Record<Language, () => URL> = {
   en: () => new URL("../../texts/en.json", import.meta.url),
+  it: () => new URL("../../texts/it.json", import.meta.url),
+  fr: () => new URL("../../texts/fr.json", import.meta.url),
+  es: () => new URL("../../texts/es.json", import.meta.url),
 };
 
 /** What a person has chosen on a page of this host. */

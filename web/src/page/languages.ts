@@ -1,6 +1,5 @@
 /** The choice of a language, each by its own name. */
 
-import { show } from "./dom.js";
 import { chooseLanguage, LANGUAGES, language, type Language } from "../common/texts.js";
 
 /** Fills a list with all languages; the page is loaded again in the one that is chosen. */
@@ -12,7 +11,6 @@ export function offerLanguages(list: HTMLSelectElement): void {
     return option;
   });
   list.replaceChildren(...options);
-  show(list, options.length > 1);
   list.addEventListener("change", () => {
     chooseLanguage(list.value as Language);
     const url = new URL(location.href);
