@@ -105,6 +105,12 @@ test("a part may be shorter than asked for, but no other one", async () => {
   }
 });
 
+test("the length that another origin tells is no evidence: its files may be compressed on their way", async () => {
+  const answer = (type) => () => Object.defineProperty(new Response(content, { headers: { "content-length": "700" } }), "type", { value: type });
+  assert.deepEqual((await attempt([answer("cors")])).bytes, content);
+  assert.equal((await attempt([answer("basic")])).error?.name, "Integrity");
+});
+
 test("what was left of another file is noticed by its hash", async () => {
   const part = await openPartialShard(undefined, shard.sha256);
   part.write(randomBytes(400));
