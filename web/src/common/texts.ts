@@ -14,6 +14,8 @@ export const LANGUAGES = {
   it: "Italiano",
   fr: "Français",
   es: "Español",
+  ca: "Català",
+  de: "Deutsch",
 } as const;
 
 export type Language = keyof typeof LANGUAGES;
@@ -24,6 +26,8 @@ const FILES: Record<Language, () => URL> = {
   it: () => new URL("../../texts/it.json", import.meta.url),
   fr: () => new URL("../../texts/fr.json", import.meta.url),
   es: () => new URL("../../texts/es.json", import.meta.url),
+  ca: () => new URL("../../texts/ca.json", import.meta.url),
+  de: () => new URL("../../texts/de.json", import.meta.url),
 };
 
 /** What a person has chosen on a page of this host. */
