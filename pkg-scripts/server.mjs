@@ -23,6 +23,7 @@ const TYPES = {
   ".svg": "image/svg+xml",
   ".wasm": "application/wasm",
   ".wav": "audio/wav",
+  ".webmanifest": "application/manifest+json",
 };
 
 /** Precompressed variants, the preferred one first: content coding and file extension. */

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { PICTURES, exhibit, journalWith, offer, of, scheduled } from "./exhibits.mjs";
-import { PICTURE, ROOT, launch, open, requireWeb, screenshot, serveFake } from "./harness.mjs";
+import { PICTURE, ROOT, axeFaults, launch, open, screenshot, serveFake } from "./harness.mjs";
 
 let kiosk;
 let browser;
@@ -55,12 +55,7 @@ function checkContinuous(entries) {
 /** Pictures in the order in which they were heard. */
 const order = (entries) => of(entries, "piece").map(({ picture }) => picture).filter((picture, at, all) => picture !== all[at - 1]);
 
-async function checkAccessible(page) {
-  await page.evaluate(readFileSync(requireWeb.resolve("axe-core/axe.min.js"), "utf8"));
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  const summary = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(", ")}`);
-  assert.deepEqual(summary, []);
-}
+const checkAccessible = async (page) => assert.deepEqual(await axeFaults(page), []);
 
 const mode = (page, name) => page.locator(`.stage[data-mode="${name}"]`).waitFor({ timeout: 30_000 });
 

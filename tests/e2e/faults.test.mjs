@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import {
-  PICTURE, ROOT, engineReady, finished, launch, open, parseWav, requireWeb, saved, screenshot, serveFake, thumbnails,
+  PICTURE, ROOT, axeFaults, engineReady, finished, launch, open, parseWav, saved, screenshot, serveFake, thumbnails,
 } from "./harness.mjs";
 
 let browser;
@@ -296,9 +296,7 @@ describe("the page", { timeout: 120_000 }, () => {
       await page.click("#settings summary");
       const check = async (moment) => {
         await screenshot(page, `${colorScheme}-narrow-${moment}`);
-        await page.evaluate(readFileSync(requireWeb.resolve("axe-core/axe.min.js"), "utf8"));
-        const { violations } = await page.evaluate(() => globalThis.axe.run());
-        assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], moment);
+        assert.deepEqual(await axeFaults(page), [], moment);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(overflow <= 0, `${moment}: the page is ${overflow} pixels too wide`);
       };

@@ -109,6 +109,13 @@ export async function screenshot(page, name) {
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }
 
+/** What axe finds at fault on the page as it is now, a line each. */
+export async function axeFaults(page) {
+  await page.evaluate(readFileSync(requireWeb.resolve("axe-core/axe.min.js"), "utf8"));
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
+
 /** Why a test of built files is skipped, or false. With ART2MUS_BIN set all must be there. */
 export function missing(...paths) {
   if (process.env.ART2MUS_BIN) return false;

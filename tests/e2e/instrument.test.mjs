@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import {
-  PICTURE, ROOT, engineReady, finished, launch, open, requireWeb, saved, screenshot, serveFake, thumbnails,
+  PICTURE, ROOT, axeFaults, engineReady, finished, launch, open, saved, screenshot, serveFake, thumbnails,
 } from "./harness.mjs";
 
 const GALLERY = JSON.parse(readFileSync(join(ROOT, "web/gallery/gallery.json"), "utf8")).pictures;
@@ -473,9 +473,7 @@ describe("why a piece sounds as it does", { timeout: 120_000 }, () => {
     await page.keyboard.press("Enter");
     assert.match(await page.locator("#why-said").innerText(), /You hear the music without it/);
     await screenshot(page, "why");
-    await page.evaluate(readFileSync(requireWeb.resolve("axe-core/axe.min.js"), "utf8"));
-    const { violations } = await page.evaluate(() => globalThis.axe.run());
-    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), []);
+    assert.deepEqual(await axeFaults(page), []);
     assert.deepEqual(faults, []);
     await close();
   });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { addBallast } from "./ballast.mjs";
-import { ROOT, missing, open, requireWeb, screenshot, serveFake } from "./harness.mjs";
+import { ROOT, axeFaults, missing, open, screenshot, serveFake } from "./harness.mjs";
 import { answerHtml, browser, head, server, start, stop, stored, visit } from "./shards.mjs";
 
 before(start);
@@ -150,9 +150,7 @@ describe("the engine", { skip, timeout: 240_000 }, () => {
 /** Fails on what axe calls a fault. */
 async function checkAccess(page, name) {
   await screenshot(page, name);
-  await page.evaluate(readFileSync(requireWeb.resolve("axe-core/axe.min.js"), "utf8"));
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), []);
+  assert.deepEqual(await axeFaults(page), []);
 }
 
 describe("the page", { timeout: 60_000 }, () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { PICTURE, launch, open, requireWeb, screenshot, serveFake } from "./harness.mjs";
+import { PICTURE, axeFaults, launch, open, screenshot, serveFake } from "./harness.mjs";
 
 const STUDY = {
   id: "test", title: "A study", consent: "Only for testing.",
@@ -73,9 +73,7 @@ async function answer(page, a, b, preferred) {
 }
 
 async function axe(page, moment) {
-  await page.evaluate(readFileSync(requireWeb.resolve("axe-core/axe.min.js"), "utf8"));
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], moment);
+  assert.deepEqual(await axeFaults(page), [], moment);
 }
 
 describe("a listening study", { timeout: 180_000 }, () => {
@@ -121,7 +119,7 @@ describe("a listening study", { timeout: 180_000 }, () => {
     const second = { ...record, participant: "second" };
     const file = (name, content) => ({ name, mimeType: "application/json", buffer: Buffer.from(JSON.stringify(content)) });
     await table.page.setInputFiles("[type=file]", [file("a.json", record), file("b.json", second), file("a again.json", record)]);
-    assert.match(await table.page.locator("main").innerText(), /2 participants, 6 pairs answered/);
+    await table.page.getByText("2 participants, 6 pairs answered").waitFor();
     const rows = await table.page.locator("tbody tr").allInnerTexts();
     assert.equal(rows.length, 5);
     assert.match(rows[0], /\d\.\d\d \[\d\.\d\d, \d\.\d\d\], n = 2 \(6\)/);

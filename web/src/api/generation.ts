@@ -84,6 +84,7 @@ export class Run<R> implements AsyncIterable<GenerationEvent> {
 
 /** The making of one piece of music, or of several candidates. */
 export class Generation extends Run<Result> {
+  /** `run` gives what the engine answers. @internal */
   constructor(run: (emit: (event: GenerationEvent) => void) => Promise<RawResult>) {
     super((emit) => run(emit).then(resultOf));
   }

@@ -66,10 +66,10 @@ export function walk(art2mus: Art2Mus, stations: readonly Movement[], { fade = 1
 /** An event of one movement as one of the whole walk: steps are counted through, and time left is that of all. */
 function spread(event: GenerationEvent, at: number, count: number, othersMs: number | undefined): GenerationEvent {
   if (event.type === "step") {
-    const etaMs = event.etaMs === null ? null : event.etaMs + (othersMs ?? event.etaMs * (count - 1));
+    const etaMs = event.etaMs == null ? null : event.etaMs + (othersMs ?? event.etaMs * (count - 1));
     return { ...event, step: event.step + at * event.steps, steps: event.steps * count, etaMs };
   }
-  if (event.type === "stage" && event.etaMs !== null) return { ...event, etaMs: event.etaMs + (othersMs ?? 0) };
+  if (event.type === "stage" && event.etaMs != null) return { ...event, etaMs: event.etaMs + (othersMs ?? 0) };
   return event;
 }
 

@@ -5,9 +5,9 @@
 
 import { Spectrum } from "./fft.js";
 
-export const QUALITIES = ["register", "pace", "loudness", "brightness"] as const;
+export type Quality = "register" | "pace" | "loudness" | "brightness";
 
-export type Quality = (typeof QUALITIES)[number];
+export const QUALITIES: readonly Quality[] = ["register", "pace", "loudness", "brightness"];
 
 /** Register and brightness in octaves above 55 Hz, pace in onsets a second, loudness in decibels of full scale. */
 export type Qualities = Record<Quality, number>;

@@ -1,4 +1,4 @@
-/** Addresses of a bundle's folder and of the files in it. A query, such as a signature, stays behind the path. */
+/** Addresses of folders and files, and names of files. A bundle's query, such as a signature, stays behind the path. */
 
 /** The address of the folder `address`, relative to `base`: its path ends with a slash. */
 export function folderAddress(address: string, base: string): string {
@@ -13,4 +13,19 @@ export function fileAddress(folder: string, name: string): string {
   const url = new URL(folder);
   url.pathname += encodeURIComponent(name);
   return url.href;
+}
+
+/** The name of the file at an address; empty where it has none. */
+export function fileNameOf({ pathname }: URL): string {
+  const name = pathname.split("/").at(-1) ?? "";
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // Not everything with a percent sign is encoded.
+  }
+}
+
+/** A file's name without its extension, with only what every file system takes. */
+export function baseName(name: string): string {
+  return name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-") || "art2mus";
 }

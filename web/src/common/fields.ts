@@ -15,6 +15,18 @@ export function parseJson(json: string, file: string): unknown {
   }
 }
 
+/** The text of a file, as it is on its host now; `hint` says what to do where it cannot be had. */
+export async function fetchText(address: URL, hint: string): Promise<string> {
+  try {
+    const response = await fetch(address, { cache: "no-cache" });
+    if (!response.ok) throw new Error(text("file.status", { status: response.status }));
+    return await response.text();
+  } catch (thrown) {
+    const message = text("file.notFetched", { url: address.href, reason: toError(thrown).message });
+    throw new Art2MusError({ name: "Network", message, hint });
+  }
+}
+
 /** A fault of the field, with what to do about it. */
 export function bad(key: string, values: Record<string, string | number>): Art2MusError {
   return new Art2MusError({ name: "Format", message: text(key, values), hint: text("bad.hint") });

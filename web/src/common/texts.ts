@@ -8,27 +8,17 @@ export type Texts = Readonly<Record<string, string>>;
 let texts: Texts = {};
 let loading: Promise<void> | undefined;
 
-/** Languages that there are texts in, each with its own name; the first one where a person reads none of them. */
+/** Languages that there are texts in: their own names, and their files, whose addresses bundlers look for word by word. */
 export const LANGUAGES = {
-  en: "English",
-  it: "Italiano",
-  fr: "Français",
-  es: "Español",
-  ca: "Català",
-  de: "Deutsch",
+  en: { name: "English", file: () => new URL("../../texts/en.json", import.meta.url) },
+  it: { name: "Italiano", file: () => new URL("../../texts/it.json", import.meta.url) },
+  fr: { name: "Français", file: () => new URL("../../texts/fr.json", import.meta.url) },
+  es: { name: "Español", file: () => new URL("../../texts/es.json", import.meta.url) },
+  ca: { name: "Català", file: () => new URL("../../texts/ca.json", import.meta.url) },
+  de: { name: "Deutsch", file: () => new URL("../../texts/de.json", import.meta.url) },
 } as const;
 
 export type Language = keyof typeof LANGUAGES;
-
-/** Their files, each address by itself: bundlers look for these very words. */
-const FILES: Record<Language, () => URL> = {
-  en: () => new URL("../../texts/en.json", import.meta.url),
-  it: () => new URL("../../texts/it.json", import.meta.url),
-  fr: () => new URL("../../texts/fr.json", import.meta.url),
-  es: () => new URL("../../texts/es.json", import.meta.url),
-  ca: () => new URL("../../texts/ca.json", import.meta.url),
-  de: () => new URL("../../texts/de.json", import.meta.url),
-};
 
 /** What a person has chosen on a page of this host. */
 const CHOSEN = "art2mus-language";
@@ -74,7 +64,7 @@ export function loadTexts(): Promise<void> {
   loading ??= (async () => {
     try {
       current = wantedLanguage();
-      const response = await fetch(FILES[current]());
+      const response = await fetch(LANGUAGES[current].file());
       if (response.ok) texts = (await response.json()) as Texts;
       else throw new Error(`status ${response.status}`);
     } catch (error) {

@@ -5,7 +5,7 @@
  */
 
 import { Art2MusError, storage, type Art2Mus, type GenerationEvent, type Result, type Settings, type StageInfo } from "../client.js";
-import { folderAddress } from "../common/address.js";
+import { baseName, fileNameOf, folderAddress } from "../common/address.js";
 import { toError } from "../common/errors.js";
 import { formatDuration, loadTexts, text } from "../common/texts.js";
 import { DEFAULT_BUNDLE } from "../engine/files.js";
@@ -21,15 +21,6 @@ const NEAR = "200px";
 
 /** The element that is heard: another one's music pauses it. */
 let heard: ArtToMus | undefined;
-
-/** A part of an address without its escapes; as it is where these are none. */
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
-}
 
 /** The element `<art-to-mus>`. */
 export class ArtToMus extends ElementProperties {
@@ -157,10 +148,7 @@ export class ArtToMus extends ElementProperties {
       const result = await this.#player.make({
         bundle,
         settings,
-        generate: (engine, signal) => {
-          const run = engine.generate(artwork, { ...settings, signal });
-          return { run, heard: () => run.result };
-        },
+        generate: (engine, signal) => engine.generate(artwork, { ...settings, signal }),
         open: () => this.#open(bundle),
         onEvent: (event) => this.#onEvent(event),
         ...(careful && {
@@ -318,10 +306,9 @@ export class ArtToMus extends ElementProperties {
 
   /** Of what every file system takes; pictures in `data:` and `blob:` addresses have no name. */
   #fileName({ seed }: Result): string {
-    const { protocol, pathname } = new URL(this.src, document.baseURI);
-    const last = /^(https?|file):$/.test(protocol) ? pathname.split("/").at(-1)! : "";
-    const name = decoded(last).replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-");
-    return `${name || "art2mus"}-seed-${seed}.wav`;
+    const url = new URL(this.src, document.baseURI);
+    const name = /^(https?|file):$/.test(url.protocol) ? fileNameOf(url) : "";
+    return `${baseName(name)}-seed-${seed}.wav`;
   }
 
   /** Properties that were set before the element was defined hide the accessors: they are set again. */

@@ -1,5 +1,6 @@
 /** The log as staff see it: over the stage, by a key. */
 
+import { saveFile } from "../common/save-file.js";
 import { formatDuration, text } from "../common/texts.js";
 import type { Entry, Journal } from "./journal.js";
 
@@ -61,11 +62,7 @@ export class LogView {
   }
 
   async #save(): Promise<void> {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await this.#journal.export());
-    link.download = `exhibit-${new Date().toISOString().slice(0, 10)}.jsonl`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    saveFile(await this.#journal.export(), `exhibit-${new Date().toISOString().slice(0, 10)}.jsonl`);
   }
 }
 

@@ -1,9 +1,8 @@
 /** `exhibit.json`: what an exhibit shows and plays, and what its visitors may do. */
 
-import { Art2MusError, toError } from "../common/errors.js";
 import { text } from "../common/texts.js";
 import type { Device, Region } from "../engine/protocol.js";
-import { bad, Fields, parseJson, type Words } from "../common/fields.js";
+import { bad, fetchText, Fields, parseJson, type Words } from "../common/fields.js";
 
 /** A worker that is told to stop has some seconds to do so, in which it gives no other sign of life. */
 const LEAST_STUCK = 5;
@@ -150,14 +149,5 @@ export function exhibitAddress(named: string, page: string): URL {
 
 /** Fetches and reads `exhibit.json`. */
 export async function loadExhibit(address: URL, defaultBundle: URL): Promise<Manifest> {
-  let json: string;
-  try {
-    const response = await fetch(address, { cache: "no-cache" });
-    if (!response.ok) throw new Error(text("exhibit.status", { status: response.status }));
-    json = await response.text();
-  } catch (thrown) {
-    const message = text("exhibit.notFetched", { url: address.href, reason: toError(thrown).message });
-    throw new Art2MusError({ name: "Network", message, hint: text("exhibit.notFetched.hint") });
-  }
-  return parseExhibit(json, address, defaultBundle);
+  return parseExhibit(await fetchText(address, text("exhibit.notFetched.hint")), address, defaultBundle);
 }

@@ -57,7 +57,7 @@ export function broughtPicture(file: Blob, languages: readonly string[]): Promis
 async function fetchPicture(url: URL, signal: AbortSignal): Promise<Blob> {
   try {
     const response = await fetch(url, { signal });
-    if (!response.ok) throw new Error(text("exhibit.status", { status: response.status }));
+    if (!response.ok) throw new Error(text("file.status", { status: response.status }));
     return await response.blob();
   } catch (thrown) {
     if (signal.aborted) throw thrown;

@@ -3,7 +3,7 @@
 import type { Region } from "../client.js";
 import { text } from "../common/texts.js";
 import type { Picture } from "../pictures/picture.js";
-import { byId, show } from "./dom.js";
+import { byId, layOver, show } from "./dom.js";
 import { describe, type Heard, type Plan } from "./plan.js";
 import type { PageSettings } from "./settings.js";
 
@@ -95,7 +95,7 @@ export function thumbnail({ picture, region, plan }: Made): HTMLElement {
   for (const part of parts) {
     const box = document.createElement("span");
     box.className = "part";
-    place(box, part);
+    layOver(box, part);
     frame.append(box);
   }
   if (parts.length === 1) frame.classList.add("dimmed");
@@ -127,9 +127,4 @@ function imageOf(picture: Picture): HTMLElement {
   if (picture.url !== undefined) image.src = picture.url;
   frame.append(image);
   return frame;
-}
-
-function place(box: HTMLElement, { x, y, width, height }: Region): void {
-  const percent = (value: number) => `${value * 100}%`;
-  Object.assign(box.style, { left: percent(x), top: percent(y), width: percent(width), height: percent(height) });
 }

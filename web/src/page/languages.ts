@@ -5,7 +5,7 @@ import { chooseLanguage, LANGUAGES, language, type Language } from "../common/te
 /** Fills a list with all languages; the page is loaded again in the one that is chosen. */
 export function offerLanguages(list: HTMLSelectElement): void {
   const current = language();
-  const options = Object.entries(LANGUAGES).map(([code, name]) => {
+  const options = Object.entries(LANGUAGES).map(([code, { name }]) => {
     const option = new Option(name, code, code === current, code === current);
     option.lang = code;
     return option;

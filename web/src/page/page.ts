@@ -11,7 +11,7 @@ import { History, type Made } from "./history.js";
 import { CrashSentinel, keepForOffline } from "./offline.js";
 import { JourneyView } from "./journey-view.js";
 import { PictureInput } from "./picture-input.js";
-import { linkOf, make, pieces, type Heard, type Plan } from "./plan.js";
+import { heard, linkOf, make, pieces, type Heard, type Plan } from "./plan.js";
 import { offerLanguages } from "./languages.js";
 import { Player, type Download } from "./player.js";
 import { ProgressView } from "./progress-view.js";
@@ -48,7 +48,7 @@ export class Page {
   });
   readonly #region = new RegionView((region) => this.#onRegion(region));
   readonly #gallery = new Gallery((picture) => {
-    this.#want({ kind: "piece" });
+    this.#wanted = { kind: "piece" };
     void this.#input.fetch(picture.url.href, picture.about);
   });
   readonly #progress = new ProgressView((sentence) => this.#announce(sentence));
@@ -65,7 +65,7 @@ export class Page {
     region: () => this.#region.region,
     onPlan: (plan) => {
       this.#player.cancel();
-      this.#want(plan);
+      this.#wanted = plan;
       this.#begin();
     },
   });
@@ -215,7 +215,7 @@ export class Page {
     if (plan === undefined) return;
     this.#journey.showPlan(plan);
     if (generation.seed === undefined) return;
-    this.#want(plan);
+    this.#wanted = plan;
     this.#begin();
   }
 
@@ -231,10 +231,6 @@ export class Page {
     const known = await this.#gallery.find(mix.picture);
     const other = await this.#input.open(known?.url.href ?? mix.picture, known?.about);
     return other && { kind: "mix", other, amount: mix.amount };
-  }
-
-  #want(plan: Plan): void {
-    this.#wanted = plan;
   }
 
   #onPicture(picture: Picture, before: Picture | undefined): void {
@@ -257,7 +253,7 @@ export class Page {
   #onRegion(region: Region | undefined): void {
     this.#setRegion(region);
     this.#player.cancel();
-    this.#want({ kind: "piece" });
+    this.#wanted = { kind: "piece" };
     this.#begin();
   }
 
@@ -297,7 +293,7 @@ export class Page {
       const { ms } = await engine.estimate(generation);
       const pictures = plan.kind === "mix" ? [picture, plan.other] : [picture];
       artworks = await Promise.all(pictures.map((chosen) => chosen.artwork()));
-      const made = await this.#player.make({
+      const result = await this.#player.make({
         bundle: this.#bundle(),
         settings: generation,
         open: () => Promise.resolve(engine),
@@ -309,7 +305,7 @@ export class Page {
         },
         onEvent: (event) => this.#onEvent(event),
       });
-      this.#finish(made, { engine, picture, plan, settings, elapsedMs: performance.now() - start, estimateMs: ms });
+      this.#finish(heard(result), { engine, picture, plan, settings, elapsedMs: performance.now() - start, estimateMs: ms });
     } catch (thrown) {
       if (toError(thrown).name !== "Cancelled") this.#showProblem(thrown);
       else if (start > 0) this.#announce(text("run.cancelled"));

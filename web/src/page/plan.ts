@@ -1,6 +1,6 @@
 /** What the page can make of a picture: a piece, a walk through its parts, or a mixture with another one. */
 
-import { generateMix, walk, type Art2Mus, type Artwork, type Region, type Run, type Settings, type Timing } from "../client.js";
+import { generateMix, walk, type Art2Mus, type Artwork, type Region, type Result, type Run, type Settings, type Timing, type Walk } from "../client.js";
 import { text } from "../common/texts.js";
 import type { Picture } from "../pictures/picture.js";
 import type { Link } from "./settings.js";
@@ -35,21 +35,21 @@ export function make(
   artworks: readonly Artwork[],
   settings: Settings,
   signal: AbortSignal,
-): { run: Run<unknown>; heard: () => Promise<Heard> } {
+): Run<Result | Walk> {
   const [artwork, other] = artworks as [Artwork, Artwork];
   const { region, ...rest } = settings;
   if (plan.kind === "walk") {
-    const run = walk(engine, plan.regions.map((part) => ({ source: artwork, region: part })), { ...rest, signal });
-    const heard = async (): Promise<Heard> => {
-      const { samples, wav, ...made } = await run.result;
-      return { ...made, pieces: [{ samples, score: null, wav }] };
-    };
-    return { run, heard };
+    return walk(engine, plan.regions.map((part) => ({ source: artwork, region: part })), { ...rest, signal });
   }
-  const run = plan.kind === "mix"
-    ? generateMix(engine, [artwork, other], plan.amount, { ...settings, signal })
-    : engine.generate(artwork, { ...settings, signal });
-  return { run, heard: () => run.result };
+  if (plan.kind === "mix") return generateMix(engine, [artwork, other], plan.amount, { ...settings, signal });
+  return engine.generate(artwork, { ...settings, signal });
+}
+
+/** What is heard of what came out: a walk is one piece. */
+export function heard(result: Result | Walk): Heard {
+  if ("pieces" in result) return result;
+  const { samples, wav } = result;
+  return { ...result, pieces: [{ samples, score: null, wav }] };
 }
 
 /** How many times the cost of one piece it has. */

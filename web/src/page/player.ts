@@ -19,8 +19,8 @@ export interface Job<R> {
   bundle: string;
   /** Settings whose cost counts for the question before a large download. */
   settings: Settings;
-  /** Begins to make it: a run, and what comes of it. */
-  generate(engine: Art2Mus, signal: AbortSignal): { run: Run<unknown>; heard: () => Promise<R> };
+  /** Begins to make it. */
+  generate(engine: Art2Mus, signal: AbortSignal): Run<R>;
   /** Gives the opened bundle. */
   open(): Promise<Art2Mus>;
   /** The run begins: it was agreed to. */
@@ -65,9 +65,9 @@ export class Player {
         throw cancelled("error.cancelled");
       }
       job.onBegin?.();
-      const { run: running, heard } = job.generate(engine, signal);
-      for await (const event of running) job.onEvent(event);
-      return await heard();
+      const making = job.generate(engine, signal);
+      for await (const event of making) job.onEvent(event);
+      return await making.result;
     } finally {
       if (this.#run === run) this.#run = undefined;
     }

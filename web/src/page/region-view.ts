@@ -2,7 +2,7 @@
 
 import type { Region } from "../client.js";
 import { text } from "../common/texts.js";
-import { byId, show } from "./dom.js";
+import { byId, layOver, show } from "./dom.js";
 
 /** The least width and height, in fractions of the picture. */
 const LEAST = 0.05;
@@ -81,12 +81,7 @@ export class RegionView {
     show(this.#whole, region !== undefined);
     show(this.#part, region === undefined);
     if (region === undefined) return;
-    const percent = (value: number) => `${(value * 100).toFixed(2)}%`;
-    const { style } = this.#box;
-    style.left = percent(region.x);
-    style.top = percent(region.y);
-    style.width = percent(region.width);
-    style.height = percent(region.height);
+    layOver(this.#box, region);
     const whole = (value: number) => Math.round(value * 100);
     this.#box.ariaLabel = text("region.label", {
       x: whole(region.x), y: whole(region.y), width: whole(region.width), height: whole(region.height),

@@ -1,7 +1,9 @@
 /** Saves a piece: as a WAV file at once, compressed or as a video when a person asks for it. */
 
 import { to16Bit } from "../audio/wav.js";
+import { baseName } from "../common/address.js";
 import { toError, type Art2MusError } from "../common/errors.js";
+import { saveFile } from "../common/save-file.js";
 import { text } from "../common/texts.js";
 import { byId, show } from "./dom.js";
 import { titleOf, type Made } from "./history.js";
@@ -67,7 +69,7 @@ export class SaveView {
       const recording = { samples: piece.samples, sampleRate, title: titleOf(made), comment: made.link };
       const { blob, extension } = await record(recording, signal, progress);
       signal.throwIfAborted();
-      download(blob, `${nameOf(made)}.${extension}`);
+      saveFile(blob, `${nameOf(made)}.${extension}`);
     } catch (thrown) {
       if (!signal.aborted) this.onProblem(toError(thrown, "Unsupported"));
     } finally {
@@ -78,18 +80,4 @@ export class SaveView {
 
 function nameOf({ picture, result }: Made): string {
   return `${baseName(picture.about.name)}-seed-${result.seed}`;
-}
-
-/** A file's name without its extension, with only what every file system takes. */
-function baseName(name: string): string {
-  return name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-") || "art2mus";
-}
-
-function download(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // The browser has taken the file once the click is over; a while later on some.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

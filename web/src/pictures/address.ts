@@ -1,6 +1,7 @@
 /** Pictures by address: of a file, or of a museum's IIIF manifest. */
 
 import { downloadPicture } from "../api/artwork.js";
+import { fileNameOf } from "../common/address.js";
 import { Art2MusError } from "../common/errors.js";
 import { text } from "../common/texts.js";
 import { pictureIn } from "./iiif.js";
@@ -28,7 +29,7 @@ export async function openAddress(named: string, about: Partial<About>, signal?:
   const canvas = Number(/^#(\d+)$/.exec(url.hash)?.[1] ?? 1);
   const file = await downloadPicture(url, signal);
   if (!(await isJson(file))) {
-    const name = about.name ?? (decodeURIComponent(url.pathname.split("/").at(-1) ?? "") || url.host);
+    const name = about.name ?? (fileNameOf(url) || url.host);
     const credit = about.credit ?? { text: url.host, source: url };
     const picture = await Picture.open(file, { name, description: name, credit, reference: url.href, ...about });
     return { picture, views: [], view: 0 };

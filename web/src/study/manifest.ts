@@ -1,7 +1,6 @@
 /** `study.json`: what is compared in a listening study, and what is asked. */
 
-import { Art2MusError, toError } from "../common/errors.js";
-import { bad, Fields, parseJson, type Words } from "../common/fields.js";
+import { bad, fetchText, Fields, parseJson, type Words } from "../common/fields.js";
 import { text } from "../common/texts.js";
 import type { Device } from "../engine/protocol.js";
 
@@ -126,14 +125,5 @@ function idOf(fields: Fields, key: string): string {
 
 /** Fetches and reads what `?study=` names. */
 export async function loadStudy(address: URL): Promise<Study> {
-  let json: string;
-  try {
-    const response = await fetch(address, { cache: "no-cache" });
-    if (!response.ok) throw new Error(text("exhibit.status", { status: response.status }));
-    json = await response.text();
-  } catch (thrown) {
-    const message = text("exhibit.notFetched", { url: address.href, reason: toError(thrown).message });
-    throw new Art2MusError({ name: "Network", message, hint: text("study.notFetched.hint") });
-  }
-  return parseStudy(json, address);
+  return parseStudy(await fetchText(address, text("study.notFetched.hint")), address);
 }

@@ -4,6 +4,7 @@ import { create, type Art2Mus } from "../client.js";
 import { toError } from "../common/errors.js";
 import { orAbort } from "../common/abort.js";
 import type { Words } from "../common/fields.js";
+import { saveFile } from "../common/save-file.js";
 import { text } from "../common/texts.js";
 import { loadStudy, type Item, type Study } from "./manifest.js";
 import { newParticipant, remaining, toCsv, trials, type Answer, type Participation, type Trial } from "./session.js";
@@ -349,9 +350,5 @@ function choice(name: string, sentence: string, values: string[], labels: string
 }
 
 function save(content: string, name: string, type: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  saveFile(new Blob([content], { type }), name);
 }
