@@ -4,6 +4,8 @@
 #[path = "cli/bundles.rs"]
 mod bundles;
 mod common;
+#[path = "cli/exhibits.rs"]
+mod exhibits;
 
 use art2mus::audio::wav;
 use common::{convert, fixture, program, read_wav, run};

@@ -6,6 +6,7 @@ mod convert;
 mod data;
 #[cfg(feature = "train")]
 mod evaluate;
+mod exhibit;
 mod generate;
 mod inspect;
 #[cfg(feature = "train")]
@@ -46,6 +47,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Check every byte of a bundle.
     Verify(verify::Arguments),
+    /// Check an exhibit before it is put on a server.
+    Exhibit(exhibit::Arguments),
     /// Train the parts that the aligner builds on, for the small model.
     #[cfg(feature = "train")]
     Pretrain(pretrain::Arguments),
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Convert(arguments) => convert::run(arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Exhibit(arguments) => exhibit::run(&arguments),
         #[cfg(feature = "train")]
         Command::Pretrain(arguments) => pretrain::run_command(&arguments),
         #[cfg(feature = "train")]

@@ -19,11 +19,19 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let bundle = pollster::block_on(Bundle::open(Location::parse(&arguments.bundle)))?;
+    check_bundle(&bundle, &mut print_line)
+}
+
+/// Checks every part of a bundle; `tell` hears of each that is sound.
+pub(super) fn check_bundle(
+    bundle: &Bundle,
+    tell: &mut dyn FnMut(&str) -> Result<()>,
+) -> Result<()> {
     let manifest = bundle.manifest();
     // What generating builds.
     check(manifest)?;
     if manifest.find_stage(stage::TEXT).is_some() {
-        pollster::block_on(TextEncoders::<Cpu>::check(&bundle, &Default::default()))?;
+        pollster::block_on(TextEncoders::<Cpu>::check(bundle, &Default::default()))?;
     }
     for stage in &manifest.stages {
         let again = "convert the checkpoint again";
@@ -52,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
         let names: HashSet<_> = needed.iter().map(|tensor| &tensor.name).collect();
         let others = stage.tensors.len() - names.len();
-        print_line(&format!(
+        tell(&format!(
             "{:<10} {} tensors ({others} of them constants), {}: sound",
             stage.name,
             stage.tensors.len(),
@@ -61,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     for asset in &manifest.assets {
         pollster::block_on(bundle.asset(&asset.role))?;
-        print_line(&format!("{:<10} {}: sound", asset.role, asset.file.file))?;
+        tell(&format!("{:<10} {}: sound", asset.role, asset.file.file))?;
     }
     Ok(())
 }

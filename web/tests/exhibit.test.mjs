@@ -1,7 +1,7 @@
 // The parts of exhibit mode that need no browser. Run after the TypeScript was compiled.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { loadTexts } from "../dist/common/texts.js";
 import { exhibitAddress, parseExhibit } from "../dist/exhibit/manifest.js";
@@ -84,6 +84,27 @@ test("every fault of an exhibit.json is one sentence that names the field", () =
       assert.equal(error.hint, "Correct the file and reload the page.");
       if (sentence instanceof RegExp) assert.match(error.message, sentence);
       else assert.equal(error.message, sentence);
+      return true;
+    });
+  }
+});
+
+// `art2mus exhibit` reads the same manifests, and says all that is wrong with them where the page says the first.
+test("manifests have the verdicts that the program gives", () => {
+  const folder = new URL("../../tests/fixtures/exhibits/", import.meta.url);
+  const verdicts = JSON.parse(readFileSync(new URL("verdicts.json", folder), "utf8"));
+  const files = readdirSync(folder).filter((name) => name !== "verdicts.json");
+  assert.deepEqual(files.toSorted(), Object.keys(verdicts).toSorted());
+  for (const name of files) {
+    // As `Response.text()` decodes it.
+    const json = new TextDecoder().decode(readFileSync(new URL(name, folder)));
+    if (verdicts[name].length === 0) {
+      assert.ok(parse(json).pictures.length > 0, name);
+      continue;
+    }
+    assert.throws(() => parse(json), ({ message }) => {
+      const named = verdicts[name].map((key) => key || "exhibit.json");
+      assert.ok(named.some((key) => message.startsWith(`${key} `)), `${name}: ${message}`);
       return true;
     });
   }
