@@ -145,16 +145,14 @@ fn tensor_to_js(tensor: &HostTensor) -> JsValue {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Reads the manifest of the bundle at `bundle_url` and prepares `device`, `webgpu` or `wasm`.
-    /// Shards will come from `store`.
+    /// Reads the manifest of the bundle that `store` gets, and prepares `device`, `webgpu` or `wasm`.
     pub async fn load(
-        bundle_url: String,
         device: String,
         options: JsValue,
         store: ShardStore,
     ) -> std::result::Result<Engine, JsValue> {
         console_error_panic_hook::set_once();
-        let opened = Self::open(&bundle_url, &device, &options, store).await;
+        let opened = Self::open(&device, &options, store).await;
         opened.map_err(|e| to_js_error(&e))
     }
 
@@ -231,19 +229,13 @@ impl Engine {
 }
 
 impl Engine {
-    async fn open(
-        bundle_url: &str,
-        device: &str,
-        options: &JsValue,
-        store: ShardStore,
-    ) -> Result<Self> {
+    async fn open(device: &str, options: &JsValue, store: ShardStore) -> Result<Self> {
         let options =
             LoadOptions::deserialize(serde_wasm_bindgen::Deserializer::from(options.clone()))
                 .unwrap_or_default();
-        let url = bundle_url.trim_end_matches('/').to_string();
         // A browser has no threads to share it with.
         #[allow(clippy::arc_with_non_send_sync)]
-        let fetcher = Arc::new(StoreFetcher::new(url, store));
+        let fetcher = Arc::new(StoreFetcher::new(store));
         let bundle = Bundle::open(Location::Fetcher(fetcher)).await?;
         let budget = options
             .memory_budget

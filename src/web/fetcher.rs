@@ -13,9 +13,11 @@ use crate::{
 
 #[wasm_bindgen]
 extern "C" {
-    /// Where shards come from: `ShardStore` of `web/src/storage/shards.ts`, which says what its methods do.
+    /// Where a bundle comes from: `ShardStore` of `web/src/storage/shards.ts`, which says what its methods do.
     #[derive(Debug, Clone)]
     pub type ShardStore;
+    #[wasm_bindgen(method, catch)]
+    fn file(this: &ShardStore, name: &str, most: f64) -> std::result::Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn arrived(
         this: &ShardStore,
@@ -33,29 +35,30 @@ extern "C" {
     ) -> std::result::Result<Uint8Array, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn release(this: &ShardStore, file: &str) -> std::result::Result<(), JsValue>;
-
-    #[wasm_bindgen(js_name = fetch)]
-    fn fetch_url(url: &str) -> Promise;
 }
 
-/// A bundle whose small files are fetched here, and whose shards a store of the host's keeps: their
-/// bytes come into this program's memory only tensor by tensor.
+/// A bundle that a store of the host's gets and keeps: the bytes of its shards come into this program's memory only
+/// tensor by tensor.
 #[derive(Debug, Clone)]
 pub struct StoreFetcher {
-    base: String,
     store: ShardStore,
 }
 
 impl StoreFetcher {
-    /// The bundle at the address `base`, without a slash at its end.
-    pub fn new(base: String, store: ShardStore) -> Self {
-        Self { base, store }
+    /// The bundle that `store` gets.
+    pub fn new(store: ShardStore) -> Self {
+        Self { store }
     }
 }
 
 impl ShardFetcher for StoreFetcher {
     fn file<'a>(&'a self, name: &'a str, limit: u64) -> LocalFuture<'a, Result<Vec<u8>>> {
-        Box::pin(async move { http_get(&format!("{}/{name}", self.base), limit).await })
+        Box::pin(async move {
+            let promise = self.store.file(name, limit as f64);
+            let promise = promise.map_err(|e| error_of(&e))?;
+            let bytes = JsFuture::from(promise).await.map_err(|e| error_of(&e))?;
+            Ok(Uint8Array::new(&bytes).to_vec())
+        })
     }
 
     fn shards<'a>(
@@ -118,56 +121,6 @@ fn error_of(value: &JsValue) -> Error {
     let hint = field("hint").unwrap_or_else(|| "try again".into());
     let message = field("message").unwrap_or_else(|| text_of(value));
     Error::new(kind.unwrap_or(ErrorKind::Internal), message, hint)
-}
-
-/// Fetches the small file at `url`, which may have at most `limit` bytes.
-async fn http_get(url: &str, limit: u64) -> Result<Vec<u8>> {
-    let failed = |what: String| {
-        Error::new(
-            ErrorKind::Network,
-            format!("cannot fetch {url} ({what})"),
-            "check the connection and try again",
-        )
-    };
-    let rejected = |e: JsValue| failed(text_of(&e));
-    let response: web_sys::Response = JsFuture::from(fetch_url(url))
-        .await
-        .map_err(rejected)?
-        .dyn_into()
-        .map_err(|_| failed("no response".into()))?;
-    if !response.ok() {
-        return Err(failed(format!("HTTP status {}", response.status())));
-    }
-    let Some(body) = response.body() else {
-        return Ok(Vec::new());
-    };
-    let reader: web_sys::ReadableStreamDefaultReader = body
-        .get_reader()
-        .dyn_into()
-        .map_err(|_| failed("the response cannot be read".into()))?;
-    let mut bytes = Vec::new();
-    loop {
-        let part = JsFuture::from(reader.read()).await.map_err(rejected)?;
-        let field = |name: &str| Reflect::get(&part, &name.into()).map_err(rejected);
-        if field("done")?.is_truthy() {
-            return Ok(bytes);
-        }
-        let chunk: Uint8Array = field("value")?
-            .dyn_into()
-            .map_err(|_| failed("the response holds no bytes".into()))?;
-        let start = bytes.len();
-        let end = start + chunk.length() as usize;
-        if end as u64 > limit {
-            // The rest is not wanted; nothing depends on the stream being told in time.
-            let _ = reader.cancel();
-            return Err(Error::integrity(
-                format!("{url} is longer than the {limit} bytes that it should have"),
-                "check the address of the bundle",
-            ));
-        }
-        bytes.resize(end, 0);
-        chunk.copy_to(&mut bytes[start..]);
-    }
 }
 
 /// What a thrown value says.

@@ -37,8 +37,8 @@ function random(seed) {
 }
 
 export class Engine {
-  static async load(bundle, device, options) {
-    const behaviour = new URL(bundle).pathname.split("/").at(-2);
+  static async load(device, options, { base }) {
+    const behaviour = new URL(base).pathname.split("/").at(-2);
     if (behaviour === "too-large" && !options.allowSlow) {
       fail("Limits", "One generation would take about 3 hours on this device.", "Use a browser with WebGPU, or a smaller model.");
     }

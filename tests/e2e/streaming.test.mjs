@@ -96,6 +96,25 @@ describe("the engine", { skip, timeout: 240_000 }, () => {
     await close();
   });
 
+  test("opens a bundle whose address has a query, and asks for every file with it", async () => {
+    const { page, close } = await visit();
+    const names = ["manifest.json", ...JSON.parse(readFileSync(`${ROOT}/${MODEL}manifest.json`, "utf8")).shards.map(({ file }) => file)];
+    const asked = new Set();
+    for (const name of names) {
+      server.overrides.set(`/${MODEL}${name}`, (request, response) => {
+        asked.add(request.url);
+        if (request.url.endsWith(`${name}?sig=x%2Fy`)) return false;
+        response.writeHead(403).end();
+        return true;
+      });
+    }
+    const { error } = await music(page, `${MODEL}?sig=x%2Fy`);
+    for (const name of names) server.overrides.delete(`/${MODEL}${name}`);
+    assert.equal(error, undefined, JSON.stringify(error));
+    assert.ok(asked.has(`/${MODEL}manifest.json?sig=x%2Fy`) && asked.size > 2, [...asked].join(" "));
+    await close();
+  });
+
   test("can be cancelled while a shard does not arrive, and keeps its worker", async () => {
     const { page, close } = await visit();
     const path = `/${MODEL}000.bin`;

@@ -92,6 +92,7 @@ for (const { bundle, settings, names, device, bound } of cases) {
       // What web/src/storage/shards.ts does in a worker, in short.
       const files = {};
       const store = {
+        file: async (name) => new Uint8Array(await (await fetch(`/${bundle}${name}`)).arrayBuffer()),
         async arrived(shards) {
           for (const { file } of shards) {
             files[file] = new Uint8Array(await (await fetch(`/${bundle}${file}`)).arrayBuffer());
@@ -102,7 +103,7 @@ for (const { bundle, settings, names, device, bound } of cases) {
         read: (file, offset, length) => files[file].subarray(offset, offset + length),
         release: (file) => delete files[file],
       };
-      const engine = await module.Engine.load(new URL(`/${bundle}`, location.href).href, device, {}, store);
+      const engine = await module.Engine.load(device, {}, store);
       const picture = await (await fetch("/tests/fixtures/picture.png")).arrayBuffer();
       const never = () => false;
       const options = { ...settings, trace: true };

@@ -51,7 +51,6 @@ export interface EngineModule {
   deviceTrouble?(): Error | undefined;
   Engine: {
     load(
-      bundle: string,
       device: Device,
       options: { allowSlow?: boolean; kernels?: string | undefined; memoryBudget?: number | undefined },
       store: ShardStore,

@@ -122,7 +122,7 @@ async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
   shards = new Shards(call.bundle, call.downloader);
   const { allowSlow, kernels, memoryBudget } = call;
   const options = { allowSlow, kernels, memoryBudget };
-  return module.Engine.load(call.bundle, call.device, options, shards);
+  return module.Engine.load(call.device, options, shards);
 }
 
 /** An answer, and the buffers that go over without a copy. */

@@ -4,8 +4,10 @@ import { cancelled } from "../common/abort.js";
 import type { Shard } from "./download.js";
 import type { FromDownloader, ToDownloader } from "./downloader.js";
 import type { PlainError } from "../common/errors.js";
+import { fileAddress } from "../common/address.js";
 import { startWorker } from "../common/start-worker.js";
 import { loadedTexts, text } from "../common/texts.js";
+import { fetchSmallFile } from "./small-file.js";
 
 /** Only workers have it, so the types of a page do not know it. */
 declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBuffer };
@@ -16,8 +18,12 @@ interface Entry {
   error?: PlainError;
 }
 
-/** Where the engine gets weights from: shards stay on this side, tensors go over one by one. */
+/** Where the engine gets a bundle from: shards stay on this side, tensors go over one by one. */
 export interface ShardStore {
+  /** Address of the bundle's folder. */
+  readonly base: string;
+  /** A file that is no shard, such as the manifest, of at most `most` bytes. */
+  file(name: string, most: number): Promise<Uint8Array>;
   /**
    * Asks for shards; resolves with how many of their bytes have arrived as soon as that is more than
    * `known`. Only when all of them can be read it is the sum of their lengths.
@@ -32,7 +38,7 @@ export interface ShardStore {
 }
 
 export class Shards implements ShardStore {
-  readonly #base: string;
+  readonly base: string;
   readonly #program: string;
   readonly #entries = new Map<string, Entry>();
   readonly #reader = new FileReaderSync();
@@ -45,9 +51,13 @@ export class Shards implements ShardStore {
 
   /** `base` is the address of the bundle's folder, `program` that of the worker that downloads. */
   constructor(base: string, program: string) {
-    this.#base = base;
+    this.base = base;
     this.#program = program;
     this.#downloader = this.#start(); // Now: it gets ready while the engine does.
+  }
+
+  file(name: string, most: number): Promise<Uint8Array> {
+    return fetchSmallFile(fileAddress(this.base, name), most);
   }
 
   async arrived(shards: Shard[], known: number): Promise<number> {
@@ -77,7 +87,7 @@ export class Shards implements ShardStore {
     });
     if (missing.length === 0) return;
     for (const { file } of missing) this.#entries.set(file, { arrived: 0 });
-    this.#post({ base: this.#base, shards: missing });
+    this.#post({ base: this.base, shards: missing });
   }
 
   read(file: string, offset: number, length: number): Uint8Array {
