@@ -1,9 +1,14 @@
 //! The one error type of the crate: what went wrong, and what to do about it.
 
+mod faults;
+
 use std::{
+    borrow::Cow,
     fmt,
     path::{Path, PathBuf},
 };
+
+pub use faults::Fault;
 
 /// What a caller can do about an [`Error`], one variant for each reaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,9 +82,21 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     hint: String,
+    /// In a box, so that results stay small.
+    coded: Option<Box<Coded>>,
     path: Option<PathBuf>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
+
+/// What is wrong, for programs.
+#[derive(Debug)]
+struct Coded {
+    code: Cow<'static, str>,
+    values: ErrorValues,
+}
+
+/// What a sentence is about, by name.
+pub type ErrorValues = Vec<(Cow<'static, str>, String)>;
 
 /// The result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -91,6 +108,7 @@ impl Error {
             kind,
             message: message.into(),
             hint: hint.into(),
+            coded: None,
             path: None,
             source: None,
         }
@@ -118,20 +136,13 @@ impl Error {
 
     /// A fault of this program.
     pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(
-            ErrorKind::Internal,
-            message,
-            "please report this with the command that led here",
-        )
+        let reason = message.into();
+        Fault::Internal { reason }.into()
     }
 
     /// The caller asked to stop.
     pub fn cancelled() -> Self {
-        Self::new(
-            ErrorKind::Cancelled,
-            "the generation was cancelled",
-            "start it again when you like",
-        )
+        Fault::Cancelled {}.into()
     }
 
     /// Reading or writing the file `path` failed.
@@ -160,6 +171,23 @@ impl Error {
         }
     }
 
+    /// Gives the error a stable code with named values, of which a page makes sentences in its own language.
+    pub fn coded(mut self, code: impl Into<Cow<'static, str>>, values: ErrorValues) -> Self {
+        let code = code.into();
+        self.coded = Some(Box::new(Coded { code, values }));
+        self
+    }
+
+    /// The same error, as one of a bundle that is being read, where it has no code of its own.
+    pub fn of_bundle(self) -> Self {
+        if self.coded.is_some() {
+            return self;
+        }
+        let reason = self.message.clone();
+        let Self { coded, .. } = Fault::BundleUnusable { reason }.into();
+        Self { coded, ..self }
+    }
+
     /// Adds the error that caused this one.
     pub fn with_source(
         mut self,
@@ -182,6 +210,23 @@ impl Error {
     /// What to do next.
     pub fn hint(&self) -> &str {
         &self.hint
+    }
+
+    /// What exactly is wrong, as [`Fault::CODES`] lists it; the same in all versions.
+    pub fn code(&self) -> Option<&str> {
+        self.coded.as_ref().map(|coded| coded.code.as_ref())
+    }
+
+    /// What the message is about, by name.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.coded.iter().flat_map(|coded| &coded.values);
+        pairs.map(|(name, value)| (name.as_ref(), value.as_str()))
+    }
+
+    /// The value of this name.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let mut values = self.values();
+        values.find_map(|(other, value)| (other == name).then_some(value))
     }
 
     /// The file that is at fault, where it is one.

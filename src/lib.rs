@@ -73,4 +73,4 @@ pub mod train;
 pub mod web;
 pub mod weights;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, ErrorValues, Fault, Result};

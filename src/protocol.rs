@@ -6,13 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Result,
+    Error, Fault, Result,
     diffusion::SchedulerKind,
     image::Region,
     ops::Kernels,
     pipeline::Timing,
     systems::art_to_mus::{
-        ArtToMus, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, SECONDS, Settings, stage,
+        ArtToMus, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, SECONDS, Settings,
+        cannot_transpose, stage,
     },
     weights::ShardEntry,
 };
@@ -49,12 +50,9 @@ pub struct GenerateSettings {
 impl GenerateSettings {
     /// The complete settings: what is left out is the model's default, and the seed `drawn`.
     pub fn complete(&self, suggested: Settings, drawn: u64) -> Result<Settings> {
-        let whole = |name: &str, value: Option<f64>| match value {
+        let whole = |setting, value: Option<f64>| match value {
             Some(value) if !(0.0..=MAX_SAFE_INTEGER).contains(&value) || value.fract() != 0.0 => {
-                Err(Error::input(
-                    format!("{name} cannot be {value}"),
-                    "give a whole number from 0 to 2^53 - 1",
-                ))
+                Err(Error::from(Fault::NotWhole { setting, value }))
             }
             value => Ok(value.map(|value| value as u64)),
         };
@@ -63,21 +61,14 @@ impl GenerateSettings {
         };
         let settings = Settings {
             seconds: self.seconds.unwrap_or(suggested.seconds),
-            steps: count("the number of steps", self.steps, suggested.steps)?,
+            steps: count("steps", self.steps, suggested.steps)?,
             scheduler: self.scheduler.unwrap_or(suggested.scheduler),
             guidance: self.guidance.unwrap_or(suggested.guidance),
-            seed: whole("the seed", self.seed)?.unwrap_or(drawn),
-            candidates: count(
-                "the number of candidates",
-                self.candidates,
-                suggested.candidates,
-            )?,
+            seed: whole("seed", self.seed)?.unwrap_or(drawn),
+            candidates: count("candidates", self.candidates, suggested.candidates)?,
             transpose: match self.transpose {
                 Some(semitones) if semitones.fract() != 0.0 || semitones.abs() > 127.0 => {
-                    return Err(Error::input(
-                        format!("music cannot be transposed by {semitones} semitones"),
-                        "give a whole number from -6 to 6",
-                    ));
+                    return Err(cannot_transpose(semitones));
                 }
                 semitones => semitones.map(|semitones| semitones as i32),
             },
@@ -335,8 +326,8 @@ mod tests {
     #[test]
     fn what_is_no_setting_is_refused() {
         for (json, word) in [
-            (r#"{"steps": 2.5}"#, "the number of steps cannot be 2.5"),
-            (r#"{"seed": -1}"#, "the seed cannot be -1"),
+            (r#"{"steps": 2.5}"#, "steps cannot be 2.5"),
+            (r#"{"seed": -1}"#, "seed cannot be -1"),
             (r#"{"seconds": 1e9}"#, "seconds of music"),
         ] {
             let settings: GenerateSettings = serde_json::from_str(json).unwrap();
@@ -372,7 +363,15 @@ mod tests {
             declaration::<ResultInfo>(&config),
         ];
         let head = "// Generated from src/protocol.rs: UPDATE_BINDINGS=1 cargo test bindings\n\n";
-        let text = format!("{head}{}", parts.join("\n"));
+        let codes = Fault::CODES
+            .iter()
+            .map(|(code, _)| format!("\n  | \"{code}\""));
+        let codes: String = codes.collect();
+        let faults = "/**\n * Codes of the errors that the engine gives to pages: what exactly is wrong.\n */";
+        let text = format!(
+            "{head}{}\n{faults}\nexport type EngineFault ={codes};\n",
+            parts.join("\n")
+        );
         let path =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/engine/bindings.ts");
         if std::env::var_os("UPDATE_BINDINGS").is_some() {

@@ -13,7 +13,7 @@ pub use ddim::Ddim;
 pub use dpm::DpmSolver;
 pub use schedule::{NoiseSchedule, Prediction, ScheduleConfig};
 
-use crate::{Error, Result};
+use crate::{Fault, Result};
 
 /// Which sampler to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,10 +59,7 @@ impl<B: Backend> Sampler<B> {
     pub fn new(kind: SchedulerKind, schedule: &NoiseSchedule, steps: usize) -> Result<Self> {
         let most = schedule.len() - 1;
         if steps == 0 || steps > most {
-            return Err(Error::input(
-                format!("{steps} steps cannot be made"),
-                format!("give --steps between 1 and {most}"),
-            ));
+            return Err(Fault::Steps { value: steps, most }.into());
         }
         Ok(match kind {
             SchedulerKind::Ddim => Self::Ddim(Ddim::new(schedule, steps)),

@@ -6,13 +6,10 @@ use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::{Picture, check_length, check_size, jpeg, to_u64};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Fault, Result};
 
 /// The most memory that the decoded pixels of a file may take, in bytes.
 const MAX_DECODED: u64 = 512 << 20;
-
-const FORMATS: &str = "give a PNG, JPEG, WebP, GIF, BMP or TIFF file";
-const AGAIN: &str = "get the file again";
 
 /// Reads a picture file: PNG, JPEG, WebP, GIF, BMP or TIFF, recognised by its content.
 ///
@@ -24,15 +21,15 @@ const AGAIN: &str = "get the file again";
 /// come out the same.
 ///
 /// More than [`MAX_PIXELS`](super::MAX_PIXELS) or half a GiB of pixels are refused by the file's
-/// header, before any memory is taken for them ([`ErrorKind::Limits`]). A file that is cut off is
+/// header, before any memory is taken for them ([`ErrorKind::Limits`](crate::ErrorKind::Limits)). A file that is cut off is
 /// refused, too.
 pub fn decode(bytes: &[u8]) -> Result<Picture> {
     if bytes.is_empty() {
-        return Err(Error::input("the picture file is empty", AGAIN));
+        return Err(Fault::PictureEmpty {}.into());
     }
     let format = format_of(bytes)?;
     if format == ImageFormat::Jpeg && jpeg::is_cut_off(bytes) {
-        return Err(cut_off());
+        return Err(Fault::PictureCut {}.into());
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODED);
@@ -42,7 +39,7 @@ pub fn decode(bytes: &[u8]) -> Result<Picture> {
     let (width, height) = decoder.dimensions();
     check_size(width.into(), height.into())?;
     if decoder.total_bytes() > MAX_DECODED {
-        return Err(too_much_memory());
+        return Err(too_much_memory().into());
     }
     // What cannot be read as an orientation is none.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -70,14 +67,11 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat> {
     use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
     match ::image::guess_format(bytes) {
         Ok(format @ (Bmp | Gif | Jpeg | Png | Tiff | WebP)) => Ok(format),
-        Ok(other) => Err(Error::input(
-            format!("{} pictures cannot be read", other.to_mime_type()),
-            FORMATS,
-        )),
-        Err(_) => Err(Error::input(
-            "this is not a picture that can be read",
-            FORMATS,
-        )),
+        Ok(other) => {
+            let kind = other.to_mime_type();
+            Err(Fault::PictureKind { kind }.into())
+        }
+        Err(_) => Err(Fault::PictureUnknown {}.into()),
     }
 }
 
@@ -118,33 +112,20 @@ fn picture(image: RgbImage) -> Result<Picture> {
     Picture::from_rgb(image.into_raw(), size(width)?, size(height)?)
 }
 
-fn cut_off() -> Error {
-    Error::input("the picture is cut off", AGAIN)
-}
-
-fn too_much_memory() -> Error {
-    Error::new(
-        ErrorKind::Limits,
-        format!(
-            "the picture takes more than {} MiB of memory",
-            MAX_DECODED >> 20
-        ),
-        "make it smaller and give it again",
-    )
+fn too_much_memory() -> Fault {
+    let most = MAX_DECODED >> 20;
+    Fault::PictureMemory { most }
 }
 
 /// A decoder's error, as one that says what to do.
 fn explain(error: ImageError) -> Error {
     let explained = match &error {
         ImageError::Limits(_) => too_much_memory(),
-        ImageError::Unsupported(_) => Error::input(
-            "this kind of picture file cannot be read",
-            "save the picture again as PNG or JPEG",
-        ),
-        _ if ends_early(&error) => cut_off(),
-        _ => Error::input("the picture is damaged", AGAIN),
+        ImageError::Unsupported(_) => Fault::PictureUnsupported {},
+        _ if ends_early(&error) => Fault::PictureCut {},
+        _ => Fault::PictureDamaged {},
     };
-    explained.with_source(error)
+    Error::from(explained).with_source(error)
 }
 
 /// Whether reading beyond the end of the file is behind the error.

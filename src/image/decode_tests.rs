@@ -1,6 +1,7 @@
 //! Tests of the decoder, on the pictures of `tests/fixtures` and on files made here.
 
 use super::*;
+use crate::ErrorKind;
 use ::image::{ExtendedColorType, ImageBuffer, Rgb, Rgba};
 
 fn file(name: &str) -> Vec<u8> {

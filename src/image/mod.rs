@@ -25,7 +25,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Fault, Result};
 
 pub use decode::{decode, from_rgba};
 pub use resize::{MEAN, STD, preprocess};
@@ -117,13 +117,19 @@ impl Region {
         if inside(self.x, self.width) && inside(self.y, self.height) {
             return Ok(self);
         }
-        Err(Error::input(
-            format!(
-                "the region x {}, y {}, width {}, height {} does not lie in the picture",
-                self.x, self.y, self.width, self.height
-            ),
-            "give fractions from 0 to 1, where x + width and y + height are at most 1",
-        ))
+        let Self {
+            x,
+            y,
+            width,
+            height,
+        } = self;
+        Err(Fault::PictureRegion {
+            x,
+            y,
+            width,
+            height,
+        }
+        .into())
     }
 }
 
@@ -138,7 +144,7 @@ fn span(start: f64, length: f64, pixels: usize) -> (usize, usize) {
 /// Fails for a picture without pixels or with more than [`MAX_PIXELS`].
 fn check_size(width: u64, height: u64) -> Result<()> {
     if width == 0 || height == 0 {
-        return Err(Error::input("the picture has no pixels", "give another"));
+        return Err(Fault::PictureNoPixels {}.into());
     }
     let fits = width
         .checked_mul(height)
@@ -146,14 +152,12 @@ fn check_size(width: u64, height: u64) -> Result<()> {
     if fits {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Limits,
-        format!(
-            "the picture is {width} x {height} pixels, and at most {} megapixels are accepted",
-            MAX_PIXELS / 1_000_000
-        ),
-        "make it smaller and give it again",
-    ))
+    Err(Fault::PictureLarge {
+        width,
+        height,
+        most: MAX_PIXELS / 1_000_000,
+    }
+    .into())
 }
 
 /// Fails unless `bytes` is what `width` x `height` pixels of `channels` bytes take.
@@ -178,6 +182,7 @@ fn to_u64(length: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     fn numbered(width: usize, height: usize) -> Picture {
         let rgb = (0..width * height * 3).map(|i| i as u8).collect();

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 pub use source::{Init, Prefixed, TensorSource};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Fault, Result};
 
 /// A tensor in the program's own memory.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,13 +40,7 @@ impl HostTensor {
 
 /// Reads the elements of a tensor back, the last dimension fastest.
 pub async fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<Vec<f32>> {
-    let lost = |e: String| {
-        Error::new(
-            ErrorKind::DeviceLost,
-            format!("the device gave no answer ({e})"),
-            "try again, or use another device",
-        )
-    };
+    let lost = |reason: String| Error::from(Fault::DeviceSilent { reason });
     let data = tensor
         .into_data_async()
         .await

@@ -37,7 +37,7 @@ mod gpu {
     use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
     use crate::{
-        Error, ErrorKind,
+        ErrorKind, Fault,
         ops::{Gpu, KernelSelection, select_kernels},
         web::values::to_js_error,
     };
@@ -56,20 +56,12 @@ mod gpu {
     #[wasm_bindgen(js_name = deviceTrouble)]
     pub fn device_trouble() -> Option<JsValue> {
         let trouble = TROUBLE.lock().unwrap_or_else(PoisonError::into_inner);
-        let (kind, message) = trouble.clone()?;
-        let error = match kind {
-            ErrorKind::OutOfMemory => Error::new(
-                kind,
-                format!("the GPU has no memory left ({message})"),
-                "close other pages, ask for fewer seconds, or use the device wasm",
-            ),
-            _ => Error::new(
-                kind,
-                format!("the GPU was lost ({message})"),
-                "try again; the model is loaded anew",
-            ),
+        let (kind, reason) = trouble.clone()?;
+        let fault = match kind {
+            ErrorKind::OutOfMemory => Fault::GpuMemory { reason },
+            _ => Fault::GpuLost { reason },
         };
-        Some(to_js_error(&error))
+        Some(to_js_error(&fault.into()))
     }
 
     thread_local! {
@@ -97,10 +89,10 @@ mod gpu {
         });
         let options = wgpu::RequestAdapterOptions::default();
         if let Err(e) = instance.request_adapter(&options).await {
-            return Err(Error::unsupported(
-                format!("this browser gives no GPU ({e})"),
-                "use the device wasm, or a browser with WebGPU",
-            ));
+            return Err(Fault::NoGpu {
+                reason: e.to_string(),
+            }
+            .into());
         }
         let setup = init_setup_async::<WebGpu>(&device, RuntimeOptions::default()).await;
         setup.device.set_device_lost_callback(|reason, message| {

@@ -10,7 +10,7 @@ use super::{
     values::{JsObserver, LoadOptions, generate_settings, set, to_js, to_js_error, trace_to_js},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Fault, Result,
     audio::wav,
     image::{self, Picture},
     ops::{Cpu, Kernels},
@@ -59,7 +59,11 @@ macro_rules! on_system {
 type Answer = std::result::Result<JsValue, JsValue>;
 
 fn answer(result: Result<JsValue>) -> Answer {
-    result.map_err(|e| to_js_error(&e))
+    result.map_err(|e| match e.kind() {
+        // Stages are read while they run.
+        ErrorKind::Format | ErrorKind::Integrity | ErrorKind::File => to_js_error(&e.of_bundle()),
+        _ => to_js_error(&e),
+    })
 }
 
 /// The picture, embedding or tokens that a call is about: `{ file: Uint8Array }`,
@@ -91,10 +95,7 @@ impl JsSource {
             let size = |name: &str| field(name).as_f64().unwrap_or(0.0) as usize;
             image::from_rgba(&rgba.to_vec(), size("width"), size("height"))?
         } else {
-            return Err(Error::input(
-                "there is no picture to make music of",
-                "give a picture file, pixels, an embedding or tokens",
-            ));
+            return Err(Fault::PictureMissing {}.into());
         };
         Ok(Self::Picture(match settings.region {
             Some(region) => picture.crop(region)?,
@@ -236,18 +237,18 @@ impl Engine {
         // A browser has no threads to share it with.
         #[allow(clippy::arc_with_non_send_sync)]
         let fetcher = Arc::new(StoreFetcher::new(store));
-        let bundle = Bundle::open(Location::Fetcher(fetcher)).await?;
+        let bundle = Bundle::open(Location::Fetcher(fetcher)).await;
+        let bundle = bundle.map_err(Error::of_bundle)?;
         let budget = options
             .memory_budget
             .map_or(DEFAULT_BUDGET, |bytes| bytes.max(0.0) as u64);
         match device {
             "wasm" => {
                 let engine = Self {
-                    system: AnySystem::Cpu(ArtToMus::with_budget(
-                        bundle,
-                        Default::default(),
-                        budget,
-                    )?),
+                    system: AnySystem::Cpu(
+                        ArtToMus::with_budget(bundle, Default::default(), budget)
+                            .map_err(Error::of_bundle)?,
+                    ),
                     adapter: None,
                     rate: Some(device::measure_cpu().await?),
                 };
@@ -261,15 +262,17 @@ impl Engine {
                 let pin = options.kernels.as_deref().map(str::parse).transpose()?;
                 let (device, adapter) = device::prepare(pin.as_ref()).await?;
                 Ok(Self {
-                    system: AnySystem::Gpu(ArtToMus::with_budget(bundle, device, budget)?),
+                    system: AnySystem::Gpu(
+                        ArtToMus::with_budget(bundle, device, budget).map_err(Error::of_bundle)?,
+                    ),
                     adapter: Some(adapter),
                     rate: None,
                 })
             }
-            other => Err(Error::unsupported(
-                format!("this module has no device {other:?}"),
-                "use wasm, or the module with WebGPU",
-            )),
+            other => Err(Fault::NoDevice {
+                device: other.into(),
+            }
+            .into()),
         }
     }
 
@@ -283,18 +286,19 @@ impl Engine {
             .map(|stage| 4 * manifest.stage_parameters(stage) + manifest.stage_bytes(stage))
             .max()
             .unwrap_or(0);
-        let hint = "use a browser and computer with WebGPU, or a smaller model";
         if largest > MAX_STAGE_BYTES {
-            let message = format!(
-                "this model needs {:.1} GB of memory at once, more than WebAssembly can have, and about {} on this CPU",
-                largest as f64 / 1e9,
-                duration(ms)
-            );
-            return Err(Error::new(ErrorKind::Limits, message, hint));
+            return Err(Fault::ModelLarge {
+                memory: largest,
+                gigabytes: format!("{:.1}", largest as f64 / 1e9),
+            }
+            .into());
         }
         if ms > PATIENCE_MS {
-            let message = format!("this model would need about {} on this CPU", duration(ms));
-            return Err(Error::new(ErrorKind::Limits, message, hint));
+            return Err(Fault::ModelSlow {
+                time: ms.round(),
+                words: duration(ms),
+            }
+            .into());
         }
         Ok(())
     }

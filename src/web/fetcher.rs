@@ -1,6 +1,6 @@
 //! The files of a bundle, as the host fetches and keeps them.
 
-use js_sys::{Promise, Reflect, Uint8Array};
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use std::ops::Range;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
@@ -114,13 +114,31 @@ impl Drop for StoredShard {
     }
 }
 
-/// An error as the host throws it: `{ name, message, hint }` where it is one of ours.
+/// An error as the host throws it: `PlainError` of `web/src/common/errors.ts` where it is one of ours.
 fn error_of(value: &JsValue) -> Error {
     let field = |name: &str| Reflect::get(value, &name.into()).ok()?.as_string();
     let kind = field("name").and_then(|name| ErrorKind::from_name(&name));
     let hint = field("hint").unwrap_or_else(|| "try again".into());
     let message = field("message").unwrap_or_else(|| text_of(value));
-    Error::new(kind.unwrap_or(ErrorKind::Internal), message, hint)
+    let error = Error::new(kind.unwrap_or(ErrorKind::Internal), message, hint);
+    // A `DOMException` has a code too, which is a number.
+    let Some(code) = field("code") else {
+        return error;
+    };
+    let values = Reflect::get(value, &"values".into()).ok();
+    let values = values.and_then(|values| Some(Object::entries(values.dyn_ref()?)));
+    let pairs = values.iter().flat_map(|entries| entries.iter());
+    let pairs = pairs.map(|pair| {
+        let pair = Array::from(&pair);
+        let text = |value: JsValue| {
+            value
+                .as_string()
+                .or_else(|| Some(value.as_f64()?.to_string()))
+        };
+        let name = text(pair.get(0)).unwrap_or_default();
+        (name.into(), text(pair.get(1)).unwrap_or_default())
+    });
+    error.coded(code, pairs.collect())
 }
 
 /// What a thrown value says.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 
 use crate::{
-    Error, Result,
+    Error, Fault, Result,
     pipeline::{Event, Observer},
     protocol::GenerateSettings,
     tensors::HostTensor,
@@ -36,10 +36,10 @@ pub(super) fn generate_settings(value: &JsValue) -> Result<GenerateSettings> {
         let _ = Reflect::set(&copy, &"seed".into(), &number.into());
     }
     serde_wasm_bindgen::from_value(copy.into()).map_err(|e| {
-        Error::input(
-            format!("the settings cannot be used ({e})"),
-            "give numbers, and ddim or dpmpp as the scheduler",
-        )
+        Fault::SettingsUnreadable {
+            reason: e.to_string(),
+        }
+        .into()
     })
 }
 
@@ -55,13 +55,22 @@ pub(super) fn set(object: &Object, name: &str, value: &JsValue) {
     let _ = Reflect::set(object, &name.into(), value);
 }
 
-/// An error as JavaScript sees it: `{ name, message, cause, hint }`.
+/// An error as JavaScript sees it: `PlainError` of `web/src/common/errors.ts`.
 pub(super) fn to_js_error(error: &Error) -> JsValue {
     let object = js_sys::Error::new(&error.to_string());
     object.set_name(error.kind().name());
     set(&object, "hint", &error.hint().into());
     let cause = std::error::Error::source(error).map(ToString::to_string);
     set(&object, "cause", &cause.map_or(JsValue::NULL, Into::into));
+    set(&object, "language", &"en".into());
+    if let Some(code) = error.code() {
+        let values = Object::new();
+        for (name, value) in error.values() {
+            set(&values, name, &value.into());
+        }
+        set(&object, "code", &code.into());
+        set(&object, "values", &values);
+    }
     object.into()
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Fault, Result,
     quant::{Encoding, align},
 };
 
@@ -193,30 +193,24 @@ impl Manifest {
                 "check that this is a manifest.json",
             ));
         }
-        let bad = |what: String| Error::format(what, "check the address of the bundle");
-        let mut value: serde_json::Value = serde_json::from_slice(bytes)
-            .map_err(|e| bad(format!("manifest.json is not JSON ({e})")))?;
+        let bad = |reason: String| Error::from(Fault::NoManifest { reason });
+        let mut value: serde_json::Value =
+            serde_json::from_slice(bytes).map_err(|e| bad(format!("is not JSON ({e})")))?;
         if value.get("format").and_then(|v| v.as_str()) != Some(FORMAT) {
-            return Err(bad(format!(
-                "manifest.json does not say format \"{FORMAT}\""
-            )));
+            return Err(bad(format!("does not say format \"{FORMAT}\"")));
         }
         // The version comes first: later versions may have other fields.
         match value.get("version").and_then(serde_json::Value::as_u64) {
             Some(version) if version == u64::from(VERSION) => {}
             Some(1) => upgrade_from_1(&mut value),
             Some(version) => {
-                return Err(Error::unsupported(
-                    format!(
-                        "the bundle has format version {version}, this program reads 1 and {VERSION}"
-                    ),
-                    "use the program's newest version, or convert the checkpoint again",
-                ));
+                let newest = VERSION.into();
+                return Err(Fault::BundleVersion { version, newest }.into());
             }
-            None => return Err(bad("manifest.json has no version".into())),
+            None => return Err(bad("has no version".into())),
         }
-        let manifest: Self = serde_json::from_value(value)
-            .map_err(|e| bad(format!("manifest.json is not complete ({e})")))?;
+        let manifest: Self =
+            serde_json::from_value(value).map_err(|e| bad(format!("is not complete ({e})")))?;
         manifest.check()?;
         Ok(manifest)
     }

@@ -59,7 +59,7 @@ describe("a download", { timeout: 120_000 }, () => {
       [[long], "Integrity", /is longer than the 1500000 bytes/],
       [[cutAt(500_000), wrongPart], "Integrity", /another part of \d+\.bin/],
       [always(answerFlipped), "Integrity", /does not have the SHA-256/],
-      [[answer(404, {}, () => "no")], "Network", /cannot fetch .* \(HTTP status 404\)/],
+      [[answer(404, {}, () => "no")], "Network", /^Cannot fetch .* \(HTTP status 404\)\.$/],
     ];
     for (const [answers, name, sentence] of faults) {
       const shard = makeShard();
@@ -67,7 +67,7 @@ describe("a download", { timeout: 120_000 }, () => {
       const { error } = await get(page, [shard.entry]);
       assert.equal(error?.name, name, JSON.stringify(error));
       assert.match(error.message, sentence);
-      assert.match(error.hint, /^check the /);
+      assert.match(error.hint, /^Check the /);
       offer(shard);
       checkArrival(await get(page, [shard.entry]), shard.entry);
     }
@@ -171,7 +171,7 @@ describe("the storage", { timeout: 120_000 }, () => {
     offer(shard);
     const { error } = await get(page, [shard.entry], { forget: true });
     assert.equal(error?.name, "File", JSON.stringify(error));
-    assert.match(error.message, /^the stored copy of \d+\.bin cannot be read/);
+    assert.match(error.message, /^The stored copy of \d+\.bin cannot be read/);
     checkArrival(await get(page, [shard.entry]), shard.entry);
     await close();
   });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { addBallast } from "./ballast.mjs";
-import { ROOT, axeFaults, missing, open, screenshot, serveFake } from "./harness.mjs";
+import { ROOT, axeFaults, missing, open, screenshot, serveFake, thumbnails } from "./harness.mjs";
 import { answerHtml, browser, head, server, start, stop, stored, visit } from "./shards.mjs";
 
 before(start);
@@ -28,8 +28,8 @@ function music(page, path = MODEL) {
       for await (const event of generation) events.push(event);
       const { samples, wasmBytes } = await generation.result;
       return { events, samples: Array.from(samples), wasmBytes, before, after: await art2mus.estimate() };
-    } catch ({ name, message, hint }) {
-      return { events, error: { name, message, hint } };
+    } catch ({ name, message, hint, code, values }) {
+      return { events, error: { name, message, hint, code, values } };
     } finally {
       art2mus.dispose();
     }
@@ -91,7 +91,8 @@ describe("the engine", { skip, timeout: 240_000 }, () => {
     const { error } = await music(page);
     server.overrides.delete(path);
     assert.equal(error.name, "Integrity");
-    assert.equal(error.message, "the server sent a web page instead of 001.bin: check the address of the bundle, or copy it to the server again.");
+    assert.equal(error.message, "The server sent a web page instead of 001.bin.");
+    assert.deepEqual([error.code, error.values.file], ["shard.html", "001.bin"]);
     assert.equal((await music(page)).error, undefined);
     await close();
   });
@@ -112,6 +113,51 @@ describe("the engine", { skip, timeout: 240_000 }, () => {
     for (const name of names) server.overrides.delete(`/${MODEL}${name}`);
     assert.equal(error, undefined, JSON.stringify(error));
     assert.ok(asked.has(`/${MODEL}manifest.json?sig=x%2Fy`) && asked.size > 2, [...asked].join(" "));
+    await close();
+  });
+
+  test("says that a bundle is not there, and that its address is to be checked", async () => {
+    const { page, close } = await visit();
+    const error = await page.evaluate(async () => {
+      const { create } = await import("/web/dist/client.js");
+      return create({ bundle: "/web/models/nowhere/", device: "wasm" }).catch(({ name, code, message, hint }) => ({ name, code, message, hint }));
+    });
+    assert.deepEqual([error.name, error.code], ["Network", "shard.refused"]);
+    assert.match(error.message, /^Cannot fetch .*\/nowhere\/manifest\.json \(HTTP status 404\)\.$/);
+    assert.match(error.hint, /^Check the address of the bundle/);
+    await close();
+  });
+
+  test("is said on a German page in German, whatever fails", async () => {
+    const path = `/${MODEL}001.bin`;
+    server.overrides.set(path, (_, response) => {
+      const content = readFileSync(ROOT + path);
+      content[content.length >> 1] ^= 4;
+      response.writeHead(200, head(content.length)).end(content);
+      return true;
+    });
+    const { page, faults, close } = await open(browser, `${server.url}?lang=de&device=wasm`);
+    await (await thumbnails(page)).first().click();
+    await page.locator("#problem").waitFor({ timeout: 120_000 });
+    const said = (id) => page.locator(id).innerText();
+    assert.equal(await said("#problem-title"), "Die Dateien des Modells sind beschädigt");
+    assert.equal(await said("#problem-message"), "001.bin hat nicht den SHA-256-Wert, den das Manifest angibt.");
+    assert.match(await said("#problem-hint"), /^Prüfen Sie die Adresse des Modells/);
+    assert.equal(await page.locator("#problem [lang]").count(), 0);
+    server.overrides.delete(path);
+    // What the engine itself finds: a manifest of a later version.
+    const manifest = `/${MODEL}manifest.json`;
+    server.overrides.set(manifest, (_, response) => {
+      const content = readFileSync(ROOT + manifest, "utf8").replace(/"version":\s*\d+/, '"version": 99');
+      response.writeHead(200, { "content-type": "application/json" }).end(content);
+      return true;
+    });
+    await page.reload();
+    await page.locator("#problem").waitFor({ timeout: 120_000 });
+    assert.match(await said("#problem-message"), /^Das Modell hat die Formatversion 99; dieses Programm liest 1 bis \d+\.$/);
+    assert.match(await said("#problem-hint"), /^Laden Sie die Seite neu/);
+    server.overrides.delete(manifest);
+    assert.deepEqual(faults, []);
     await close();
   });
 

@@ -38,7 +38,8 @@ export {
 } from "./api/influence.js";
 export { probe, type Limits, type Probe, type Tier } from "./api/probe.js";
 export { generateMix, mix, walk, type Movement, type Walk, type WalkOptions } from "./api/walk.js";
-export { Art2MusError, ERROR_NAMES, type ErrorName } from "./common/errors.js";
+export { Art2MusError, ERROR_NAMES, type ErrorName, type ErrorValues } from "./common/errors.js";
+export type { ErrorCode } from "./engine/protocol.js";
 export type {
   Device,
   DoneEvent,

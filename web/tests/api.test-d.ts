@@ -8,6 +8,7 @@ import {
   storage,
   type Art2Mus,
   type Art2MusError,
+  type ErrorCode,
   type Generation,
   type GenerationEvent,
   type Result,
@@ -47,6 +48,11 @@ export async function element(): Promise<void> {
   document.body.addEventListener("art2mus-play", ({ detail }) => same<typeof detail, null>(true));
   await element.play();
 }
+
+same<Art2MusError["code"], string | undefined>(true);
+const codes: ErrorCode[] = ["picture.cut", "shard.hash"];
+// @ts-expect-error no such code
+codes.push("picture.ugly");
 
 export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
   await create();

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { download } from "../dist/storage/download.js";
+import { fetchSmallFile } from "../dist/storage/small-file.js";
 import { Sha256 } from "../dist/storage/sha256.js";
 import { openPartialShard } from "../dist/storage/stored.js";
 
@@ -141,5 +142,33 @@ test("a refusal is final, an overload is not", async () => {
     const { asked, error } = await attempt(Array.from({ length: 3 }, () => () => new Response("", { status })));
     assert.equal(error.name, "Network");
     assert.equal(asked.length, requests, `${status}`);
+  }
+});
+
+test("a small file is fetched whole, and each fault has a code of its own", async () => {
+  const url = "https://example.org/model/manifest.json?sig=x";
+  const real = globalThis.fetch;
+  const get = async (answer, most = 1000) => {
+    globalThis.fetch = async (asked) => (assert.equal(asked, url), answer());
+    return fetchSmallFile(url, most);
+  };
+  try {
+    assert.deepEqual(Buffer.from(await get(() => new Response(content))), content);
+    assert.deepEqual(await get(() => new Response("")), new Uint8Array());
+    const broken = () => new Response(new ReadableStream({ pull: (controller) => controller.error(new TypeError("cut")) }));
+    const faults = [
+      [() => new Response("", { status: 404 }), "shard.refused", "Network"],
+      [() => new Response("", { status: 503 }), "shard.fetch", "Network"],
+      [() => { throw new TypeError("no network"); }, "shard.fetch", "Network"],
+      [broken, "shard.fetch", "Network"],
+      [() => new Response("<!doctype html>", { headers: { "content-type": "text/html" } }), "shard.html", "Integrity"],
+    ];
+    for (const [answer, code, name] of faults) await assert.rejects(get(answer), { code, name });
+    await assert.rejects(get(() => new Response(content), 999), ({ code, values }) => {
+      assert.deepEqual([code, values], ["shard.long", { file: "manifest.json", bytes: 999 }]);
+      return true;
+    });
+  } finally {
+    globalThis.fetch = real;
   }
 });

@@ -6,13 +6,14 @@ import { test } from "node:test";
 import { ATTRIBUTES } from "../dist/element/properties.js";
 import { fileAddress, folderAddress } from "../dist/common/address.js";
 import { ERROR_NAMES, toError, toPlain } from "../dist/common/errors.js";
+import { FAULTS, fault, oursOr } from "../dist/common/faults.js";
 import { Spectrum } from "../dist/audio/fft.js";
 import { Generation } from "../dist/api/generation.js";
 import { mix } from "../dist/api/walk.js";
 import { join } from "../dist/audio/join.js";
 import { to16Bit } from "../dist/audio/wav.js";
 import { fromQuery, toQuery } from "../dist/page/settings.js";
-import { firstKnown, formatBytes, LANGUAGES } from "../dist/common/texts.js";
+import { firstKnown, formatBytes, LANGUAGES, useTexts } from "../dist/common/texts.js";
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
 
@@ -29,8 +30,8 @@ test("every text that is used exists, and every text is used", () => {
   const files = readdirSync(new URL("../src/", import.meta.url), { recursive: true });
   const sources = files.filter((name) => name.endsWith(".ts")).map((name) => read(`../src/${name}`));
   const source = [...sources, read("../../index.html")].join("\n");
-  const literal = /(?:text\(\s*|data-(?:text|label)=|(?:cancelled|integrity)\(|\["|[?:] )"([a-z]+\.[A-Za-z.]+)"/g;
-  const used = new Set([...source.matchAll(literal)].map((match) => match[1]));
+  const literal = /(?:text\(\s*|data-(?:text|label)=|\["|[?:] )"([a-z]+\.[A-Za-z.]+)"/g;
+  const used = new Set([...source.matchAll(literal)].map((match) => match[1]).filter((key) => !(key in FAULTS)));
   const built = [...source.matchAll(/text(?:Or)?\(`([\w.]+)\$\{/g)].map((match) => match[1]);
   for (const key of used) assert.ok(key in texts, `no text for ${key}`);
   for (const key of Object.keys(texts)) {
@@ -214,6 +215,49 @@ test("errors keep their name, and strangers become the fallback", () => {
   const error = toError({ name: "Input", message: "no" });
   assert.ok(error instanceof Error && toError(error) === error);
   assert.equal(error.hint, "");
+});
+
+/** Codes of errors: those of the engine, as `bindings.ts` lists them, and those that are made in TypeScript. */
+function errorCodes() {
+  const [, union] = /type EngineFault =([^;]+);/.exec(read("../src/engine/bindings.ts"));
+  return new Set([...Object.keys(FAULTS), ...[...union.matchAll(/"([^"]+)"/g)].map((match) => match[1])]);
+}
+
+test("every code of an error has a sentence in all languages, and no sentence is without one", () => {
+  const codes = errorCodes();
+  assert.ok(codes.size > 50);
+  for (const file of readdirSync(new URL("../texts/", import.meta.url))) {
+    const keys = Object.keys(JSON.parse(read(`../texts/${file}`)));
+    for (const code of codes) assert.ok(keys.includes(`error.${code}.message`), `${file} has no error.${code}.message`);
+    for (const key of keys) {
+      const [, code] = /^error\.(.+)\.(?:message|hint)$/.exec(key) ?? [];
+      assert.ok(code === undefined || codes.has(code), `${file}: no error has the code ${code}`);
+    }
+  }
+});
+
+test("an error with a code is said in the page's language, with its values as people write them", () => {
+  useTexts(JSON.parse(read("../texts/de.json")));
+  try {
+    const told = { name: "Limits", message: "too slow", hint: "be quick", code: "model.slow", values: { time: "754000" }, language: "en" };
+    const error = toError(told);
+    assert.equal(error.message, "Dieses Modell würde auf dieser CPU etwa 12 min 34 s brauchen.");
+    assert.match(error.hint, /^Verwenden Sie einen Browser/);
+    assert.deepEqual([error.code, error.values, error.language], ["model.slow", { time: "754000" }, undefined]);
+    // What there is no text for stays as it was told, and is marked.
+    const strange = toError({ ...told, code: "model.ugly" });
+    assert.deepEqual([strange.message, strange.hint, strange.language], ["too slow", "be quick", "en"]);
+    const large = fault("picture.fileLarge", { size: 3e8, limit: 256e6 });
+    assert.equal(large.message, "Die Bilddatei hat 300 MB; erlaubt sind höchstens 256 MB.");
+    assert.equal(large.name, "Limits");
+    // Through `postMessage` and back.
+    const again = toError(structuredClone(toPlain(large)));
+    assert.deepEqual([again.message, again.code, again.values], [large.message, large.code, large.values]);
+    assert.equal(oursOr(large, "internal"), large);
+    assert.equal(oursOr(new TypeError("boom"), "internal").message, "In der Engine ist etwas schiefgegangen (boom).");
+  } finally {
+    useTexts({});
+  }
 });
 
 test("errors have the names that the engine gives them", () => {

@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::self_test::{SelfTest, TILED};
-use crate::{Error, Result};
+use crate::{Error, Fault, Result};
 
 /// Kernels that compute the same in different ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,10 +165,8 @@ impl FromStr for KernelSelection {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
-            Error::input(
-                format!("there are no kernels {text:?}"),
-                "name register-tiled, or shared-memory-tiled with +f16 or +subgroups, as a result names its own",
-            )
+            let kernels = text.into();
+            Error::from(Fault::NoKernels { kernels })
         };
         let mut words = text.split_whitespace();
         let mut features = words.next().ok_or_else(wrong)?.split('+');
@@ -256,12 +254,7 @@ pub async fn select_kernels(
 
 /// A pinned selection must be possible and compute correctly.
 async fn check(device: &WgpuDevice, pin: &KernelSelection) -> Result<()> {
-    let refused = |what: String| {
-        Err(Error::unsupported(
-            what,
-            "leave the kernels to the program, or use the device that the piece was made on",
-        ))
-    };
+    let refused = |reason: String| Err(Fault::KernelsRefused { reason }.into());
     if let Variant::SharedMemoryTiled(wanted) = pin.variant {
         let has = Features::of(device);
         if (wanted.f16 && !has.f16) || (wanted.subgroups && !has.subgroups) {

@@ -22,6 +22,7 @@ pub use networks::{
     AudioProjectionConfig, EncoderConfig, Lengths, MelScale, Networks, Work, config,
     needed_tensors, vocoder_kind,
 };
+pub(crate) use request::cannot_transpose;
 pub use request::{
     Defaults, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, Request, SECONDS, Settings,
     Source, TextConditions,
@@ -30,7 +31,7 @@ pub use request::{
 pub use transpose::{SEMITONES, bands_of_semitone, semitones, tonic_of, tonic_of_picture};
 
 use crate::{
-    Error, Result,
+    Error, Fault, Result,
     diffusion::Sampler,
     image::Picture,
     ops::{Cpu, Kernels},
@@ -57,10 +58,11 @@ const STAGES: [&str; 6] = [
 /// Checks that a bundle is of this system, and that its networks are all there and fit each other and its defaults.
 pub fn check(manifest: &Manifest) -> Result<(Networks, Defaults)> {
     if manifest.system != NAME {
-        return Err(Error::unsupported(
-            format!("the bundle is of the system {:?}", manifest.system),
-            format!("use one of the system {NAME}, or a newer program"),
-        ));
+        return Err(Fault::BundleSystem {
+            system: manifest.system.clone(),
+            known: NAME,
+        }
+        .into());
     }
     let networks = Networks::from_manifest(manifest)?;
     let defaults = Defaults::from_manifest(manifest)?;
@@ -200,10 +202,7 @@ impl<B: Kernels> ArtToMus<B> {
         let Some(tonic) = self.defaults.tonic else {
             return match settings.transpose {
                 None | Some(0) => Ok(None),
-                Some(_) => Err(Error::input(
-                    "this model's music cannot be transposed",
-                    "leave transpose out",
-                )),
+                Some(_) => Err(Fault::Untransposable {}.into()),
             };
         };
         let asked = match source {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{names::kind, networks::Work, transpose::SEMITONES};
 use crate::{
-    Error, Result,
+    Error, Fault, Result,
     diffusion::SchedulerKind,
     image::Picture,
     pipeline::Timing,
@@ -148,44 +148,37 @@ impl Settings {
 
     /// Every number must be in its range.
     pub fn check(&self) -> Result<()> {
-        let outside = |what: String, hint: String| Err(Error::input(what, hint));
         if !SECONDS.contains(&self.seconds) {
-            return outside(
-                format!("{} seconds of music cannot be made", self.seconds),
-                format!(
-                    "ask for between {} and {} seconds",
-                    SECONDS.start(),
-                    SECONDS.end()
-                ),
-            );
+            return Err(Fault::Seconds {
+                value: self.seconds,
+                least: *SECONDS.start(),
+                most: *SECONDS.end(),
+            }
+            .into());
         }
         if !(1..=MAX_STEPS).contains(&self.steps) {
-            return outside(
-                format!("{} steps cannot be made", self.steps),
-                format!("ask for between 1 and {MAX_STEPS} steps"),
-            );
+            return Err(Fault::Steps {
+                value: self.steps,
+                most: MAX_STEPS,
+            }
+            .into());
         }
         if !(0.0..=MAX_GUIDANCE).contains(&self.guidance) {
-            return outside(
-                format!("a guidance of {} cannot be used", self.guidance),
-                format!("choose a guidance between 0 and {MAX_GUIDANCE}"),
-            );
+            return Err(Fault::Guidance {
+                value: self.guidance,
+                most: MAX_GUIDANCE,
+            }
+            .into());
         }
         if let Some(semitones) = self.transpose.filter(|n| !SEMITONES.contains(n)) {
-            return outside(
-                format!("music cannot be transposed by {semitones} semitones"),
-                format!(
-                    "choose a number from {} to {}",
-                    SEMITONES.start(),
-                    SEMITONES.end()
-                ),
-            );
+            return Err(cannot_transpose(semitones.into()));
         }
         if !(1..=MAX_CANDIDATES).contains(&self.candidates) {
-            return outside(
-                format!("{} candidates cannot be made", self.candidates),
-                format!("ask for between 1 and {MAX_CANDIDATES} candidates"),
-            );
+            return Err(Fault::Candidates {
+                value: self.candidates,
+                most: MAX_CANDIDATES,
+            }
+            .into());
         }
         Ok(())
     }
@@ -205,6 +198,12 @@ impl Settings {
             window,
         }
     }
+}
+
+/// The refusal to transpose by `value` semitones.
+pub fn cannot_transpose(value: f64) -> Error {
+    let (least, most) = (*SEMITONES.start(), *SEMITONES.end());
+    Fault::Transpose { value, least, most }.into()
 }
 
 /// The conditions that come from texts.

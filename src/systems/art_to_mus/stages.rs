@@ -15,7 +15,7 @@ use super::{
     windows::Windows,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, Fault, Result,
     diffusion::{Sampler, guide},
     image::{self, Picture},
     model::{
@@ -276,11 +276,7 @@ impl<B: Kernels> Stages<'_, B> {
                         run.trace.resume(false);
                         let samples = read(waveform).await?;
                         if samples.iter().any(|sample| !sample.is_finite()) {
-                            return Err(Error::new(
-                                ErrorKind::Internal,
-                                "the networks gave numbers that are no sound",
-                                "try another device, or verify the bundle with art2mus verify",
-                            ));
+                            return Err(Fault::NoSound {}.into());
                         }
                         sounds.push(samples);
                         run.pause().await?;

@@ -5,7 +5,7 @@
 //! vocoder. A picture decides it by its hue, on the circle of fifths ([`tonic_of`]); it can also be asked for.
 
 use crate::{
-    Error, Result,
+    Fault, Result,
     audio::spectrogram::{FrequencyScale, SpectrogramConfig},
     image::{Picture, statistics::Statistics},
     tensors::HostTensor,
@@ -52,12 +52,7 @@ pub(super) fn transpose(
     if semitones == 0 {
         return Ok(());
     }
-    let each = bands_of_semitone(spectrogram).ok_or_else(|| {
-        Error::input(
-            "this model's spectrogram cannot be transposed",
-            "leave transpose out",
-        )
-    })?;
+    let each = bands_of_semitone(spectrogram).ok_or(Fault::Untransposable {})?;
     let bands = spectrogram.bands();
     let shift = (semitones.unsigned_abs() as usize * each).min(bands - 1);
     for frame in mel.values.chunks_exact_mut(bands) {

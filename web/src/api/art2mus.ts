@@ -2,7 +2,8 @@
 
 import { orAbort } from "../common/abort.js";
 import { folderAddress } from "../common/address.js";
-import { Art2MusError, toError } from "../common/errors.js";
+import { toError, type Art2MusError } from "../common/errors.js";
+import { fault, oursOr } from "../common/faults.js";
 import { loadTexts, text } from "../common/texts.js";
 import type {
   Call,
@@ -87,7 +88,8 @@ export async function create(options: CreateOptions = {}): Promise<Art2Mus> {
   try {
     return await start(options);
   } catch (thrown) {
-    throw toError(thrown, "Input"); // Our own errors aside, only the bundle's address can be wrong.
+    // Our own errors aside, only the bundle's address can be wrong.
+    throw oursOr(thrown, "bundle.address", { address: options.bundle ?? DEFAULT_BUNDLE });
   }
 }
 
@@ -108,8 +110,7 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
 
   const { tier, reasons } = await probe();
   if (tier === "none") {
-    const hint = text("hint.newerBrowser");
-    throw new Art2MusError({ name: "Unsupported", message: reasons.join(" "), hint });
+    throw fault("engine.unfit", { reasons: reasons.join(" ") });
   }
   try {
     return await open(tier, reasons);
@@ -122,9 +123,9 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
 
 /** Says why the model of this package may not be there, where the engine has found none. */
 function withoutModel(error: Art2MusError): Art2MusError {
-  if (!error.message.includes("manifest.json")) return error;
-  const { name, message } = error;
-  return new Art2MusError({ name, message, hint: text("host.noDefaultBundle") });
+  const { code, values, message: reason } = error;
+  const isManifest = [values["url"], values["file"]].some((of) => String(of).includes("manifest.json"));
+  return isManifest || code === "bundle.noManifest" ? fault("bundle.noDefault", { reason }) : error;
 }
 
 /** An opened model. */

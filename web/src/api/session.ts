@@ -1,7 +1,8 @@
 /** A bundle that stays open although its worker may be lost. */
 
-import { cancelled, orAbort } from "../common/abort.js";
+import { orAbort } from "../common/abort.js";
 import { toError } from "../common/errors.js";
+import { fault } from "../common/faults.js";
 import { loadedTexts } from "../common/texts.js";
 import { DOWNLOADER, ENGINES } from "../engine/files.js";
 import { WorkerClient, type Running } from "../engine/worker-client.js";
@@ -67,14 +68,14 @@ export class Session {
 
   dispose(): void {
     this.#disposed = true;
-    this.#client?.close(cancelled("error.disposed"));
+    this.#client?.close(fault("engine.disposed"));
   }
 
   /** The worker, started again if it was lost. */
   async #ready(signal?: AbortSignal): Promise<WorkerClient> {
-    if (this.#disposed) throw cancelled("error.disposed");
+    if (this.#disposed) throw fault("engine.disposed");
     if (!this.#client?.alive) await this.open(signal);
-    if (!this.#client?.alive) throw cancelled("error.disposed");
+    if (!this.#client?.alive) throw fault("engine.disposed");
     return this.#client;
   }
 }
@@ -82,7 +83,7 @@ export class Session {
 /** Tells the worker to stop, and ends it when it does not listen. */
 async function cancelOrTerminate(client: WorkerClient, running: Running<unknown>): Promise<void> {
   client.cancel(running.id);
-  const timer = setTimeout(() => client.close(cancelled("error.cancelled")), CANCEL_TIMEOUT_MS);
+  const timer = setTimeout(() => client.close(fault("cancelled")), CANCEL_TIMEOUT_MS);
   await running.reply.catch(() => {});
   clearTimeout(timer);
 }

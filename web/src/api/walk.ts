@@ -2,8 +2,7 @@
 
 import { join } from "../audio/join.js";
 import { wavOf } from "../audio/wav.js";
-import { Art2MusError } from "../common/errors.js";
-import { text } from "../common/texts.js";
+import { fault } from "../common/faults.js";
 import type { GenerationEvent, Region, Timing } from "../engine/protocol.js";
 import type { Artwork } from "./artwork.js";
 import type { Art2Mus, GenerateOptions, MusicSource } from "./art2mus.js";
@@ -40,7 +39,7 @@ export interface Walk {
 /** Makes a movement of each station, with one seed, and joins them. */
 export function walk(art2mus: Art2Mus, stations: readonly Movement[], { fade = 1, ...options }: WalkOptions = {}): Run<Walk> {
   return new Run(async (emit) => {
-    if (stations.length === 0) throw new Art2MusError({ name: "Input", message: text("error.emptyWalk") });
+    if (stations.length === 0) throw fault("walk.empty");
     const movements: Result[] = [];
     const began = performance.now();
     let { seed } = options;

@@ -4,8 +4,8 @@
  * that module is a `data:` address, as Chromium loads no module from a blob there.
  */
 
-import type { PlainError } from "./errors.js";
-import { text } from "./texts.js";
+import type { Art2MusError } from "./errors.js";
+import { fault } from "./faults.js";
 
 /** Trusted Types, which the types of TypeScript do not know. */
 interface Policy {
@@ -40,7 +40,7 @@ function isOurOrigin(address: string): boolean {
   return self.origin !== "null" && new URL(address).origin === self.origin;
 }
 
-/** Starts the worker whose module lies at the full address `address`. Throws a `PlainError` where that is refused. */
+/** Starts the worker whose module lies at the full address `address`. Throws where that is refused. */
 export function startWorker(address: string, name: string): Worker {
   if (isOurOrigin(address)) return start(address, address, name);
   const source = `import ${JSON.stringify(address)};`;
@@ -71,8 +71,6 @@ function start(from: string, address: string, name: string): Worker {
 }
 
 /** Why the worker at `address` does not run, and what the page or the host must allow. */
-export function cannotStart(address: string, cause?: string): PlainError {
-  const hint = text(isOurOrigin(address) ? "host.worker.sameOrigin" : "host.worker.otherOrigin");
-  const error: PlainError = { name: "Network", message: text("host.worker.refused", { address }), hint };
-  return cause ? { ...error, cause } : error;
+export function cannotStart(address: string, cause?: string): Art2MusError {
+  return fault(isOurOrigin(address) ? "worker.sameOrigin" : "worker.otherOrigin", { address }, cause);
 }

@@ -91,6 +91,11 @@ export function text(key: string, values: Values = {}): string {
   );
 }
 
+/** Whether these texts have the sentence `key`. */
+export function hasText(key: string): boolean {
+  return Object.hasOwn(texts, key);
+}
+
 /** The sentence `key`, or `fallback` where these texts have none. */
 export function textOr(key: string, fallback: string): string {
   return texts[key] ?? fallback;

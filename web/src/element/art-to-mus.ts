@@ -6,7 +6,8 @@
 
 import { Art2MusError, storage, type Art2Mus, type GenerationEvent, type Result, type Settings, type StageInfo } from "../client.js";
 import { baseName, fileNameOf, folderAddress } from "../common/address.js";
-import { toError } from "../common/errors.js";
+import { sayError, toError } from "../common/errors.js";
+import { fault } from "../common/faults.js";
 import { formatDuration, loadTexts, text } from "../common/texts.js";
 import { DEFAULT_BUNDLE } from "../engine/files.js";
 import { Player, type Download } from "../page/player.js";
@@ -178,10 +179,7 @@ export class ArtToMus extends ElementProperties {
     this.#view.progress.removeAttribute("value");
     this.#view.status.textContent = text("run.started");
     this.#refresh();
-    if (this.src === "") {
-      const hint = text("hint.noSource");
-      throw new Art2MusError({ name: "Input", message: text("error.noSource"), hint });
-    }
+    if (this.src === "") throw fault("picture.none");
     const opened = await acquireEngine(this, { bundle, device: this.device });
     this.#stages = opened.info.stages;
     this.#stores = (await storage()).supported;
@@ -213,7 +211,8 @@ export class ArtToMus extends ElementProperties {
     // What a newer run shows is left alone.
     if (!this.#player.running) {
       this.#failed = !cancelled;
-      this.#view.status.textContent = error.message;
+      if (cancelled) this.#view.status.textContent = error.message;
+      else sayError(error, this.#view.status);
       this.#refresh();
     }
     if (cancelled) this.#tell("art2mus-cancel", error);

@@ -369,3 +369,43 @@ kernels: string,
  * Time by stage.
  */
 timings: Array<Timing>, };
+
+/**
+ * Codes of the errors that the engine gives to pages: what exactly is wrong.
+ */
+export type EngineFault =
+  | "cancelled"
+  | "internal"
+  | "picture.empty"
+  | "picture.kind"
+  | "picture.unknown"
+  | "picture.unsupported"
+  | "picture.cut"
+  | "picture.damaged"
+  | "picture.memory"
+  | "picture.large"
+  | "picture.noPixels"
+  | "picture.region"
+  | "picture.missing"
+  | "settings.seconds"
+  | "settings.steps"
+  | "settings.guidance"
+  | "settings.transpose"
+  | "settings.candidates"
+  | "settings.whole"
+  | "settings.untransposable"
+  | "settings.unreadable"
+  | "bundle.noManifest"
+  | "bundle.version"
+  | "bundle.system"
+  | "bundle.unusable"
+  | "device.none"
+  | "device.unknown"
+  | "device.memory"
+  | "device.lost"
+  | "device.silent"
+  | "device.noKernels"
+  | "device.kernels"
+  | "model.large"
+  | "model.slow"
+  | "sound.none";

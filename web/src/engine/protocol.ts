@@ -5,8 +5,9 @@
  */
 
 import type { PlainError } from "../common/errors.js";
+import type { FaultCode } from "../common/faults.js";
 import type { Texts } from "../common/texts.js";
-import type { Cost, Event, GenerateSettings as Settings, Info, PieceInfo, ResultInfo } from "./bindings.js";
+import type { Cost, EngineFault, Event, GenerateSettings as Settings, Info, PieceInfo, ResultInfo } from "./bindings.js";
 
 export type {
   Event as GenerationEvent,
@@ -19,6 +20,9 @@ export type {
   StageInfo,
   Timing,
 } from "./bindings.js";
+
+/** What `Art2MusError.code` can be; there may be more in later versions. */
+export type ErrorCode = EngineFault | FaultCode;
 
 /** Where the networks run: on the GPU through WebGPU, or on the CPU in WebAssembly. */
 export type Device = "webgpu" | "wasm";

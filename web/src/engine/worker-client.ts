@@ -1,8 +1,8 @@
 /** One worker as the page sees it: calls with an answer each, and an end that answers them all. */
 
-import { Art2MusError, toError, type PlainError } from "../common/errors.js";
+import { toError, type Art2MusError } from "../common/errors.js";
+import { fault } from "../common/faults.js";
 import { cannotStart, startWorker } from "../common/start-worker.js";
-import { text } from "../common/texts.js";
 import { WORKER } from "./files.js";
 import type { Call, FromWorker, GenerationEvent, Replies, ToWorker } from "./protocol.js";
 
@@ -31,7 +31,7 @@ export class WorkerClient {
     this.#worker.onerror = (event) => {
       event.preventDefault();
       // Without a message it is the worker's own file that could not be loaded.
-      this.close(event.message ? lost(event.message) : toError(cannotStart(WORKER)));
+      this.close(event.message ? lost(event.message) : cannotStart(WORKER));
     };
   }
 
@@ -83,7 +83,7 @@ export class WorkerClient {
   #receive(message: FromWorker): void {
     if (message.kind === "lost") {
       const { error } = message;
-      this.close(error.name === "Internal" ? lost(error.message) : toError(error));
+      this.close(error.name === "Internal" ? lost(String(error.values?.["reason"] ?? error.message)) : toError(error));
       return;
     }
     const pending = this.#pending.get(message.id);
@@ -96,24 +96,12 @@ export class WorkerClient {
       pending?.resolve(message.value as never);
       return;
     }
-    const error = toError(withHint(message.error));
+    const error = toError(message.error);
     pending?.reject(error);
     if (message.fatal) this.close(error);
   }
 }
 
-/** The worker's own failures name no next step; give them one in the reader's language. */
-function withHint(error: PlainError): PlainError {
-  if (error.hint !== undefined) return error;
-  if (error.name === "Internal") return { ...error, hint: text("hint.internal") };
-  return error.name === "Network" ? { ...error, hint: text("hint.network") } : error;
-}
-
 function lost(cause?: string): Art2MusError {
-  const error: PlainError = {
-    name: "Internal",
-    message: text("error.workerLost"),
-    hint: text("hint.internal"),
-  };
-  return new Art2MusError(cause ? { ...error, cause } : error);
+  return fault("engine.lost", {}, cause);
 }

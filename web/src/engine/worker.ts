@@ -6,7 +6,8 @@
 
 import type { Cost } from "./bindings.js";
 import type { Engine, EngineModule, EnginePicture, EngineSource } from "./engine.js";
-import { toPlain, type PlainError } from "../common/errors.js";
+import { ERROR_NAMES, toPlain, type PlainError } from "../common/errors.js";
+import { fault, oursOr } from "../common/faults.js";
 import type {
   Call,
   Estimate,
@@ -19,7 +20,7 @@ import type {
 } from "./protocol.js";
 import { Shards } from "../storage/shards.js";
 import { list } from "../storage/stored.js";
-import { text, useTexts } from "../common/texts.js";
+import { useTexts } from "../common/texts.js";
 
 /** The part of the worker's global scope that is used here. */
 interface Scope {
@@ -94,7 +95,7 @@ async function answer(id: number, call: Call): Promise<void> {
     }
   } catch (thrown) {
     const trap = thrown instanceof WebAssembly.RuntimeError;
-    const said = trap ? internal(thrown) : toPlain(thrown);
+    const said = trap || !isOurs(thrown) ? internal(thrown) : toPlain(thrown);
     const error = ASK_THE_GPU.includes(said.name) ? ((await trouble()) ?? said) : said;
     const fatal = trap || error.name === "DeviceLost" || error.name === "OutOfMemory";
     scope.postMessage({ kind: "failure", id, error, fatal });
@@ -116,8 +117,7 @@ async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
     module = (await import(call.engine.script)) as EngineModule;
     ({ memory } = await module.default({ module_or_path: call.engine.module }));
   } catch (thrown) {
-    if (!(thrown instanceof WebAssembly.CompileError)) throw toPlain(thrown, "Network");
-    throw { ...toPlain(thrown, "Unsupported"), hint: text("host.wasm") };
+    throw oursOr(thrown, thrown instanceof WebAssembly.CompileError ? "engine.wasm" : "engine.unavailable");
   }
   shards = new Shards(call.bundle, call.downloader);
   const { allowSlow, kernels, memoryBudget } = call;
@@ -211,6 +211,12 @@ function owned(array: Float32Array | Uint8Array): Float32Array | Uint8Array {
   return array.byteLength === array.buffer.byteLength ? array : array.slice();
 }
 
+/** Whether it is an error of the engine or of this package, and no accident. */
+function isOurs(thrown: unknown): boolean {
+  return ERROR_NAMES.some((name) => name === (thrown as { name?: unknown } | null)?.name);
+}
+
 function internal(thrown: unknown): PlainError {
-  return { ...toPlain(thrown), name: "Internal" };
+  const { message: reason, cause } = toPlain(thrown);
+  return toPlain(fault("internal", { reason }, cause));
 }

@@ -4,7 +4,7 @@
  */
 
 import { Jukebox, type Scheduled } from "../audio/jukebox.js";
-import { cancelled } from "../common/abort.js";
+import { fault } from "../common/faults.js";
 import { toError, type Art2MusError } from "../common/errors.js";
 import { Composer, type Made, type Plan } from "./composer.js";
 import type { Details, Journal } from "./journal.js";
@@ -163,7 +163,7 @@ export class Conductor {
       const shown = await loadPicture(picture, this.#parts.manifest.languages, signal);
       if (signal.aborted) {
         shown.release(); // Another picture was asked for meanwhile.
-        throw cancelled("error.cancelled");
+        throw fault("cancelled");
       }
       this.#shown = shown;
       this.#held.add(shown);
@@ -250,7 +250,7 @@ export class Conductor {
   /** A picture that cannot be had is left out this time. */
   async #skip(error: Art2MusError, target: Target): Promise<void> {
     const { journal, manifest, playlist, onMissing } = this.#parts;
-    journal.note("fault", { picture: target.index ?? "visitor", name: error.name, message: error.message });
+    journal.note("fault", { picture: target.index ?? "visitor", name: error.name, ...codeOf(error), message: error.message });
     onMissing([error.message, error.hint].join(" "));
     this.#skipped += 1;
     if (this.#skipped % manifest.pictures.length === 0) await pause(PAUSE_MS);
@@ -261,7 +261,7 @@ export class Conductor {
   async #recover(error: Art2MusError, target: Target): Promise<void> {
     const { journal, watchdog, reload } = this.#parts;
     const remedy = watchdog.failed();
-    journal.note("fault", { picture: target.index ?? "visitor", name: error.name, message: error.message, cause: String(error.cause ?? "") });
+    journal.note("fault", { picture: target.index ?? "visitor", name: error.name, ...codeOf(error), message: error.message, cause: String(error.cause ?? "") });
     journal.note("restart", { of: remedy === "retry" ? "worker" : remedy, failures: watchdog.failures });
     if (remedy === "engine") this.composer.dispose();
     if (remedy === "page") await reload();
@@ -272,5 +272,7 @@ export class Conductor {
   }
 }
 
+/** What says the same in every language. */
+const codeOf = ({ code }: Art2MusError): Details => (code === undefined ? {} : { code });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const round = (value: number): number => Math.round(value * 1000) / 1000;

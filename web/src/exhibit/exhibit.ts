@@ -1,7 +1,7 @@
 /** Exhibit mode: a playlist that plays for hours without anybody near, and visitors who may touch it. */
 
 import { persist } from "../client.js";
-import { toError } from "../common/errors.js";
+import { sayError, toError, type Art2MusError } from "../common/errors.js";
 import { text } from "../common/texts.js";
 import { Conductor } from "./conductor.js";
 import { Journal } from "./journal.js";
@@ -35,7 +35,7 @@ export async function startExhibit(named: string): Promise<void> {
     } catch (thrown) {
       const error = toError(thrown);
       console.error(error);
-      showProblem(error.message, error.hint);
+      showProblem(error);
       if (error.name !== "Network") return;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
@@ -43,7 +43,7 @@ export async function startExhibit(named: string): Promise<void> {
 }
 
 /** What stands in the way of the exhibit, for the technician. */
-function showProblem(message: string, hint: string): void {
+function showProblem(error: Art2MusError): void {
   const stage = document.createElement("main");
   stage.className = "stage";
   stage.dataset["mode"] = "problem";
@@ -53,8 +53,7 @@ function showProblem(message: string, hint: string): void {
   const title = document.createElement("h1");
   title.textContent = text("exhibit.problem");
   const [sentence, advice] = [document.createElement("p"), document.createElement("p")];
-  sentence.textContent = message;
-  advice.textContent = hint;
+  sayError(error, sentence, advice);
   problem.append(title, sentence, advice);
   stage.append(problem);
   document.body.replaceChildren(stage);

@@ -1,6 +1,6 @@
 /** What is done about failures, and noticing that nothing moves any more. */
 
-import { cancelled } from "../common/abort.js";
+import { fault } from "../common/faults.js";
 
 /**
  * `retry`: once more, with a new worker if the old one is lost; `engine`: another engine, opened afresh;
@@ -73,7 +73,7 @@ export class Heartbeat {
 
   beat(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#stuck.abort(cancelled("error.cancelled")), this.#ms);
+    this.#timer = setTimeout(() => this.#stuck.abort(fault("cancelled")), this.#ms);
   }
 
   end(): void {

@@ -1,7 +1,7 @@
 /** The page: a picture, a button, and the pieces of music that it made. */
 
 import { create, storage, type Art2Mus, type GenerationEvent, type Region } from "../client.js";
-import { Art2MusError, toError } from "../common/errors.js";
+import { Art2MusError, sayError, toError } from "../common/errors.js";
 import { formatBytes, formatDuration, language, text } from "../common/texts.js";
 import type { Picture } from "../pictures/picture.js";
 import { byId, keepHeight, show } from "./dom.js";
@@ -472,9 +472,7 @@ export class Page {
     const error = toError(thrown);
     console.error(error);
     byId("problem-title", HTMLElement).textContent = text(`error.${error.name}`);
-    byId("problem-message", HTMLElement).textContent = error.message;
-    // The engine's own messages may end with what its hint says.
-    byId("problem-hint", HTMLElement).textContent = error.message.includes(error.hint) ? "" : error.hint;
+    sayError(error, byId("problem-message", HTMLElement), byId("problem-hint", HTMLElement));
     const tooSlow = error.name === "Limits" && this.#engine === undefined && !this.#allowSlow;
     show(byId("anyway", HTMLElement), tooSlow);
     show(byId("problem", HTMLElement), true);

@@ -1,7 +1,8 @@
 /** One piece at a time, from the question before a large download to the sound: for the page and the element. */
 
 import { persist, type Art2Mus, type GenerationEvent, type Run, type Settings } from "../client.js";
-import { cancelled, orAbort } from "../common/abort.js";
+import { orAbort } from "../common/abort.js";
+import { fault } from "../common/faults.js";
 import { formatBytes, loadTexts } from "../common/texts.js";
 
 /** Bytes above which a person is asked before a download. */
@@ -62,7 +63,7 @@ export class Player {
       const download = job.ask && (await orAbort(this.#question(engine, job), signal));
       if (download) {
         job.ask?.(download);
-        throw cancelled("error.cancelled");
+        throw fault("cancelled");
       }
       job.onBegin?.();
       const making = job.generate(engine, signal);

@@ -3,8 +3,10 @@
  * not what the manifest promises.
  */
 
-import type { PlainError } from "../common/errors.js";
+import { Art2MusError, type ErrorValues } from "../common/errors.js";
+import { fault, type FaultCode } from "../common/faults.js";
 import { Sha256 } from "./sha256.js";
+import { isPassing, refusal } from "./small-file.js";
 import type { PartialShard } from "./stored.js";
 import { text } from "../common/texts.js";
 
@@ -103,8 +105,9 @@ async function receive(url: string, shard: Shard, state: State, options: Options
   } catch (thrown) {
     signal.throwIfAborted();
     if (request.signal.aborted) throw new Passing(text("shard.stalled"));
-    // Without a name of ours it is the connection's failure.
-    throw thrown instanceof Error && !(thrown instanceof Passing) ? new Passing(thrown.message) : thrown;
+    // What is no error of ours is the connection's failure.
+    const ours = thrown instanceof Passing || thrown instanceof Art2MusError;
+    throw thrown instanceof Error && !ours ? new Passing(thrown.message) : thrown;
   } finally {
     clearTimeout(watch);
     signal.removeEventListener("abort", cancel);
@@ -132,8 +135,8 @@ function accept(response: Response, url: string, shard: Shard, state: State): vo
     restart(state);
     throw new Passing(text("shard.status", { status }));
   }
-  if (status === 408 || status === 429 || status >= 500) throw new Passing(text("shard.status", { status }));
-  if (!response.ok) throw failure(url, shard, 0, text("shard.status", { status }));
+  if (isPassing(status)) throw new Passing(text("shard.status", { status }));
+  if (!response.ok) throw refusal(url, status);
   if (/^text\/html\b/i.test(headers.get("content-type") ?? "")) throw integrity("shard.html", shard);
   if (status === 206) {
     // A server elsewhere may keep the header from us; then the hash has to do.
@@ -172,13 +175,11 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-function integrity(key: string, shard: Shard, values: Record<string, string | number> = {}): PlainError {
-  const message = text(key, { ...shard, ...values });
-  return { name: "Integrity", message, hint: text("shard.hint.address") };
+/** A fault of what has arrived. */
+function integrity(code: FaultCode, { file, bytes }: Shard, values: ErrorValues = {}): Art2MusError {
+  return fault(code, { file, bytes, ...values });
 }
 
-function failure(url: string, shard: Shard, arrived: number, reason: string): PlainError {
-  const key = arrived > 0 ? "shard.cut" : "shard.fetch";
-  const message = text(key, { url, ...shard, arrived, reason });
-  return { name: "Network", message, hint: text("shard.hint.network") };
+function failure(url: string, { file, bytes }: Shard, arrived: number, reason: string): Art2MusError {
+  return arrived > 0 ? fault("shard.cut", { file, arrived, bytes, reason }) : fault("shard.fetch", { url, reason });
 }

@@ -1,12 +1,12 @@
 /** The shards of one bundle as the engine reads them; a worker of their own downloads them. */
 
-import { cancelled } from "../common/abort.js";
 import type { Shard } from "./download.js";
 import type { FromDownloader, ToDownloader } from "./downloader.js";
-import type { PlainError } from "../common/errors.js";
+import { toError, type Art2MusError } from "../common/errors.js";
+import { fault } from "../common/faults.js";
 import { fileAddress } from "../common/address.js";
 import { startWorker } from "../common/start-worker.js";
-import { loadedTexts, text } from "../common/texts.js";
+import { loadedTexts } from "../common/texts.js";
 import { fetchSmallFile } from "./small-file.js";
 
 /** Only workers have it, so the types of a page do not know it. */
@@ -15,7 +15,7 @@ declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBu
 interface Entry {
   arrived: number;
   blob?: Blob;
-  error?: PlainError;
+  error?: Art2MusError;
 }
 
 /** Where the engine gets a bundle from: shards stay on this side, tensors go over one by one. */
@@ -67,7 +67,7 @@ export class Shards implements ShardStore {
       let sum = 0;
       for (const { file, bytes } of shards) {
         const entry = this.#entries.get(file);
-        if (entry === undefined) throw cancelled("error.cancelled");
+        if (entry === undefined) throw fault("cancelled");
         if (entry.error !== undefined) {
           this.#entries.delete(file); // Whoever asks again gets another attempt.
           throw entry.error;
@@ -98,8 +98,7 @@ export class Shards implements ShardStore {
     } catch (thrown) {
       // Somebody has deleted it since, or the disk failed.
       this.#stale = true;
-      const message = text("shard.unreadable", { file, reason: String(thrown) });
-      throw { name: "File", message, hint: text("shard.hint.again") } satisfies PlainError;
+      throw fault("shard.unreadable", { file, reason: String(thrown) });
     }
   }
 
@@ -137,7 +136,7 @@ export class Shards implements ShardStore {
       if (entry === undefined) return; // Nobody wants it any more.
       if ("arrived" in data) entry.arrived = data.arrived;
       else if ("blob" in data) entry.blob = data.blob;
-      else entry.error = data.error;
+      else entry.error = toError(data.error);
       this.#notify();
     };
     worker.onerror = (event) => {
@@ -146,9 +145,7 @@ export class Shards implements ShardStore {
       this.#downloader = undefined;
       // An event without a message: the worker's own files could not be loaded.
       const { message: reason } = event;
-      const error: PlainError = reason
-        ? { name: "Internal", message: text("shard.downloader", { reason }), hint: text("shard.hint.again") }
-        : { name: "Network", message: text("shard.noDownloader"), hint: text("shard.hint.network") };
+      const error = reason ? fault("shard.downloader", { reason }) : fault("shard.noDownloader");
       for (const entry of this.#entries.values()) if (entry.blob === undefined) entry.error = error;
       this.#notify();
     };

@@ -1,7 +1,7 @@
 /** A listening study: consent, pairs of tracks heard blind, answers that can be exported, and the table of all answers. */
 
 import { create, type Art2Mus } from "../client.js";
-import { toError } from "../common/errors.js";
+import { sayError, toError, type Art2MusError } from "../common/errors.js";
 import { orAbort } from "../common/abort.js";
 import type { Words } from "../common/fields.js";
 import { saveFile } from "../common/save-file.js";
@@ -31,7 +31,7 @@ export async function startStudy(named: string, results: boolean): Promise<void>
   } catch (thrown) {
     const error = toError(thrown, "Input");
     console.error(error);
-    room.replaceChildren(element("h1", text("study.problem")), alert(`${error.message} ${error.hint}`));
+    room.replaceChildren(element("h1", text("study.problem")), problem(error));
   }
 }
 
@@ -98,7 +98,7 @@ class StudyPage {
       tracks = [await this.#track(item, trial.order[0], signal), await this.#track(item, trial.order[1], signal)];
     } catch (thrown) {
       if (signal.aborted) return;
-      waiting.replaceWith(alert(toError(thrown).message), button("study.again", () => void this.#hear(trial, number)));
+      waiting.replaceWith(problem(toError(thrown)), button("study.again", () => void this.#hear(trial, number)));
       return;
     }
     waiting.replaceWith(this.#form(trial, tracks));
@@ -310,6 +310,12 @@ function isAnswer(value: unknown): value is Answer {
 function element<K extends keyof HTMLElementTagNameMap>(tag: K, sentence: string): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);
   made.textContent = sentence;
+  return made;
+}
+
+function problem(error: Art2MusError): HTMLElement {
+  const made = alert("");
+  sayError(error, made);
   return made;
 }
 
