@@ -9,7 +9,8 @@
  * ```
  *
  * Weights are stored in the browser, where it allows that: `storage()`, `persist()` and `deleteStored()`
- * are about them, and `estimate()` says what is still to be downloaded.
+ * are about them, and `estimate()` says what is still to be downloaded. `exportBundle()` and `importBundle()`
+ * carry them to a machine without a network.
  *
  * The engine lives in a worker of its own. One generation runs at a time; further ones wait their
  * turn. After a crash, or when a cancelled run does not let go, the worker is replaced and the
@@ -37,6 +38,7 @@ export {
   type InfluenceOptions,
 } from "./api/influence.js";
 export { probe, type Limits, type Probe, type Tier } from "./api/probe.js";
+export { exportBundle, importBundle, type BundleTransferOptions } from "./api/transfer.js";
 export { generateMix, mix, walk, type Movement, type Walk, type WalkOptions } from "./api/walk.js";
 export { Art2MusError, ERROR_NAMES, type ErrorName } from "./common/errors.js";
 export type {
@@ -59,3 +61,4 @@ export type {
 } from "./engine/protocol.js";
 export type { Qualities, Quality } from "./audio/qualities.js";
 export { deleteStored, persist, storage, type StorageState } from "./storage/storage.js";
+export type { BundleFiles, TransferOptions } from "./storage/transfer.js";

@@ -3,6 +3,8 @@
 import {
   create,
   deleteStored,
+  exportBundle,
+  importBundle,
   persist,
   probe,
   storage,
@@ -60,6 +62,7 @@ export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
   art2mus.generate(new URL("https://example.org/a.png"), { region: { x: 0, y: 0, width: 0.5, height: 1 } });
   if ((await art2mus.estimate()).download > 1e8) same<Awaited<ReturnType<typeof persist>>, boolean>(true);
   if ((await storage()).stored > 0) await deleteStored();
+  await importBundle(await exportBundle({ signal }), { bundle: "models/", onProgress: (fraction) => same<typeof fraction, number>(true) });
   const embedding = await art2mus.embed(picture, { region: { x: 0, y: 0, width: 0.5, height: 1 } });
   const tokens = await art2mus.condition(embedding, { signal });
   art2mus.generate({ embedding }, { candidates: 2 });

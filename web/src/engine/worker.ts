@@ -18,11 +18,13 @@ import type {
   ToWorker,
 } from "./protocol.js";
 import { Shards } from "../storage/shards.js";
+import { fetchManifest, MANIFEST } from "../storage/manifest.js";
 import { list } from "../storage/stored.js";
 import { text, useTexts } from "../common/texts.js";
 
 /** The part of the worker's global scope that is used here. */
 interface Scope {
+  fetch: typeof fetch;
   postMessage(message: FromWorker, transfer?: Transferable[]): void;
   addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
   addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
@@ -119,10 +121,18 @@ async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
     if (!(thrown instanceof WebAssembly.CompileError)) throw toPlain(thrown, "Network");
     throw { ...toPlain(thrown, "Unsupported"), hint: text("host.wasm") };
   }
+  serveManifest(call.bundle);
   shards = new Shards(call.bundle, call.downloader);
   const { allowSlow, kernels, memoryBudget } = call;
   const options = { allowSlow, kernels, memoryBudget };
   return module.Engine.load(call.bundle, call.device, options, shards);
+}
+
+/** The engine asks `fetch` for the manifest; it gets one that is kept where the bundle's host does not answer. */
+function serveManifest(bundle: string): void {
+  const asked = `${bundle.replace(/\/+$/, "")}/${MANIFEST}`; // As the engine writes it.
+  const network = fetch;
+  scope.fetch = (input, init) => (input === asked ? fetchManifest(bundle, network) : network(input, init));
 }
 
 /** An answer, and the buffers that go over without a copy. */

@@ -69,7 +69,13 @@ export class Page {
       this.#begin();
     },
   });
-  readonly #storage = new StorageView((sentence) => this.#announce(sentence), () => this.#refresh());
+  readonly #storage = new StorageView({
+    announce: (sentence) => this.#announce(sentence),
+    onProblem: (error) => this.#showProblem(error),
+    onDeleted: () => this.#refresh(),
+    onImported: (bundle) => void (bundle === this.#bundle() && this.open()),
+    bundle: () => this.#bundle(),
+  });
   readonly #settingsView = new SettingsView(() => this.#applyForm());
   #settings: PageSettings;
   /** What the address asks for that is not there yet. */
