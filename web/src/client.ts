@@ -23,6 +23,7 @@ export {
   type CallOptions,
   type DecodeOptions,
   type CreateOptions,
+  type DownloadOptions,
   type EmbedOptions,
   type GenerateOptions,
   type MusicSource,
@@ -37,6 +38,7 @@ export {
   type Influence,
   type InfluenceOptions,
 } from "./api/influence.js";
+export { preload, type PreloadOptions } from "./api/preload.js";
 export { probe, type Limits, type Probe, type Tier } from "./api/probe.js";
 export { exportBundle, importBundle, type BundleTransferOptions } from "./api/transfer.js";
 export { generateMix, mix, walk, type Movement, type Walk, type WalkOptions } from "./api/walk.js";

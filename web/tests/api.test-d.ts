@@ -6,6 +6,7 @@ import {
   exportBundle,
   importBundle,
   persist,
+  preload,
   probe,
   storage,
   type Art2Mus,
@@ -53,6 +54,8 @@ export async function element(): Promise<void> {
 export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
   await create();
   const art2mus = await create({ bundle: "models/", device: "auto", signal });
+  const larger = await preload({ bundle: "large/", signal, agree: (bytes) => bytes < 1e9 });
+  await larger.download({ candidates: 2, onProgress: (fraction) => same<typeof fraction, number>(true) });
   const generation = art2mus.generate(picture, { seconds: 10, seed: 1n, scheduler: "dpmpp", signal });
   for await (const event of generation) {
     if (event.type === "step") same<typeof event.step, number>(true);

@@ -196,7 +196,7 @@ test("a bundle's query stays behind the names of its files", () => {
 
 test("settings survive the way through an address", () => {
   const query = "?seed=7&seconds=2.5&steps=20&guidance=4&candidates=3&scheduler=dpmpp\
-&region=0.1,0.2,0.3,0.4&bundle=x/&device=wasm&picture=gallery:a.jpg&kernels=none\
+&region=0.1,0.2,0.3,0.4&bundle=x/&larger=y/&device=wasm&picture=gallery:a.jpg&kernels=none\
 &walk=0,0,0.5,0.5;0.5,0.5,0.5,0.5&mix=b.jpg&amount=0.25";
   assert.equal(toQuery(fromQuery(query)), query);
   assert.equal(toQuery(fromQuery("")), "");

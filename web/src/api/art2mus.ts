@@ -52,6 +52,11 @@ export interface CallOptions {
 
 export interface GenerateOptions extends Settings, CallOptions {}
 
+export interface DownloadOptions extends GenerateOptions {
+  /** Hears what share has arrived, 0 to 1. */
+  onProgress?: (fraction: number) => void;
+}
+
 export interface DecodeOptions extends CallOptions {
   /** Semitones. */
   transpose?: number;
@@ -183,6 +188,15 @@ export class Art2Mus {
   /** What a generation would cost, without running it. */
   estimate(settings: Settings = {}): Promise<Estimate> {
     return this.#inTurn((free) => this.#session.estimate(settings).finally(free));
+  }
+
+  /** Downloads what pieces with these settings need, so that the first one does not wait for it. Later calls wait. */
+  async download({ signal, onProgress, ...settings }: DownloadOptions = {}): Promise<void> {
+    const prepare = () => Promise.resolve({ call: { kind: "download" as const, settings } });
+    const emit = (event: GenerationEvent) => {
+      if (event.type === "load") onProgress?.(event.loaded / event.total);
+    };
+    await this.#call(prepare, emit, signal);
   }
 
   /** Ends the worker and gives its memory back; whatever still runs rejects with `Cancelled`. */

@@ -98,6 +98,7 @@ export interface Surroundings {
 export type Call =
   | ({ kind: "load" } & Opened & Surroundings)
   | { kind: "estimate"; settings: Settings }
+  | { kind: "download"; settings: Settings }
   | { kind: "generate"; source: Source; settings: Settings }
   | { kind: "embed"; picture: Picture; settings: Settings }
   | { kind: "condition"; embedding: Float32Array }
@@ -107,6 +108,8 @@ export type Call =
 export interface Replies {
   load: Info;
   estimate: Estimate;
+  /** Bytes that are there now. */
+  download: number;
   generate: RawResult;
   embed: Float32Array;
   condition: Tensor;

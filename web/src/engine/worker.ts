@@ -160,6 +160,8 @@ async function run(
   switch (call.kind) {
     case "estimate":
       return { value: await estimate(engine.estimate(call.settings)), transfer: [] };
+    case "download":
+      return { value: await fetchAll(engine.estimate(call.settings).shards, onEvent), transfer: [] };
     case "generate": {
       const made = await engine.generate(sourceOf(call.source), call.settings, onEvent, isCancelled);
       const pieces = made.pieces.map((piece) => ({
@@ -191,6 +193,16 @@ async function estimate({ shards, ...cost }: Cost): Promise<Estimate> {
   const stored = (await list()).shards;
   const missing = shards.filter(({ sha256 }) => !stored.has(sha256));
   return { ...cost, download: missing.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/** Has shards fetched that no stage asks for yet; resolves with their bytes when all of them can be read. */
+async function fetchAll(wanted: Cost["shards"], onEvent: (event: GenerationEvent) => void): Promise<number> {
+  const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (let loaded = 0; loaded < total; ) {
+    loaded = (await shards?.arrived(wanted, loaded)) ?? total;
+    onEvent({ type: "load", stage: "", loaded, total });
+  }
+  return total;
 }
 
 function sourceOf(source: Source): EngineSource {

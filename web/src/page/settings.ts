@@ -6,6 +6,8 @@ import { text } from "../common/texts.js";
 
 export interface PageSettings {
   bundle: string;
+  /** A bundle that takes this one's place once it is downloaded. */
+  larger?: string | undefined;
   device: "auto" | Device;
   generation: Settings;
 }
@@ -94,6 +96,7 @@ export function fromQuery(query: string, onRefused?: OnRefused): Link {
   if (!between) onRefused?.("amount", params.get("amount") ?? "");
   return {
     bundle: params.get("bundle") || DEFAULT_BUNDLE,
+    larger: params.get("larger") || undefined,
     device: readDevice(textOf("device"), onRefused),
     generation: readGeneration(textOf, onRefused),
     picture: params.get("picture") || undefined,
@@ -104,7 +107,7 @@ export function fromQuery(query: string, onRefused?: OnRefused): Link {
 }
 
 /** The query that `fromQuery` reads back; empty when everything is as it is by default. */
-export function toQuery({ bundle, device, generation, picture, kernels, walk, mix }: Link): string {
+export function toQuery({ bundle, larger, device, generation, picture, kernels, walk, mix }: Link): string {
   const params = new URLSearchParams();
   for (const name of [...NUMBERS, "scheduler"] as const) {
     const value = generation[name];
@@ -112,6 +115,7 @@ export function toQuery({ bundle, device, generation, picture, kernels, walk, mi
   }
   if (generation.region) params.set("region", writeRegion(generation.region));
   if (bundle !== DEFAULT_BUNDLE) params.set("bundle", bundle);
+  if (larger) params.set("larger", larger);
   if (device !== "auto") params.set("device", device);
   if (picture) params.set("picture", picture);
   if (kernels) params.set("kernels", kernels);
@@ -132,7 +136,7 @@ export function fromForm(form: HTMLFormElement, rest: PageSettings): PageSetting
   };
   const generation = readGeneration(textOf);
   if (rest.generation.region) generation.region = rest.generation.region;
-  return { bundle: rest.bundle, device: readDevice(textOf("device")), generation };
+  return { bundle: rest.bundle, larger: rest.larger, device: readDevice(textOf("device")), generation };
 }
 
 /** Writes settings into the form; a field without a setting becomes empty. */

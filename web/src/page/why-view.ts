@@ -54,6 +54,12 @@ export class WhyView {
     show(this.#ask, made.picture.url !== undefined && made.plan.kind === "piece");
   }
 
+  /** Offers nothing more of this piece: the model that made it is not open. What was explained stays. */
+  withdraw(): void {
+    this.#under?.abort();
+    show(this.#ask, false);
+  }
+
   /** Gives way to a run: there is one engine. */
   interrupt(): void {
     this.#under?.abort();
