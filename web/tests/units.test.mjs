@@ -200,10 +200,13 @@ test("settings survive the way through an address", () => {
 &walk=0,0,0.5,0.5;0.5,0.5,0.5,0.5&mix=b.jpg&amount=0.25";
   assert.equal(toQuery(fromQuery(query)), query);
   assert.equal(toQuery(fromQuery("")), "");
+  // A free form says where its rectangle lies, and needs none beside it.
+  const triangle = "?lasso=AAAAf_AAAA__";
+  assert.equal(toQuery(fromQuery(`${triangle}&region=0,0,1,1`)), triangle);
   const refused = [];
-  const odd = fromQuery("?seed=&seconds=abc&steps=2.5&scheduler=euler&device=abacus&region=0,0,1,2", (name) => refused.push(name));
+  const odd = fromQuery("?seed=&seconds=abc&steps=2.5&scheduler=euler&device=abacus&region=0,0,1,2&lasso=AAAA&negative=no", (name) => refused.push(name));
   assert.deepEqual(odd, fromQuery(""));
-  assert.deepEqual(refused, ["device", "seconds", "steps", "scheduler", "region"]);
+  assert.deepEqual(refused, ["lasso", "seconds", "steps", "scheduler", "region", "negative", "device"]);
 });
 
 test("errors keep their name, and strangers become the fallback", () => {

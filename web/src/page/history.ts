@@ -85,10 +85,10 @@ export class History {
 }
 
 /** A piece in a few words. */
-export function titleOf({ picture, region, plan, result, take }: Made): string {
+export function titleOf({ picture, settings, plan, result, take }: Made): string {
   const seconds = ((result.pieces[take]?.samples.length ?? 0) / result.sampleRate).toFixed(0);
   const values = { seconds, seed: result.seed };
-  return text("history.piece", { ...values, of: describe(plan, picture.about.name, region) });
+  return text("history.piece", { ...values, of: describe(plan, picture.about.name, settings) });
 }
 
 /** A small picture with the part marked that was heard. */

@@ -1,6 +1,6 @@
 /** The page: a picture, a button, and the pieces of music that it made. */
 
-import { create, type Art2Mus, type GenerationEvent, type Region } from "../client.js";
+import { create, type Art2Mus, type GenerationEvent } from "../client.js";
 import { Art2MusError, toError } from "../common/errors.js";
 import { formatBytes, formatDuration, text } from "../common/texts.js";
 import type { Picture } from "../pictures/picture.js";
@@ -14,12 +14,12 @@ import { CrashSentinel, keepForOffline } from "./offline.js";
 import { LargerModel } from "./larger-model.js";
 import { JourneyView } from "./journey-view.js";
 import { PictureInput } from "./picture-input.js";
-import { heard, linkOf, make, pieces, type Heard, type Plan } from "./plan.js";
+import { artworksOf, heard, linkOf, make, pieces, type Heard, type Plan } from "./plan.js";
 import { offerLanguages } from "./languages.js";
 import { Player } from "./player.js";
 import { ProblemView } from "./problem-view.js";
 import { ProgressView } from "./progress-view.js";
-import { RegionView } from "./region-view.js";
+import { partOf, RegionView, type Part } from "./region-view.js";
 import { ResultView } from "./result-view.js";
 import { fromQuery, refusal, toQuery, type Link, type PageSettings } from "./settings.js";
 import { SettingsView } from "./settings-view.js";
@@ -50,7 +50,7 @@ export class Page {
     onPicture: (picture, before) => this.#onPicture(picture, before),
     onProblem: (error) => this.#showProblem(error),
   });
-  readonly #region = new RegionView((region) => this.#onRegion(region));
+  readonly #region = new RegionView((part) => this.#onPart(part));
   readonly #gallery = new Gallery((picture) => {
     this.#wanted = { kind: "piece" };
     void this.#input.fetch(picture.url.href, picture.about);
@@ -75,7 +75,7 @@ export class Page {
   });
   readonly #history: History = new History((made) => this.#recall(made), (picture) => this.#release(picture));
   readonly #journey = new JourneyView({
-    region: () => this.#region.region,
+    region: () => this.#region.part?.region,
     onPlan: (plan) => {
       this.#player.cancel();
       this.#wanted = plan;
@@ -238,7 +238,7 @@ export class Page {
     const { picture: reference, generation } = this.#link;
     if (reference === undefined) return;
     if (reference === this.#input.picture?.about.reference) {
-      this.#region.region = generation.region;
+      this.#region.part = partOf(this.#link);
       return;
     }
     if (OWN_FILE.test(reference)) {
@@ -278,16 +278,16 @@ export class Page {
       const other = !linked && this.#settings.generation.seed !== undefined;
       this.#notice(other ? text("link.otherFile", { name }) : "");
     }
-    this.#region.region = linked ? this.#link.generation.region : undefined;
-    this.#setRegion(this.#region.region);
+    this.#region.part = linked ? partOf(this.#link) : undefined;
+    this.#setPart(this.#region.part);
     this.#journey.picture = picture;
     if (before) this.#release(before);
     if (this.#engine) this.#problem.hide(); // Another picture does not help a model that did not open.
     this.#begin();
   }
 
-  #onRegion(region: Region | undefined): void {
-    this.#setRegion(region);
+  #onPart(part: Part | undefined): void {
+    this.#setPart(part);
     this.#player.cancel();
     this.#wanted = { kind: "piece" };
     this.#begin();
@@ -299,8 +299,9 @@ export class Page {
     if (!held) picture.release();
   }
 
-  #setRegion(region: Region | undefined): void {
-    if (region) this.#settings.generation.region = region;
+  #setPart(part: Part | undefined): void {
+    this.#settings.lasso = part?.lasso;
+    if (part) this.#settings.generation.region = part.region;
     else delete this.#settings.generation.region;
   }
 
@@ -327,13 +328,12 @@ export class Page {
       const refused = refusal(generation, engine.info);
       if (refused) throw refused;
       const { ms } = await engine.estimate(generation);
-      const pictures = plan.kind === "mix" ? [picture, plan.other] : [picture];
-      artworks = await Promise.all(pictures.map((chosen) => chosen.artwork()));
+      artworks = await artworksOf(plan, picture, settings.lasso);
       const result = await this.#player.make({
         bundle: this.#bundle(),
         settings: generation,
         open: () => Promise.resolve(engine),
-        generate: (opened, signal) => make(opened, plan, artworks, generation, signal),
+        generate: (opened, signal) => make(opened, plan, artworks, settings, signal),
         ask: (download) => void this.#ask.ask(download),
         onBegin: () => {
           start = performance.now();
