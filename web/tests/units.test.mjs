@@ -38,6 +38,21 @@ test("every text that is used exists, and every text is used", () => {
   }
 });
 
+test("the page's own file has the English sentences, so that it can be read before its program is there", () => {
+  const texts = JSON.parse(read("../texts/en.json"));
+  const html = read("../../index.html").replaceAll("&lt;", "<").replaceAll("&#x27;", "'").replaceAll("&quot;", "\"").replaceAll("&amp;", "&");
+  let count = 0;
+  for (const [, key, written] of html.matchAll(/data-text="([\w.]+)"[^>]*>([^<]*)</g)) {
+    assert.equal(written, texts[key], key);
+    count += 1;
+  }
+  for (const [, key, written] of html.matchAll(/data-label="([\w.]+)" aria-label="([^>]*?)"[ >]/g)) {
+    assert.equal(written, texts[key], key);
+    count += 1;
+  }
+  assert.equal(count, [...html.matchAll(/data-(text|label)=/g)].length);
+});
+
 test("every language has every sentence, with the same values in it", () => {
   const values = (sentence) => (sentence.match(/\{\w+\}/g) ?? []).toSorted();
   const english = JSON.parse(read("../texts/en.json"));

@@ -44,6 +44,11 @@ export interface CreateOptions {
    */
   memoryBudget?: number;
   signal?: AbortSignal;
+  /**
+   * Hears how many bytes of the engine's program have arrived, where that takes longer than a moment. `total` is 0 where the
+   * host does not tell it, and `loaded` at the end.
+   */
+  onEngineBytes?: (loaded: number, total: number) => void;
 }
 
 export interface CallOptions {
@@ -104,7 +109,7 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
     const { kernels, memoryBudget } = options;
     const session = new Session({ bundle, device, allowSlow, kernels, memoryBudget });
     try {
-      return new Art2Mus(session, await session.open(options.signal), device, reasons);
+      return new Art2Mus(session, await session.open(options.signal, options.onEngineBytes), device, reasons);
     } catch (thrown) {
       throw bundle === DEFAULT_BUNDLE ? withoutModel(toError(thrown)) : thrown;
     }

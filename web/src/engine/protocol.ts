@@ -89,6 +89,8 @@ export interface Opened {
 export interface Surroundings {
   /** Addresses of the engine for the device. */
   engine: { script: string; module: string };
+  /** Whether somebody wants to hear how much of the engine has arrived. */
+  countsEngine: boolean;
   /** Address of the worker that downloads weights. */
   downloader: string;
   texts: Texts;

@@ -17,6 +17,7 @@ import type {
   Source,
   ToWorker,
 } from "./protocol.js";
+import { fetchProgram, type OnBytes } from "./program.js";
 import { Shards } from "../storage/shards.js";
 import { fetchManifest, MANIFEST } from "../storage/manifest.js";
 import { list } from "../storage/stored.js";
@@ -81,7 +82,9 @@ async function trouble(): Promise<PlainError | undefined> {
 async function answer(id: number, call: Call): Promise<void> {
   try {
     if (call.kind === "load") {
-      engine = await load(call);
+      engine = await load(call, (loaded, total) => {
+        scope.postMessage({ kind: "event", id, event: { type: "load", stage: "", loaded, total } });
+      });
       scope.postMessage({ kind: "reply", id, value: engine.info() });
     } else if (engine === undefined) {
       throw new Error("no model is loaded");
@@ -112,11 +115,11 @@ function closeBitmap(call: Call): void {
   if (picture?.kind === "bitmap") picture.bitmap.close();
 }
 
-async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
+async function load(call: Extract<Call, { kind: "load" }>, onBytes: OnBytes): Promise<Engine> {
   useTexts(call.texts);
   try {
     module = (await import(call.engine.script)) as EngineModule;
-    ({ memory } = await module.default({ module_or_path: call.engine.module }));
+    ({ memory } = await module.default({ module_or_path: fetchProgram(call.engine.module, call.countsEngine ? onBytes : undefined) }));
   } catch (thrown) {
     if (!(thrown instanceof WebAssembly.CompileError)) throw toPlain(thrown, "Network");
     throw { ...toPlain(thrown, "Unsupported"), hint: text("host.wasm") };

@@ -7,6 +7,7 @@ import type { Picture } from "../pictures/picture.js";
 import { describeModel } from "./about-view.js";
 import { AskView } from "./ask-view.js";
 import { byId, keepHeight, show } from "./dom.js";
+import { showEngineBytes } from "./engine-progress.js";
 import { Forecast } from "./forecast.js";
 import { Gallery } from "./gallery.js";
 import { History, type Made } from "./history.js";
@@ -178,6 +179,7 @@ export class Page {
     if (this.#opening === opening) {
       CrashSentinel.opened();
       this.#state.textContent = "";
+      showEngineBytes(0, 0);
       this.#begin();
       const { larger, device } = this.#settings;
       if (larger) void this.#larger.start({ bundle: new URL(larger, document.baseURI).href, device, allowSlow: this.#allowSlow });
@@ -202,7 +204,7 @@ export class Page {
   /** With the kernels of the piece that the address names, where this device has them. */
   async #create(signal: AbortSignal): Promise<Art2Mus> {
     const { bundle, device } = this.#settings;
-    const options = { bundle, device, signal, allowSlow: this.#allowSlow };
+    const options = { bundle, device, signal, allowSlow: this.#allowSlow, onEngineBytes: showEngineBytes };
     const { kernels } = this.#link;
     if (kernels === undefined) return create(options);
     try {

@@ -50,8 +50,8 @@ export async function keepManifest(base: string, manifest: string): Promise<void
   await (await caches.open(KEPT)).put(fileAddress(base, MANIFEST), new Response(manifest, { headers }));
 }
 
-/** Nothing where this page may keep nothing. */
-async function keptCopy(address: string): Promise<Response | undefined> {
+/** What the service worker keeps of a file; nothing where this page may keep nothing. */
+export async function keptCopy(address: string): Promise<Response | undefined> {
   try {
     return await caches.match(address);
   } catch {
