@@ -57,6 +57,11 @@ describe("a larger model", { timeout: 120_000 }, () => {
     assert.match(await page.locator("#about").innerText(), /\nStand-in\n/);
     const engines = () => page.workers().filter((worker) => worker.url().endsWith("/engine/worker.js")).length;
     assert.equal(engines(), 2, "one that plays, and one that waits");
+    // An address of this page that does not name it: it arrives all the same.
+    await page.evaluate(() => {
+      for (const query of ["?seconds=1", "?seconds=1&seed=5"]) history.pushState(null, "", query);
+    });
+    await page.goBack();
     deliver();
     await arrived(page);
     await page.waitForFunction(() => document.getElementById("about").innerText.includes("Larger stand-in"));

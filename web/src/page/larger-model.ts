@@ -8,10 +8,10 @@ import { LARGE_DOWNLOAD } from "./player.js";
 
 export interface LargerModelEvents {
   announce(sentence: string): void;
-  /** A person wants this bundle, although it is large. */
+  /** A person wants the bundle at this full address, although it is large. */
   onAgreed(bundle: string): void;
   /** It is here; whoever takes it disposes of it. */
-  onReady(model: Art2Mus): void;
+  onReady(model: Art2Mus, bundle: string): void;
 }
 
 export class LargerModel {
@@ -38,7 +38,7 @@ export class LargerModel {
     show(this.#box, false);
   }
 
-  /** Begins to get the model at the full address `bundle`. */
+  /** Begins to get the model at the address `bundle`. */
   async start(options: CreateOptions & { bundle: string }): Promise<void> {
     this.stop();
     const { signal } = (this.#fetching = new AbortController());
@@ -53,7 +53,7 @@ export class LargerModel {
       });
       if (signal.aborted) return model.dispose();
       this.#say(text("larger.ready", { model: model.info.model }));
-      this.#events.onReady(model);
+      this.#events.onReady(model, options.bundle);
     } catch (thrown) {
       if (signal.aborted) return;
       const { name, message: reason } = toError(thrown);
@@ -66,13 +66,14 @@ export class LargerModel {
   /** Asks before a large download, as the page does for any. */
   #agreed(bytes: number, bundle: string): Promise<boolean> {
     if (bytes <= LARGE_DOWNLOAD) return Promise.resolve(true);
-    const values = { bytes: formatBytes(bytes), host: new URL(bundle).host };
+    const address = new URL(bundle, document.baseURI);
+    const values = { bytes: formatBytes(bytes), host: address.host };
     this.#state.textContent = text("larger.ask", values);
     this.#download.textContent = text("ask.download", values);
     this.#show(false, true);
     return new Promise((resolve) => {
       this.#answer = (agreed) => {
-        if (agreed) this.#events.onAgreed(bundle);
+        if (agreed) this.#events.onAgreed(address.href);
         show(this.#question, false);
         resolve(agreed);
       };

@@ -93,8 +93,8 @@ export class Page {
   readonly #larger = new LargerModel({
     announce: (sentence) => this.#announce(sentence),
     onAgreed: (bundle) => this.#player.agree(bundle),
-    onReady: (model) => {
-      this.#waiting = model;
+    onReady: (model, bundle) => {
+      this.#waiting = { model, bundle };
       this.#switch();
     },
   });
@@ -104,7 +104,7 @@ export class Page {
   #link: Link;
   #engine: Art2Mus | undefined;
   /** The larger model, while the other one makes a piece. */
-  #waiting: Art2Mus | undefined;
+  #waiting: { model: Art2Mus; bundle: string } | undefined;
   #opening: AbortController | undefined;
   #allowSlow = false;
   /** What is wanted as soon as there are a picture and a model. */
@@ -163,7 +163,7 @@ export class Page {
     this.#ask.hide();
     describeModel(undefined, "");
     this.#larger.stop();
-    this.#waiting?.dispose();
+    this.#waiting?.model.dispose();
     this.#waiting = undefined;
     this.#state.textContent = text("engine.starting");
     this.#refresh();
@@ -182,7 +182,7 @@ export class Page {
       showEngineBytes(0, 0);
       this.#begin();
       const { larger, device } = this.#settings;
-      if (larger) void this.#larger.start({ bundle: new URL(larger, document.baseURI).href, device, allowSlow: this.#allowSlow });
+      if (larger) void this.#larger.start({ bundle: larger, device, allowSlow: this.#allowSlow });
     }
   }
 
@@ -193,11 +193,10 @@ export class Page {
     this.#waiting = undefined;
     this.#why.withdraw(); // What it would explain is a piece of the other model.
     this.#engine?.dispose();
-    this.#engine = next;
-    const { larger, ...settings } = this.#settings;
-    this.#settings = { ...settings, bundle: larger ?? settings.bundle };
+    this.#engine = next.model;
+    this.#settings = { ...this.#settings, bundle: next.bundle, larger: undefined };
     this.#problem.hide();
-    this.#describe(next);
+    this.#describe(next.model);
     this.#begin();
   }
 
