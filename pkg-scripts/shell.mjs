@@ -13,7 +13,7 @@ const below = (folder) =>
     .filter((entry) => entry.isFile())
     .map((entry) => `${entry.parentPath}/${entry.name}`);
 
-const paths = ["index.html", "manifest.webmanifest", ...["styles", "texts", "gallery", "dist"].flatMap((name) => below(`web/${name}`))];
+const paths = ["index.html", "manifest.webmanifest", "web/before.js", ...["styles", "texts", "gallery", "dist"].flatMap((name) => below(`web/${name}`))];
 const files = paths
   .filter((path) => !LEFT_OUT.test(path))
   .sort()

@@ -102,6 +102,27 @@ test("<art-to-mus> cancels a run, and while its model opens", { timeout: 60_000 
   });
 });
 
+test("<art-to-mus> tells no time before the first step, in each run anew", { timeout: 60_000 }, async () => {
+  const runs = await inPage(async () => {
+    const element = document.createElement("art-to-mus");
+    Object.assign(element, { src: "/tests/fixtures/picture.png", bundle: "good/", steps: 3, seconds: 1 });
+    document.body.append(element);
+    const status = element.shadowRoot.querySelector("[part=status]");
+    const timed = [];
+    element.addEventListener("art2mus-progress", ({ detail: { type, stage } }) => {
+      if (type === "stage") timed.at(-1)[stage] = / left$/.test(status.textContent);
+    });
+    for (let run = 0; run < 2; run += 1) {
+      timed.push({});
+      await element.generate();
+    }
+    element.remove();
+    return timed;
+  });
+  const once = { encode: false, condition: false, denoise: false, decode: true, vocode: true };
+  assert.deepEqual(runs, [once, once]);
+});
+
 test("<art-to-mus> has properties of the right types, also those set before it was defined", { timeout: 60_000 }, async () => {
   const outcome = await inPage(async () => {
     const element = document.createElement("art-to-mus");

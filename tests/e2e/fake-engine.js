@@ -2,10 +2,13 @@
 // device. The last folder of the bundle's address names the behaviour; anything else behaves well.
 // `trap-after-3`, `lost-after-3` and `still-after-3` make so many pieces in each worker before they do so (the last one
 // gives no sign of life any more), `faulty` does one of them sooner or later. A name that ends in `-fast` takes no time.
+// `larger` has a name and limits of its own, and one shard of 600000 zeros.
 // Served in place of web/dist/{wasm,webgpu}/art2mus.js by the tests that need it.
 
 const SAMPLE_RATE = 16000;
 const STAGES = ["encode", "condition", "denoise", "decode", "vocode"];
+/** SHA-256 of 600000 zeros. */
+const ZEROS = "1358f4ce65f0d1ed482d572e4eac6ea90d465c0ab878f477297474f8f23226c3";
 /** Pieces of this worker. */
 let made = 0;
 /** What a `faulty` worker does, after so many pieces. */
@@ -54,11 +57,11 @@ export class Engine {
 
   info() {
     return {
-      system: "stand-in", model: "Stand-in", licence: "MIT", credits: ["nobody"], trained: this.behaviour === "trained",
+      system: "stand-in", model: this.behaviour === "larger" ? "Larger stand-in" : "Stand-in", licence: "MIT", credits: ["nobody"], trained: this.behaviour === "trained",
       device: this.device, adapter: this.device === "webgpu" ? "an adapter" : undefined, kernels: "none",
       bytes: this.#bytes(), parameters: 1_700_000, seconds: { min: 1, max: 30, default: 4 },
       stages: STAGES.map((name) => ({ name, label: `Stage ${name}`, ranking: false })),
-      steps: { min: 1, max: 999, default: 10 }, guidance: { min: 0, max: 20, default: 3.5 },
+      steps: { min: 1, max: this.behaviour === "larger" ? 50 : 999, default: 10 }, guidance: { min: 0, max: 20, default: 3.5 },
       candidates: { min: 1, max: 16, default: 1 }, scheduler: "ddim", embeddingWidth: 4, estimateMs: 2000, gflop: 3,
       hasRanking: false,
     };
@@ -66,11 +69,12 @@ export class Engine {
 
   estimate({ steps = 10 }) {
     const ms = this.behaviour === "unmeasured" ? null : 200 * steps;
-    const shards = [{ file: "000.bin", bytes: this.#bytes(), sha256: "0".repeat(64) }];
+    const shards = [{ file: "000.bin", bytes: this.#bytes(), sha256: this.behaviour === "larger" ? ZEROS : "0".repeat(64) }];
     return { gflop: 0.3 * steps, ms, bytes: this.#bytes(), shards };
   }
 
   #bytes() {
+    if (this.behaviour === "larger") return 600_000;
     return this.behaviour === "large" ? 640_000_000 : 3_400_000;
   }
 

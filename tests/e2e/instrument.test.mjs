@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import {
-  PICTURE, ROOT, axeFaults, engineReady, finished, launch, open, saved, screenshot, serveFake, thumbnails,
+  PICTURE, ROOT, axeFaults, engineReady, finished, launch, open, parseWav, saved, screenshot, serveFake, thumbnails,
 } from "./harness.mjs";
 
 const GALLERY = JSON.parse(readFileSync(join(ROOT, "web/gallery/gallery.json"), "utf8")).pictures;
@@ -139,6 +139,73 @@ describe("a part of the picture", { timeout: 120_000 }, () => {
     await close();
   });
 
+  test("is drawn freely, and what lies around it is not heard", async () => {
+    // Black, with a white disc: of the rectangle around what is drawn in it a seventh is black.
+    const disc = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 60"><rect width="60" height="60"/><circle cx="20" cy="30" r="15" fill="#fff"/></svg>`;
+    const loudest = async (page) => parseWav((await saved(page)).bytes).samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+    const { page, faults, close } = await opened("?seconds=1&steps=2&seed=7");
+    await choose(page, { name: "disc.svg", mimeType: "image/svg+xml", buffer: Buffer.from(disc) }, "disc.svg");
+    await make(page);
+    const whole = await loudest(page);
+    await page.click("#free");
+    assert.equal(await page.locator("#free").getAttribute("aria-pressed"), "true");
+    assert.match(await page.locator("#lasso-help").innerText(), /arrow keys/);
+    await page.evaluate(() => scrollTo(0, 0)); // Where all of the picture can be pointed at.
+    const box = await page.locator("#stage").boundingBox();
+    const at = (turn) => {
+      const [x, y] = [1 / 3 + 0.24 * Math.cos(2 * Math.PI * turn), 0.5 + 0.24 * Math.sin(2 * Math.PI * turn)];
+      return [box.x + x * box.width, box.y + y * box.height];
+    };
+    await page.mouse.move(...at(0));
+    await page.mouse.down();
+    for (let turn = 0.02; turn < 1; turn += 0.02) await page.mouse.move(...at(turn));
+    await page.mouse.up();
+    await page.waitForFunction(() => document.getElementById("permalink").href.includes("lasso="));
+    await finished(page);
+    assert.equal(await page.locator("#result-of").innerText(), "made from a free-form part of disc.svg");
+    // The mean of four channels of white is 1; of the whole picture it was (0.2 * 3 + 1) / 4.
+    const drawn = await loudest(page);
+    assert.ok(drawn > 2.4 * whole, `${drawn} of what was drawn, ${whole} of the whole`);
+    const link = new URL(await page.locator("#permalink").getAttribute("href"));
+    assert.ok(!link.searchParams.has("region"));
+    assert.ok(link.searchParams.get("lasso").length <= 96, link.search);
+    assert.match(await page.locator("#lasso").getAttribute("aria-label"), /from (9|10) % and 26 %, 48 % wide and 48 % high/);
+    await page.locator("#lasso").scrollIntoViewIfNeeded();
+    await screenshot(page, "lasso");
+    assert.deepEqual(await axeFaults(page), []);
+    const wav = sha256(await saved(page));
+    await page.click("#why-ask");
+    await page.waitForFunction(() => document.querySelectorAll("#why-parts button").length === 9);
+    const [width, height] = await page.locator("#why-picture").evaluate(({ naturalWidth, naturalHeight }) => [naturalWidth, naturalHeight]);
+    assert.ok(Math.abs(width / 1024 - 0.48) < 0.02 && Math.abs(height / 1024 - 0.48) < 0.02, `${width} x ${height}`);
+    // A click without a drag changes nothing.
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.mouse.click(...at(0));
+    assert.ok(await page.locator("#lasso").isVisible());
+    await page.click("#whole");
+    await page.waitForFunction(() => !document.getElementById("permalink").href.includes("lasso="));
+    await finished(page);
+    assert.ok(!(await page.locator("#lasso").isVisible()));
+    await page.locator("#history-list button").nth(1).click();
+    assert.ok(await page.locator("#lasso").isVisible(), "the piece brings its part back");
+    assert.equal(sha256(await saved(page)), wav);
+    // The rectangle is one press away, and takes the outline's place.
+    await page.click("#whole");
+    await finished(page);
+    await page.click("#part");
+    assert.equal(await page.locator("#free").getAttribute("aria-pressed"), "false");
+    assert.ok(await page.locator("#region").isVisible());
+    await page.waitForFunction(() => document.getElementById("permalink").href.includes("region=0.25"));
+    await page.goto("about:blank");
+    await page.goto(link.href.replace(/picture=[^&]*/, `picture=${encodeURIComponent(`gallery:${GALLERY[0].file}`)}`));
+    await finished(page);
+    assert.ok(await page.locator("#lasso").isVisible());
+    assert.equal(await page.locator("#result-of").innerText(), `made from a free-form part of ${GALLERY[0].title}`);
+    assert.equal(new URL(await page.locator("#permalink").getAttribute("href")).searchParams.get("lasso"), link.searchParams.get("lasso"));
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
   test("is moved and sized with keys alone, and stops what is being made of another", async () => {
     const { page, faults, close } = await opened();
     await choose(page, PICTURE);
@@ -265,7 +332,7 @@ describe("a link", { timeout: 120_000 }, () => {
   });
 
   test("with hostile or wrong values says what was left out", async () => {
-    const wrong = { steps: "2.5", region: "0,0,2,1", scheduler: "euler", device: "<script>", seed: "1e99", guidance: "NaN" };
+    const wrong = { steps: "2.5", region: "0,0,2,1", scheduler: "euler", device: "<script>", seed: "1e99", guidance: "NaN", lasso: "AAAA", negative: "no drums" };
     const { page, faults, close } = await opened(`?${new URLSearchParams(wrong)}&seconds=2`);
     const notice = await page.locator("#notice").innerText();
     for (const [name, value] of Object.entries(wrong)) assert.ok(notice.includes(`${name}=${value}`), `${name}: ${notice}`);

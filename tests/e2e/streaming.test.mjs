@@ -264,7 +264,8 @@ describe("the page", { timeout: 60_000 }, () => {
     const fake = await serveFake();
     const { page, faults, close } = await open(browser, fake.url);
     await page.locator("#about dd").first().waitFor();
-    assert.ok(!(await page.locator("#storage").isVisible()), "nothing is stored yet");
+    await page.getByText("This browser has no weights stored.").waitFor();
+    assert.ok(!(await page.locator("#storage-delete").isVisible()), "there is nothing to delete yet");
     await page.evaluate(async () => {
       const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("art2mus", { create: true });
       const out = await (await folder.getFileHandle("0".repeat(64), { create: true })).createWritable();
@@ -272,14 +273,14 @@ describe("the page", { timeout: 60_000 }, () => {
       await out.close();
     });
     await page.reload();
-    await page.locator("#storage").waitFor();
+    await page.locator("#storage-delete").waitFor();
     assert.match(await page.locator("#storage").innerText(), /^2\.5 MB of weights are stored in this browser/);
     await checkAccess(page, "storage");
     await page.locator("#thumbnails button").first().click();
     await page.locator("#cancel").click();
     assert.match(await page.locator("#cost").innerText(), /Its weights are stored/);
     await page.click("#storage-delete");
-    await page.locator("#storage").waitFor({ state: "hidden" });
+    await page.locator("#storage-delete").waitFor({ state: "hidden" });
     await page.waitForFunction(() => /Downloads 3\.4 MB/.test(document.getElementById("cost").textContent));
     assert.deepEqual(faults, []);
     await close();

@@ -9,7 +9,8 @@
  * ```
  *
  * Weights are stored in the browser, where it allows that: `storage()`, `persist()` and `deleteStored()`
- * are about them, and `estimate()` says what is still to be downloaded.
+ * are about them, and `estimate()` says what is still to be downloaded. `exportBundle()` and `importBundle()`
+ * carry them to a machine without a network.
  *
  * The engine lives in a worker of its own. One generation runs at a time; further ones wait their
  * turn. After a crash, or when a cancelled run does not let go, the worker is replaced and the
@@ -22,6 +23,7 @@ export {
   type CallOptions,
   type DecodeOptions,
   type CreateOptions,
+  type DownloadOptions,
   type EmbedOptions,
   type GenerateOptions,
   type MusicSource,
@@ -36,7 +38,9 @@ export {
   type Influence,
   type InfluenceOptions,
 } from "./api/influence.js";
+export { preload, type PreloadOptions } from "./api/preload.js";
 export { probe, type Limits, type Probe, type Tier } from "./api/probe.js";
+export { exportBundle, importBundle, type BundleTransferOptions } from "./api/transfer.js";
 export { generateMix, mix, walk, type Movement, type Walk, type WalkOptions } from "./api/walk.js";
 export { Art2MusError, ERROR_NAMES, type ErrorName, type ErrorValues } from "./common/errors.js";
 export type { ErrorCode } from "./engine/protocol.js";
@@ -60,3 +64,4 @@ export type {
 } from "./engine/protocol.js";
 export type { Qualities, Quality } from "./audio/qualities.js";
 export { deleteStored, persist, storage, type StorageState } from "./storage/storage.js";
+export type { BundleFiles, TransferOptions } from "./storage/transfer.js";

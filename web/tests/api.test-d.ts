@@ -3,7 +3,10 @@
 import {
   create,
   deleteStored,
+  exportBundle,
+  importBundle,
   persist,
+  preload,
   probe,
   storage,
   type Art2Mus,
@@ -57,6 +60,8 @@ codes.push("picture.ugly");
 export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
   await create();
   const art2mus = await create({ bundle: "models/", device: "auto", signal });
+  const larger = await preload({ bundle: "large/", signal, agree: (bytes) => bytes < 1e9 });
+  await larger.download({ candidates: 2, onProgress: (fraction) => same<typeof fraction, number>(true) });
   const generation = art2mus.generate(picture, { seconds: 10, seed: 1n, scheduler: "dpmpp", signal });
   for await (const event of generation) {
     if (event.type === "step") same<typeof event.step, number>(true);
@@ -66,6 +71,7 @@ export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
   art2mus.generate(new URL("https://example.org/a.png"), { region: { x: 0, y: 0, width: 0.5, height: 1 } });
   if ((await art2mus.estimate()).download > 1e8) same<Awaited<ReturnType<typeof persist>>, boolean>(true);
   if ((await storage()).stored > 0) await deleteStored();
+  await importBundle(await exportBundle({ signal }), { bundle: "models/", onProgress: (fraction) => same<typeof fraction, number>(true) });
   const embedding = await art2mus.embed(picture, { region: { x: 0, y: 0, width: 0.5, height: 1 } });
   const tokens = await art2mus.condition(embedding, { signal });
   art2mus.generate({ embedding }, { candidates: 2 });

@@ -39,6 +39,21 @@ test("every text that is used exists, and every text is used", () => {
   }
 });
 
+test("the page's own file has the English sentences, so that it can be read before its program is there", () => {
+  const texts = JSON.parse(read("../texts/en.json"));
+  const html = read("../../index.html").replaceAll("&lt;", "<").replaceAll("&#x27;", "'").replaceAll("&quot;", "\"").replaceAll("&amp;", "&");
+  let count = 0;
+  for (const [, key, written] of html.matchAll(/data-text="([\w.]+)"[^>]*>([^<]*)</g)) {
+    assert.equal(written, texts[key], key);
+    count += 1;
+  }
+  for (const [, key, written] of html.matchAll(/data-label="([\w.]+)" aria-label="([^>]*?)"[ >]/g)) {
+    assert.equal(written, texts[key], key);
+    count += 1;
+  }
+  assert.equal(count, [...html.matchAll(/data-(text|label)=/g)].length);
+});
+
 test("every language has every sentence, with the same values in it", () => {
   const values = (sentence) => (sentence.match(/\{\w+\}/g) ?? []).toSorted();
   const english = JSON.parse(read("../texts/en.json"));
@@ -197,14 +212,17 @@ test("a bundle's query stays behind the names of its files", () => {
 
 test("settings survive the way through an address", () => {
   const query = "?seed=7&seconds=2.5&steps=20&guidance=4&candidates=3&scheduler=dpmpp\
-&region=0.1,0.2,0.3,0.4&bundle=x/&device=wasm&picture=gallery:a.jpg&kernels=none\
+&region=0.1,0.2,0.3,0.4&bundle=x/&larger=y/&device=wasm&picture=gallery:a.jpg&kernels=none\
 &walk=0,0,0.5,0.5;0.5,0.5,0.5,0.5&mix=b.jpg&amount=0.25";
   assert.equal(toQuery(fromQuery(query)), query);
   assert.equal(toQuery(fromQuery("")), "");
+  // A free form says where its rectangle lies, and needs none beside it.
+  const triangle = "?lasso=AAAAf_AAAA__";
+  assert.equal(toQuery(fromQuery(`${triangle}&region=0,0,1,1`)), triangle);
   const refused = [];
-  const odd = fromQuery("?seed=&seconds=abc&steps=2.5&scheduler=euler&device=abacus&region=0,0,1,2", (name) => refused.push(name));
+  const odd = fromQuery("?seed=&seconds=abc&steps=2.5&scheduler=euler&device=abacus&region=0,0,1,2&lasso=AAAA&negative=no", (name) => refused.push(name));
   assert.deepEqual(odd, fromQuery(""));
-  assert.deepEqual(refused, ["device", "seconds", "steps", "scheduler", "region"]);
+  assert.deepEqual(refused, ["lasso", "seconds", "steps", "scheduler", "region", "negative", "device"]);
 });
 
 test("errors keep their name, and strangers become the fallback", () => {

@@ -45,6 +45,11 @@ export interface CreateOptions {
    */
   memoryBudget?: number;
   signal?: AbortSignal;
+  /**
+   * Hears how many bytes of the engine's program have arrived, where that takes longer than a moment. `total` is 0 where the
+   * host does not tell it, and `loaded` at the end.
+   */
+  onEngineBytes?: (loaded: number, total: number) => void;
 }
 
 export interface CallOptions {
@@ -52,6 +57,11 @@ export interface CallOptions {
 }
 
 export interface GenerateOptions extends Settings, CallOptions {}
+
+export interface DownloadOptions extends GenerateOptions {
+  /** Hears what share has arrived, 0 to 1. */
+  onProgress?: (fraction: number) => void;
+}
 
 export interface DecodeOptions extends CallOptions {
   /** Semitones. */
@@ -101,7 +111,7 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
     const { kernels, memoryBudget } = options;
     const session = new Session({ bundle, device, allowSlow, kernels, memoryBudget });
     try {
-      return new Art2Mus(session, await session.open(options.signal), device, reasons);
+      return new Art2Mus(session, await session.open(options.signal, options.onEngineBytes), device, reasons);
     } catch (thrown) {
       throw bundle === DEFAULT_BUNDLE ? withoutModel(toError(thrown)) : thrown;
     }
@@ -184,6 +194,15 @@ export class Art2Mus {
   /** What a generation would cost, without running it. */
   estimate(settings: Settings = {}): Promise<Estimate> {
     return this.#inTurn((free) => this.#session.estimate(settings).finally(free));
+  }
+
+  /** Downloads what pieces with these settings need, so that the first one does not wait for it. Later calls wait. */
+  async download({ signal, onProgress, ...settings }: DownloadOptions = {}): Promise<void> {
+    const prepare = () => Promise.resolve({ call: { kind: "download" as const, settings } });
+    const emit = (event: GenerationEvent) => {
+      if (event.type === "load") onProgress?.(event.loaded / event.total);
+    };
+    await this.#call(prepare, emit, signal);
   }
 
   /** Ends the worker and gives its memory back; whatever still runs rejects with `Cancelled`. */

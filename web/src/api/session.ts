@@ -22,12 +22,20 @@ export class Session {
   }
 
   /** Starts a worker and opens the bundle in it. */
-  async open(signal?: AbortSignal): Promise<Info> {
+  async open(signal?: AbortSignal, onBytes?: (loaded: number, total: number) => void): Promise<Info> {
     let client: WorkerClient | undefined;
     try {
       client = this.#client = new WorkerClient();
-      const surroundings = { engine: ENGINES[this.#what.device], downloader: DOWNLOADER, texts: loadedTexts() };
-      return await orAbort(client.call({ kind: "load", ...this.#what, ...surroundings }).reply, signal);
+      const surroundings = {
+        engine: ENGINES[this.#what.device],
+        countsEngine: onBytes !== undefined,
+        downloader: DOWNLOADER,
+        texts: loadedTexts(),
+      };
+      const onEvent = (event: GenerationEvent) => {
+        if (event.type === "load") onBytes?.(event.loaded, event.total);
+      };
+      return await orAbort(client.call({ kind: "load", ...this.#what, ...surroundings }, onEvent).reply, signal);
     } catch (thrown) {
       const error = toError(thrown);
       client?.close(error);

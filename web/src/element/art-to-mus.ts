@@ -39,6 +39,8 @@ export class ArtToMus extends ElementProperties {
   /** A large download that the button asks about; the next press agrees to it. */
   #asked: (Download & { bundle: string }) | undefined;
   #failed = false;
+  /** The first stages are short and say nothing of the rest: time is told from the first step on. */
+  #stepped = false;
   #playing = false;
   /** The picture that `autoplay` has begun with: once for each. */
   #begun = "";
@@ -176,6 +178,7 @@ export class ArtToMus extends ElementProperties {
 
   async #open(bundle: string): Promise<Art2Mus> {
     this.#failed = false;
+    this.#stepped = false;
     this.#view.progress.removeAttribute("value");
     this.#view.status.textContent = text("run.started");
     this.#refresh();
@@ -196,9 +199,10 @@ export class ArtToMus extends ElementProperties {
   #onEvent(event: GenerationEvent): void {
     const { status, progress } = this.#view;
     if (event.type === "stage") {
-      const left = event.etaMs == null ? "" : ` · ${text("progress.left", { time: formatDuration(event.etaMs) })}`;
+      const left = event.etaMs == null || !this.#stepped ? "" : ` · ${text("progress.left", { time: formatDuration(event.etaMs) })}`;
       status.textContent = stageLabel(this.#stages, event.stage) + left;
     } else if (event.type === "step") {
+      this.#stepped = true;
       progress.value = event.step / event.steps;
     } else if (event.type === "load") {
       this.#tell("art2mus-load", event);

@@ -45,8 +45,8 @@ export interface Engine {
 }
 
 export interface EngineModule {
-  /** Fetches and starts the WebAssembly at this address. */
-  default(from: { module_or_path: string }): Promise<{ memory: WebAssembly.Memory }>;
+  /** Starts the WebAssembly that this answer holds. */
+  default(from: { module_or_path: Promise<Response> }): Promise<{ memory: WebAssembly.Memory }>;
   /** What the GPU said of its own accord; only in the module with WebGPU. */
   deviceTrouble?(): Error | undefined;
   Engine: {

@@ -93,6 +93,8 @@ export interface Opened {
 export interface Surroundings {
   /** Addresses of the engine for the device. */
   engine: { script: string; module: string };
+  /** Whether somebody wants to hear how much of the engine has arrived. */
+  countsEngine: boolean;
   /** Address of the worker that downloads weights. */
   downloader: string;
   texts: Texts;
@@ -102,6 +104,7 @@ export interface Surroundings {
 export type Call =
   | ({ kind: "load" } & Opened & Surroundings)
   | { kind: "estimate"; settings: Settings }
+  | { kind: "download"; settings: Settings }
   | { kind: "generate"; source: Source; settings: Settings }
   | { kind: "embed"; picture: Picture; settings: Settings }
   | { kind: "condition"; embedding: Float32Array }
@@ -111,6 +114,8 @@ export type Call =
 export interface Replies {
   load: Info;
   estimate: Estimate;
+  /** Bytes that are there now. */
+  download: number;
   generate: RawResult;
   embed: Float32Array;
   condition: Tensor;

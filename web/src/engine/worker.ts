@@ -18,6 +18,7 @@ import type {
   Source,
   ToWorker,
 } from "./protocol.js";
+import { fetchProgram, type OnBytes } from "./program.js";
 import { Shards } from "../storage/shards.js";
 import { list } from "../storage/stored.js";
 import { useTexts } from "../common/texts.js";
@@ -80,7 +81,9 @@ async function trouble(): Promise<PlainError | undefined> {
 async function answer(id: number, call: Call): Promise<void> {
   try {
     if (call.kind === "load") {
-      engine = await load(call);
+      engine = await load(call, (loaded, total) => {
+        scope.postMessage({ kind: "event", id, event: { type: "load", stage: "", loaded, total } });
+      });
       scope.postMessage({ kind: "reply", id, value: engine.info() });
     } else if (engine === undefined) {
       throw new Error("no model is loaded");
@@ -111,11 +114,11 @@ function closeBitmap(call: Call): void {
   if (picture?.kind === "bitmap") picture.bitmap.close();
 }
 
-async function load(call: Extract<Call, { kind: "load" }>): Promise<Engine> {
+async function load(call: Extract<Call, { kind: "load" }>, onBytes: OnBytes): Promise<Engine> {
   useTexts(call.texts);
   try {
     module = (await import(call.engine.script)) as EngineModule;
-    ({ memory } = await module.default({ module_or_path: call.engine.module }));
+    ({ memory } = await module.default({ module_or_path: fetchProgram(call.engine.module, call.countsEngine ? onBytes : undefined) }));
   } catch (thrown) {
     throw oursOr(thrown, thrown instanceof WebAssembly.CompileError ? "engine.wasm" : "engine.unavailable");
   }
@@ -150,6 +153,8 @@ async function run(
   switch (call.kind) {
     case "estimate":
       return { value: await estimate(engine.estimate(call.settings)), transfer: [] };
+    case "download":
+      return { value: await fetchAll(engine.estimate(call.settings).shards, onEvent), transfer: [] };
     case "generate": {
       const made = await engine.generate(sourceOf(call.source), call.settings, onEvent, isCancelled);
       const pieces = made.pieces.map((piece) => ({
@@ -181,6 +186,16 @@ async function estimate({ shards, ...cost }: Cost): Promise<Estimate> {
   const stored = (await list()).shards;
   const missing = shards.filter(({ sha256 }) => !stored.has(sha256));
   return { ...cost, download: missing.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/** Has shards fetched that no stage asks for yet; resolves with their bytes when all of them can be read. */
+async function fetchAll(wanted: Cost["shards"], onEvent: (event: GenerationEvent) => void): Promise<number> {
+  const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (let loaded = 0; loaded < total; ) {
+    loaded = (await shards?.arrived(wanted, loaded)) ?? total;
+    onEvent({ type: "load", stage: "", loaded, total });
+  }
+  return total;
 }
 
 function sourceOf(source: Source): EngineSource {

@@ -36,7 +36,7 @@
   const PREFIX = "art2mus-shell-";
   const NAME = PREFIX + scope.SHELL.version;
   const INDEX = "index.html";
-  /** Manifests of bundles and what else of this host was used; not by version. */
+  /** Manifests of bundles, imported ones too (`storage/manifest.ts`), and what else of this host was used; not by version. */
   const USED = "art2mus-used";
   /** Files of this size and less are kept when they are used. */
   const MOST_USED_BYTES = 2_000_000;

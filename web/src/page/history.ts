@@ -15,6 +15,8 @@ export interface Made {
   plan: Plan;
   /** What the person had set, without the seed that came out. */
   settings: PageSettings;
+  /** The name of the model that made it. */
+  model: string;
   result: Heard;
   elapsedMs: number;
   /** Address of a page that makes the same again. */
@@ -59,16 +61,17 @@ export class History {
 
   /** Lists them, newest first, with the one that is shown marked. One alone needs no list. */
   show(current: Made): void {
-    this.#list.replaceChildren(...this.#all.map((made) => this.#item(made, made === current)));
+    const several = new Set(this.#all.map(({ model }) => model)).size > 1;
+    this.#list.replaceChildren(...this.#all.map((made) => this.#item(made, made === current, several)));
     show(byId("history", HTMLElement), this.#all.length > 1);
   }
 
-  #item(made: Made, current: boolean): HTMLElement {
+  #item(made: Made, current: boolean, nameModel: boolean): HTMLElement {
     const button = document.createElement("button");
     button.type = "button";
     if (current) button.ariaCurrent = "true";
     const label = document.createElement("span");
-    label.textContent = titleOf(made);
+    label.textContent = nameModel ? text("history.byModel", { piece: titleOf(made), model: made.model }) : titleOf(made);
     button.append(thumbnail(made), label);
     button.addEventListener("click", () => {
       this.onChoose(made);
@@ -82,10 +85,10 @@ export class History {
 }
 
 /** A piece in a few words. */
-export function titleOf({ picture, region, plan, result, take }: Made): string {
+export function titleOf({ picture, settings, plan, result, take }: Made): string {
   const seconds = ((result.pieces[take]?.samples.length ?? 0) / result.sampleRate).toFixed(0);
   const values = { seconds, seed: result.seed };
-  return text("history.piece", { ...values, of: describe(plan, picture.about.name, region) });
+  return text("history.piece", { ...values, of: describe(plan, picture.about.name, settings) });
 }
 
 /** A small picture with the part marked that was heard. */

@@ -1,21 +1,26 @@
 /** The page: a picture, a button, and the pieces of music that it made. */
 
-import { create, storage, type Art2Mus, type GenerationEvent, type Region } from "../client.js";
-import { Art2MusError, sayError, toError } from "../common/errors.js";
-import { formatBytes, formatDuration, language, text } from "../common/texts.js";
+import { create, type Art2Mus, type GenerationEvent } from "../client.js";
+import { Art2MusError, toError } from "../common/errors.js";
+import { formatBytes, formatDuration, text } from "../common/texts.js";
 import type { Picture } from "../pictures/picture.js";
+import { describeModel } from "./about-view.js";
+import { AskView } from "./ask-view.js";
 import { byId, keepHeight, show } from "./dom.js";
+import { showEngineBytes } from "./engine-progress.js";
 import { Forecast } from "./forecast.js";
 import { Gallery } from "./gallery.js";
 import { History, type Made } from "./history.js";
 import { CrashSentinel, keepForOffline } from "./offline.js";
+import { LargerModel } from "./larger-model.js";
 import { JourneyView } from "./journey-view.js";
 import { PictureInput } from "./picture-input.js";
-import { heard, linkOf, make, pieces, type Heard, type Plan } from "./plan.js";
+import { artworksOf, heard, linkOf, make, pieces, type Heard, type Plan } from "./plan.js";
 import { offerLanguages } from "./languages.js";
-import { Player, type Download } from "./player.js";
+import { Player } from "./player.js";
+import { ProblemView } from "./problem-view.js";
 import { ProgressView } from "./progress-view.js";
-import { RegionView } from "./region-view.js";
+import { partOf, RegionView, type Part } from "./region-view.js";
 import { ResultView } from "./result-view.js";
 import { fromQuery, refusal, toQuery, type Link, type PageSettings } from "./settings.js";
 import { SettingsView } from "./settings-view.js";
@@ -46,10 +51,19 @@ export class Page {
     onPicture: (picture, before) => this.#onPicture(picture, before),
     onProblem: (error) => this.#showProblem(error),
   });
-  readonly #region = new RegionView((region) => this.#onRegion(region));
+  readonly #region = new RegionView((part) => this.#onPart(part));
   readonly #gallery = new Gallery((picture) => {
     this.#wanted = { kind: "piece" };
     void this.#input.fetch(picture.url.href, picture.about);
+  });
+  readonly #problem = new ProblemView(() => {
+    this.#allowSlow = true;
+    void this.open();
+  });
+  readonly #ask = new AskView((agreed) => {
+    if (agreed) this.#player.agree(this.#bundle());
+    if (agreed) void this.#generate(this.#asked);
+    this.#make.focus();
   });
   readonly #progress = new ProgressView((sentence) => this.#announce(sentence));
   readonly #audio = byId("audio", HTMLAudioElement);
@@ -62,19 +76,35 @@ export class Page {
   });
   readonly #history: History = new History((made) => this.#recall(made), (picture) => this.#release(picture));
   readonly #journey = new JourneyView({
-    region: () => this.#region.region,
+    region: () => this.#region.part?.region,
     onPlan: (plan) => {
       this.#player.cancel();
       this.#wanted = plan;
       this.#begin();
     },
   });
-  readonly #storage = new StorageView((sentence) => this.#announce(sentence), () => this.#refresh());
+  readonly #storage = new StorageView({
+    announce: (sentence) => this.#announce(sentence),
+    onProblem: (error) => this.#showProblem(error),
+    onDeleted: () => this.#refresh(),
+    onImported: (bundle) => void (bundle === this.#bundle() && this.open()),
+    bundle: () => this.#bundle(),
+  });
+  readonly #larger = new LargerModel({
+    announce: (sentence) => this.#announce(sentence),
+    onAgreed: (bundle) => this.#player.agree(bundle),
+    onReady: (model, bundle) => {
+      this.#waiting = { model, bundle };
+      this.#switch();
+    },
+  });
   readonly #settingsView = new SettingsView(() => this.#applyForm());
   #settings: PageSettings;
   /** What the address asks for that is not there yet. */
   #link: Link;
   #engine: Art2Mus | undefined;
+  /** The larger model, while the other one makes a piece. */
+  #waiting: { model: Art2Mus; bundle: string } | undefined;
   #opening: AbortController | undefined;
   #allowSlow = false;
   /** What is wanted as soon as there are a picture and a model. */
@@ -108,19 +138,6 @@ export class Page {
       this.#applyForm();
       this.#make.focus();
     });
-    byId("anyway", HTMLButtonElement).addEventListener("click", () => {
-      this.#allowSlow = true;
-      void this.open();
-    });
-    byId("ask-download", HTMLButtonElement).addEventListener("click", () => {
-      this.#player.agree(this.#bundle());
-      void this.#generate(this.#asked);
-      this.#make.focus();
-    });
-    byId("ask-not-now", HTMLButtonElement).addEventListener("click", () => {
-      show(byId("ask", HTMLElement), false);
-      this.#make.focus();
-    });
     this.#refresh();
   }
 
@@ -128,8 +145,7 @@ export class Page {
   async start(): Promise<void> {
     if (CrashSentinel.isLooping(this.#bundle())) {
       this.#state.textContent = "";
-      this.#showProblem(new Art2MusError({ name: "OutOfMemory", message: text("error.crashed"), hint: text("hint.crashed") }));
-      show(byId("anyway", HTMLElement), true);
+      this.#problem.show(new Art2MusError({ name: "OutOfMemory", message: text("error.crashed"), hint: text("hint.crashed") }), true);
       await this.#openLinkedPicture();
     } else {
       await Promise.all([this.open(), this.#openLinkedPicture()]);
@@ -143,30 +159,51 @@ export class Page {
     this.#player.cancel();
     this.#engine?.dispose();
     this.#engine = undefined;
-    this.#hideProblem();
-    show(byId("ask", HTMLElement), false);
-    byId("about", HTMLElement).replaceChildren();
+    this.#problem.hide();
+    this.#ask.hide();
+    describeModel(undefined, "");
+    this.#larger.stop();
+    this.#waiting?.model.dispose();
+    this.#waiting = undefined;
     this.#state.textContent = text("engine.starting");
     this.#refresh();
     const opening = (this.#opening = new AbortController());
     CrashSentinel.opening(this.#bundle());
     try {
       this.#engine = await this.#create(opening.signal);
+      this.#announce(text("engine.ready"));
       this.#describe(this.#engine);
     } catch (thrown) {
       if (!opening.signal.aborted) this.#showProblem(thrown);
     }
     if (this.#opening === opening) {
       CrashSentinel.opened();
-      if (!this.#engine) this.#state.textContent = "";
+      this.#state.textContent = "";
+      showEngineBytes(0, 0);
       this.#begin();
+      const { larger, device } = this.#settings;
+      if (larger) void this.#larger.start({ bundle: larger, device, allowSlow: this.#allowSlow });
     }
+  }
+
+  /** Puts the larger model in the place of the one that is open, once nothing runs in that one. */
+  #switch(): void {
+    const next = this.#waiting;
+    if (next === undefined || this.#busy) return;
+    this.#waiting = undefined;
+    this.#why.withdraw(); // What it would explain is a piece of the other model.
+    this.#engine?.dispose();
+    this.#engine = next.model;
+    this.#settings = { ...this.#settings, bundle: next.bundle, larger: undefined };
+    this.#problem.hide();
+    this.#describe(next.model);
+    this.#begin();
   }
 
   /** With the kernels of the piece that the address names, where this device has them. */
   async #create(signal: AbortSignal): Promise<Art2Mus> {
     const { bundle, device } = this.#settings;
-    const options = { bundle, device, signal, allowSlow: this.#allowSlow };
+    const options = { bundle, device, signal, allowSlow: this.#allowSlow, onEngineBytes: showEngineBytes };
     const { kernels } = this.#link;
     if (kernels === undefined) return create(options);
     try {
@@ -202,7 +239,7 @@ export class Page {
     const { picture: reference, generation } = this.#link;
     if (reference === undefined) return;
     if (reference === this.#input.picture?.about.reference) {
-      this.#region.region = generation.region;
+      this.#region.part = partOf(this.#link);
       return;
     }
     if (OWN_FILE.test(reference)) {
@@ -242,16 +279,16 @@ export class Page {
       const other = !linked && this.#settings.generation.seed !== undefined;
       this.#notice(other ? text("link.otherFile", { name }) : "");
     }
-    this.#region.region = linked ? this.#link.generation.region : undefined;
-    this.#setRegion(this.#region.region);
+    this.#region.part = linked ? partOf(this.#link) : undefined;
+    this.#setPart(this.#region.part);
     this.#journey.picture = picture;
     if (before) this.#release(before);
-    if (this.#engine) this.#hideProblem(); // Another picture does not help a model that did not open.
+    if (this.#engine) this.#problem.hide(); // Another picture does not help a model that did not open.
     this.#begin();
   }
 
-  #onRegion(region: Region | undefined): void {
-    this.#setRegion(region);
+  #onPart(part: Part | undefined): void {
+    this.#setPart(part);
     this.#player.cancel();
     this.#wanted = { kind: "piece" };
     this.#begin();
@@ -263,8 +300,9 @@ export class Page {
     if (!held) picture.release();
   }
 
-  #setRegion(region: Region | undefined): void {
-    if (region) this.#settings.generation.region = region;
+  #setPart(part: Part | undefined): void {
+    this.#settings.lasso = part?.lasso;
+    if (part) this.#settings.generation.region = part.region;
     else delete this.#settings.generation.region;
   }
 
@@ -286,19 +324,18 @@ export class Page {
     const { generation } = settings;
     let start = 0;
     let artworks: (Blob | ImageBitmap)[] = [];
-    show(byId("ask", HTMLElement), false);
+    this.#ask.hide();
     try {
       const refused = refusal(generation, engine.info);
       if (refused) throw refused;
       const { ms } = await engine.estimate(generation);
-      const pictures = plan.kind === "mix" ? [picture, plan.other] : [picture];
-      artworks = await Promise.all(pictures.map((chosen) => chosen.artwork()));
+      artworks = await artworksOf(plan, picture, settings.lasso);
       const result = await this.#player.make({
         bundle: this.#bundle(),
         settings: generation,
         open: () => Promise.resolve(engine),
-        generate: (opened, signal) => make(opened, plan, artworks, generation, signal),
-        ask: (download) => void this.#ask(download),
+        generate: (opened, signal) => make(opened, plan, artworks, settings, signal),
+        ask: (download) => void this.#ask.ask(download),
         onBegin: () => {
           start = performance.now();
           this.#showBegin(engine, (generation.candidates ?? engine.info.candidates.default) > 1);
@@ -315,6 +352,7 @@ export class Page {
     this.#release(picture);
     this.#progress.end();
     if (document.activeElement === this.#cancel) this.#make.focus();
+    this.#switch();
     this.#begin();
   }
 
@@ -324,9 +362,10 @@ export class Page {
     this.#forecast(engine).learn(estimateMs === null ? null : estimateMs * pieces(plan), elapsedMs, result.timings);
     const { kernels, seed } = result;
     const generation = { ...settings.generation, seed };
-    const link = this.#address({ ...settings, generation, kernels, picture: picture.about.reference, ...linkOf(plan) });
+    // A piece's link names the model that made it, and no other.
+    const link = this.#address({ ...settings, larger: undefined, generation, kernels, picture: picture.about.reference, ...linkOf(plan) });
     const { region } = settings.generation;
-    const made = this.#history.add({ picture, region, plan, settings, result, elapsedMs, link });
+    const made = this.#history.add({ picture, region, plan, settings, model: engine.info.model, result, elapsedMs, link });
     history.pushState({ piece: made.id }, "", made.link);
     this.#show(made);
     this.#announce(text("run.done"));
@@ -340,7 +379,7 @@ export class Page {
   }
 
   #showBegin(engine: Art2Mus, ranked: boolean): void {
-    this.#hideProblem();
+    this.#problem.hide();
     this.#refresh();
     this.#progress.begin(engine.info.stages.filter(({ ranking }) => ranked || !ranking));
     this.#progress.reach();
@@ -351,13 +390,14 @@ export class Page {
   #show(made: Made): void {
     this.#result.show(made);
     this.#why.offer(made);
+    if (made.settings.bundle !== this.#settings.bundle) this.#why.withdraw();
     this.#history.show(made);
   }
 
   /** Goes back to a piece of this visit: its music, its picture and its settings. */
   #recall(made: Made): void {
-    const { bundle, device } = this.#settings;
-    this.#settings = { ...structuredClone(made.settings), bundle, device };
+    const { bundle, larger, device } = this.#settings;
+    this.#settings = { ...structuredClone(made.settings), bundle, larger, device };
     this.#settingsView.show(this.#settings);
     this.#link = { ...structuredClone(this.#settings), picture: made.picture.about.reference };
     this.#input.show(made.picture);
@@ -378,16 +418,6 @@ export class Page {
 
   #forecast({ device }: Art2Mus): Forecast {
     return new Forecast(`${device} ${this.#bundle()}`);
-  }
-
-  /** Asks the person before a large download; the buttons are the answer. */
-  async #ask(download: Download): Promise<void> {
-    const { supported } = await storage();
-    const values = { ...download };
-    byId("ask-body", HTMLElement).textContent = text(supported ? "ask.stored" : "ask.memory", values);
-    byId("ask-download", HTMLButtonElement).textContent = text("ask.download", values);
-    show(byId("ask", HTMLElement), true);
-    byId("ask-download", HTMLButtonElement).focus();
   }
 
   #onEvent(event: GenerationEvent): void {
@@ -421,43 +451,25 @@ export class Page {
       return;
     }
     const forecast = this.#forecast(engine);
-    const { ms: estimateMs, download } = await engine.estimate(generation);
-    if (engine !== this.#engine || generation !== this.#settings.generation) return;
+    const estimated = await engine.estimate(generation).catch((thrown: unknown) => {
+      if (engine === this.#engine) throw thrown; // Otherwise another model has taken its place.
+    });
+    if (estimated === undefined || engine !== this.#engine || generation !== this.#settings.generation) return;
+    const { ms: estimateMs, download } = estimated;
     const ms = forecast.ms(estimateMs);
     const weights = download > 0 ? text("run.costDownload", { bytes: formatBytes(download) }) : text("run.costStored");
     const time = ms === null ? "" : `${text("run.cost", { time: formatDuration(ms) })} `;
     this.#cost.textContent = time + weights;
-    await this.#settingsView.showTimes(async (steps) => forecast.ms((await engine.estimate({ ...generation, steps })).ms));
+    const msOf = async (steps: number) => forecast.ms((await engine.estimate({ ...generation, steps })).ms);
+    await this.#settingsView.showTimes(msOf).catch((thrown: unknown) => {
+      if (engine === this.#engine) throw thrown;
+    });
   }
 
-  /** Fills the list of facts about model and device. */
-  #describe({ info, device, reasons }: Art2Mus): void {
-    this.#state.textContent = "";
-    this.#announce(text("engine.ready"));
-    show(byId("untrained", HTMLElement), !info.trained);
-    const adapter = info.adapter ? `: ${info.adapter}` : "";
-    const compact = new Intl.NumberFormat(language(), { notation: "compact", maximumFractionDigits: 1 });
-    const size = { bytes: formatBytes(info.bytes), parameters: compact.format(info.parameters) };
-    const facts: [string, string][] = [
-      ["engine.device", text(`device.${device}`) + adapter],
-      ["engine.reason", reasons.join(" ")],
-      ["engine.model", info.model],
-      ["engine.size", text("engine.sizeValue", size)],
-      ["engine.licence", info.licence],
-      ["engine.credits", info.credits.join(" · ")],
-      ["engine.bundle", this.#bundle()],
-    ];
-    const list = byId("about", HTMLElement);
-    list.replaceChildren();
-    for (const [key, value] of facts) {
-      if (value === "") continue;
-      const term = document.createElement("dt");
-      term.textContent = text(key);
-      const description = document.createElement("dd");
-      description.textContent = value;
-      list.append(term, description);
-    }
-    this.#settingsView.describe(info, this.#settings.generation);
+  /** Shows what the model that was opened is and can do. */
+  #describe(engine: Art2Mus): void {
+    describeModel(engine, this.#bundle());
+    this.#settingsView.describe(engine.info, this.#settings.generation);
   }
 
   #applyForm(): void {
@@ -469,17 +481,8 @@ export class Page {
   }
 
   #showProblem(thrown: unknown): void {
-    const error = toError(thrown);
-    console.error(error);
-    byId("problem-title", HTMLElement).textContent = text(`error.${error.name}`);
-    sayError(error, byId("problem-message", HTMLElement), byId("problem-hint", HTMLElement));
-    const tooSlow = error.name === "Limits" && this.#engine === undefined && !this.#allowSlow;
-    show(byId("anyway", HTMLElement), tooSlow);
-    show(byId("problem", HTMLElement), true);
-  }
-
-  #hideProblem(): void {
-    show(byId("problem", HTMLElement), false);
+    const tooSlow = toError(thrown).name === "Limits" && this.#engine === undefined && !this.#allowSlow;
+    this.#problem.show(thrown, tooSlow);
   }
 
   /** Something about the address that a person should know; nothing when it is empty. */

@@ -3,7 +3,8 @@
 import { generateMix, walk, type Art2Mus, type Artwork, type Region, type Result, type Run, type Settings, type Timing, type Walk } from "../client.js";
 import { text } from "../common/texts.js";
 import type { Picture } from "../pictures/picture.js";
-import type { Link } from "./settings.js";
+import { cutAlong, type Outline } from "../pictures/lasso.js";
+import type { Link, PageSettings } from "./settings.js";
 
 export type Plan =
   | { kind: "piece" }
@@ -28,16 +29,28 @@ export interface Heard {
   timings: Timing[];
 }
 
-/** Begins to make it. `artworks` are the picture, and the other one of a mixture. */
+/** What it is made from: the picture, or its free form, and the other one of a mixture. Bitmaps are the caller's to close. */
+export async function artworksOf(plan: Plan, picture: Picture, lasso: Outline | undefined): Promise<(Blob | ImageBitmap)[]> {
+  const whole = await picture.artwork();
+  if (plan.kind === "walk") return [whole];
+  const others = plan.kind === "mix" ? [await plan.other.artwork()] : [];
+  if (lasso === undefined) return [whole, ...others];
+  const part = await cutAlong(whole, picture.width, picture.height, lasso);
+  if (whole instanceof ImageBitmap) whole.close();
+  return [part, ...others];
+}
+
+/** Begins to make it of these artworks; of a free form they have the rectangle alone. */
 export function make(
   engine: Art2Mus,
   plan: Plan,
   artworks: readonly Artwork[],
-  settings: Settings,
+  { lasso, generation }: Pick<PageSettings, "lasso" | "generation">,
   signal: AbortSignal,
 ): Run<Result | Walk> {
   const [artwork, other] = artworks as [Artwork, Artwork];
-  const { region, ...rest } = settings;
+  const { region, ...rest } = generation;
+  const settings: Settings = lasso ? rest : generation;
   if (plan.kind === "walk") {
     return walk(engine, plan.regions.map((part) => ({ source: artwork, region: part })), { ...rest, signal });
   }
@@ -64,10 +77,10 @@ export function linkOf(plan: Plan): Pick<Link, "walk" | "mix"> {
 }
 
 /** Of what a piece was made, for people. */
-export function describe(plan: Plan, name: string, region: Region | undefined): string {
+export function describe(plan: Plan, name: string, { lasso, generation: { region } }: PageSettings): string {
   if (plan.kind === "walk") return text("result.ofWalk", { name, count: plan.regions.length });
   if (plan.kind === "mix") {
     return text("result.ofMix", { name, other: plan.other.about.name, percent: Math.round(plan.amount * 100) });
   }
-  return text(region ? "result.ofPart" : "result.of", { name });
+  return text(lasso ? "result.ofLasso" : region ? "result.ofPart" : "result.of", { name });
 }

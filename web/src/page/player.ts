@@ -6,7 +6,7 @@ import { fault } from "../common/faults.js";
 import { formatBytes, loadTexts } from "../common/texts.js";
 
 /** Bytes above which a person is asked before a download. */
-const LARGE_DOWNLOAD = 100_000_000;
+export const LARGE_DOWNLOAD = 100_000_000;
 
 /** What a person is asked about: `bytes` from `host`, both written for people. */
 export interface Download {

@@ -1,8 +1,11 @@
-/** A rectangle on the picture: the part of it that is heard. Drawn with a pointer, moved and sized with keys. */
+/** The part of the picture that is heard: a rectangle, drawn with a pointer, moved and sized with keys; or a free form. */
 
 import type { Region } from "../client.js";
 import { text } from "../common/texts.js";
+import { boundsOf, type Outline, type Point } from "../pictures/lasso.js";
 import { byId, layOver, show } from "./dom.js";
+import { LassoView } from "./lasso-view.js";
+import type { PageSettings } from "./settings.js";
 
 /** The least width and height, in fractions of the picture. */
 const LEAST = 0.05;
@@ -18,9 +21,16 @@ const ARROWS: Record<string, readonly [number, number]> = {
   ArrowDown: [0, 1],
 };
 
-interface Point {
-  x: number;
-  y: number;
+/** A part of a picture. */
+export interface Part {
+  /** Its rectangle; of a free form, the one around it. */
+  region: Region;
+  lasso?: Outline | undefined;
+}
+
+/** The part that settings name. */
+export function partOf({ lasso, generation: { region } }: PageSettings): Part | undefined {
+  return region && { region, lasso };
 }
 
 const clamp = (value: number, low: number, high: number) => Math.min(Math.max(value, low), high);
@@ -31,15 +41,20 @@ export class RegionView {
   readonly #handle = byId("region-handle", HTMLElement);
   readonly #part = byId("part", HTMLButtonElement);
   readonly #whole = byId("whole", HTMLButtonElement);
+  readonly #lasso = new LassoView((event) => this.#place(event), (lasso) => {
+    this.part = { region: boundsOf(lasso), lasso };
+    this.onChange(this.part);
+  });
   #region: Region | undefined;
   #disturbed: ReturnType<typeof setTimeout> | undefined;
 
-  /** `onChange` hears of a region once it stays as it is. */
-  constructor(readonly onChange: (region: Region | undefined) => void) {
+  /** `onChange` hears of a part once it stays as it is. */
+  constructor(readonly onChange: (part: Part | undefined) => void) {
     this.#part.addEventListener("click", () => {
+      this.#lasso.active = false;
       this.#draw({ x: 0.25, y: 0.25, width: 0.5, height: 0.5 });
       this.#box.focus();
-      this.onChange(this.#region);
+      this.onChange(this.part);
     });
     this.#whole.addEventListener("click", () => {
       this.#clear();
@@ -49,22 +64,24 @@ export class RegionView {
     this.#stage.addEventListener("pointerdown", (event) => this.#press(event));
   }
 
-  get region(): Region | undefined {
-    return this.#region;
+  get part(): Part | undefined {
+    return this.#region && { region: this.#region, lasso: this.#lasso.outline };
   }
 
-  /** Shows a region, or the whole picture, without telling of it. */
-  set region(region: Region | undefined) {
+  /** Shows a part, or the whole picture, without telling of it. */
+  set part(part: Part | undefined) {
     clearTimeout(this.#disturbed);
-    if (region) this.#draw(region);
-    else {
-      this.#region = undefined;
-      this.#show();
+    if (part && !part.lasso) {
+      this.#draw(part.region);
+      return;
     }
+    this.#region = part?.region;
+    this.#lasso.outline = part?.lasso;
+    this.#show();
   }
 
   #clear(): void {
-    this.region = undefined;
+    this.part = undefined;
     this.onChange(undefined);
   }
 
@@ -72,12 +89,13 @@ export class RegionView {
     width = clamp(width, LEAST, 1);
     height = clamp(height, LEAST, 1);
     this.#region = { x: clamp(x, 0, 1 - width), y: clamp(y, 0, 1 - height), width, height };
+    this.#lasso.outline = undefined;
     this.#show();
   }
 
   #show(): void {
     const region = this.#region;
-    show(this.#box, region !== undefined);
+    show(this.#box, region !== undefined && this.#lasso.outline === undefined);
     show(this.#whole, region !== undefined);
     show(this.#part, region === undefined);
     if (region === undefined) return;
@@ -111,14 +129,16 @@ export class RegionView {
         : { ...region, x: region.x + dx, y: region.y + dy },
     );
     clearTimeout(this.#disturbed);
-    this.#disturbed = setTimeout(() => this.onChange(this.#region), KEYS_MS);
+    this.#disturbed = setTimeout(() => this.onChange(this.part), KEYS_MS);
   }
 
   /** A drag draws a new rectangle; inside the old one it moves it, and at its corner it sizes it. */
   #press(event: PointerEvent): void {
     if (event.button !== 0 || !event.isPrimary) return;
+    if (this.#lasso.active) return this.#lasso.press(event);
     const { target } = event;
-    const before = this.#region;
+    const before = this.#lasso.outline ? undefined : this.#region;
+    const part = this.part;
     const onBox = target === this.#box || target === this.#handle;
     // A finger on the picture scrolls the page, so it begins with a rectangle that is already there.
     if (event.pointerType === "touch" && !onBox) return;
@@ -146,8 +166,8 @@ export class RegionView {
       this.#stage.removeEventListener("pointermove", follow);
       this.#stage.removeEventListener("pointerup", end);
       this.#stage.removeEventListener("pointercancel", end);
-      if (last.type === "pointercancel") this.region = before;
-      else if (moved) this.onChange(this.#region);
+      if (last.type === "pointercancel") this.part = part;
+      else if (moved) this.onChange(this.part);
     };
     this.#stage.setPointerCapture(event.pointerId);
     this.#stage.addEventListener("pointermove", follow);

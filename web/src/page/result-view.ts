@@ -45,9 +45,9 @@ export class ResultView {
 
   show(made: Made): void {
     this.#made = made;
-    const { picture, region, plan, link } = made;
+    const { picture, settings, plan, link } = made;
     byId("result-picture", HTMLElement).replaceChildren(thumbnail(made));
-    byId("result-of", HTMLElement).textContent = describe(plan, picture.about.name, region);
+    byId("result-of", HTMLElement).textContent = describe(plan, picture.about.name, settings);
     byId("permalink", HTMLAnchorElement).href = link;
     this.#showTakes(made);
     show(byId("result", HTMLElement), true);

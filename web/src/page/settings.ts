@@ -3,10 +3,15 @@
 import type { Device, Info, Region, Scheduler, Settings } from "../client.js";
 import { Art2MusError } from "../common/errors.js";
 import { text } from "../common/texts.js";
+import { boundsOf, readOutline, writeOutline, type Outline } from "../pictures/lasso.js";
 
 export interface PageSettings {
   bundle: string;
+  /** A bundle that takes this one's place once it is downloaded. */
+  larger?: string | undefined;
   device: "auto" | Device;
+  /** The free form of the part that is heard; `generation.region` is the rectangle around it. */
+  lasso?: Outline | undefined;
   generation: Settings;
 }
 
@@ -90,12 +95,22 @@ export function fromQuery(query: string, onRefused?: OnRefused): Link {
   const [walkText, mixed, amount] = [params.get("walk"), params.get("mix"), Number(params.get("amount") ?? 0.5)];
   const walk = walkText ? readWalk(walkText) : undefined;
   if (walkText && walk === undefined) onRefused?.("walk", walkText);
+  const form = params.get("lasso");
+  const lasso = form ? readOutline(form) : undefined;
+  if (form && lasso === undefined) onRefused?.("lasso", form);
+  const generation = readGeneration(textOf, onRefused);
+  if (lasso) generation.region = boundsOf(lasso);
+  // Text encoders are not part of what runs in browsers, so no model takes a negative prompt here.
+  const negative = params.get("negative");
+  if (negative) onRefused?.("negative", negative);
   const between = amount >= 0 && amount <= 1;
   if (!between) onRefused?.("amount", params.get("amount") ?? "");
   return {
     bundle: params.get("bundle") || DEFAULT_BUNDLE,
+    larger: params.get("larger") || undefined,
     device: readDevice(textOf("device"), onRefused),
-    generation: readGeneration(textOf, onRefused),
+    lasso,
+    generation,
     picture: params.get("picture") || undefined,
     kernels: params.get("kernels") || undefined,
     walk,
@@ -104,14 +119,16 @@ export function fromQuery(query: string, onRefused?: OnRefused): Link {
 }
 
 /** The query that `fromQuery` reads back; empty when everything is as it is by default. */
-export function toQuery({ bundle, device, generation, picture, kernels, walk, mix }: Link): string {
+export function toQuery({ bundle, larger, device, lasso, generation, picture, kernels, walk, mix }: Link): string {
   const params = new URLSearchParams();
   for (const name of [...NUMBERS, "scheduler"] as const) {
     const value = generation[name];
     if (value !== undefined) params.set(name, String(value));
   }
-  if (generation.region) params.set("region", writeRegion(generation.region));
+  if (lasso) params.set("lasso", writeOutline(lasso));
+  else if (generation.region) params.set("region", writeRegion(generation.region));
   if (bundle !== DEFAULT_BUNDLE) params.set("bundle", bundle);
+  if (larger) params.set("larger", larger);
   if (device !== "auto") params.set("device", device);
   if (picture) params.set("picture", picture);
   if (kernels) params.set("kernels", kernels);
@@ -132,7 +149,8 @@ export function fromForm(form: HTMLFormElement, rest: PageSettings): PageSetting
   };
   const generation = readGeneration(textOf);
   if (rest.generation.region) generation.region = rest.generation.region;
-  return { bundle: rest.bundle, device: readDevice(textOf("device")), generation };
+  const { bundle, larger, lasso } = rest;
+  return { bundle, larger, lasso, device: readDevice(textOf("device")), generation };
 }
 
 /** Writes settings into the form; a field without a setting becomes empty. */

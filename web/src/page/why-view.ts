@@ -6,6 +6,7 @@ import { QUALITIES, type Quality } from "../audio/qualities.js";
 import { wavOf } from "../audio/wav.js";
 import { toError, type Art2MusError } from "../common/errors.js";
 import { text } from "../common/texts.js";
+import { cutAlong } from "../pictures/lasso.js";
 import { byId, show } from "./dom.js";
 import type { Made } from "./history.js";
 import { colour } from "./spectrogram.js";
@@ -54,6 +55,12 @@ export class WhyView {
     show(this.#ask, made.picture.url !== undefined && made.plan.kind === "piece");
   }
 
+  /** Offers nothing more of this piece: the model that made it is not open. What was explained stays. */
+  withdraw(): void {
+    this.#under?.abort();
+    show(this.#ask, false);
+  }
+
   /** Gives way to a run: there is one engine. */
   interrupt(): void {
     this.#under?.abort();
@@ -94,11 +101,13 @@ export class WhyView {
   }
 
   /** The part of the picture that the piece was made from, which is shown too. */
-  async #cut({ picture, region }: Made): Promise<ImageBitmap> {
+  async #cut({ picture, region, settings: { lasso } }: Made): Promise<ImageBitmap> {
     const artwork = await picture.artwork();
     const { x, y, width, height } = region ?? { x: 0, y: 0, width: 1, height: 1 };
     const [across, down] = [picture.width, picture.height];
-    const bitmap = await createImageBitmap(artwork, x * across, y * down, Math.max(1, width * across), Math.max(1, height * down));
+    const bitmap = lasso
+      ? await cutAlong(artwork, across, down, lasso)
+      : await createImageBitmap(artwork, x * across, y * down, Math.max(1, width * across), Math.max(1, height * down));
     const canvas = document.createElement("canvas");
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;

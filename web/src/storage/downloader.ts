@@ -1,18 +1,27 @@
 /**
  * A worker of the engine's worker, which computes for seconds without looking up: here shards are
- * downloaded, hashed and stored meanwhile. What is done goes over as a `Blob`, which is a file or
+ * downloaded, hashed and stored meanwhile, and taken from files of the visitor's. What is done goes over as a `Blob`, which is a file or
  * memory of the browser and is read piece by piece; no bytes are copied.
  */
 
+import { fault } from "../common/faults.js";
 import { download, type Shard } from "./download.js";
+import { importShard } from "./import-shard.js";
 import { toPlain, type PlainError } from "../common/errors.js";
 import { toHex } from "./sha256.js";
 import { find, openFolder, openPartialShard, remove } from "./stored.js";
 import { fileAddress } from "../common/address.js";
 import { useTexts, type Texts } from "../common/texts.js";
 
-/** To the downloader: first the texts; shards to fetch from beneath `base`, in this order; or to stop everything. */
-export type ToDownloader = { texts: Texts } | { base: string; shards: Shard[] } | "cancel";
+/**
+ * To the downloader: first the texts; shards to fetch from beneath `base`, in this order; files to take into storage; or to
+ * stop everything.
+ */
+export type ToDownloader =
+  | { texts: Texts }
+  | { base: string; shards: Shard[] }
+  | { imports: { shard: Shard; blob: Blob }[] }
+  | "cancel";
 
 /** From it: how many bytes of a file are there; the file; why it cannot be had. */
 export type FromDownloader =
@@ -30,38 +39,53 @@ const AT_ONCE = 2;
 /** Bytes between two reports. */
 const REPORT = 1 << 18;
 
+/** A shard, and where it comes from: the folder at an address, or a file. */
+interface Task {
+  shard: Shard;
+  from: string | Blob;
+}
+
 const scope = self as unknown as Scope;
 const folder = openFolder();
 /** Stored shards that this visit has hashed. */
 const verified = new Set<string>();
-let queue: { base: string; shard: Shard }[] = [];
+let queue: Task[] = [];
 let running = 0;
 let stop = new AbortController();
 
 scope.addEventListener("message", ({ data }) => {
   if (data === "cancel") {
+    const dropped = queue;
     queue = [];
+    for (const task of dropped) if (task.from instanceof Blob) given(task);
     stop.abort();
     stop = new AbortController();
     return;
   }
   if ("texts" in data) return useTexts(data.texts);
-  for (const shard of data.shards) queue.push({ base: data.base, shard });
+  if ("imports" in data) for (const { shard, blob } of data.imports) queue.push({ shard, from: blob });
+  else for (const shard of data.shards) queue.push({ shard, from: data.base });
   work();
 });
 
+/** An import that is given up is told too: whoever waits for it has to know that nothing is written any more. */
+function given({ shard: { file } }: Task): void {
+  scope.postMessage({ file, error: toPlain(fault("cancelled")) });
+}
+
 function work(): void {
   while (running < AT_ONCE && queue.length > 0) {
-    const { base, shard } = queue.shift()!;
+    const task = queue.shift()!;
     running += 1;
-    void get(base, shard, stop.signal).finally(() => {
+    void get(task, stop.signal).finally(() => {
       running -= 1;
       work();
     });
   }
 }
 
-async function get(base: string, shard: Shard, signal: AbortSignal): Promise<void> {
+async function get(task: Task, signal: AbortSignal): Promise<void> {
+  const { shard, from } = task;
   const { file } = shard;
   let reported = 0;
   const onProgress = (arrived: number) => {
@@ -71,20 +95,22 @@ async function get(base: string, shard: Shard, signal: AbortSignal): Promise<voi
   };
   try {
     const directory = await folder;
-    const fetching = () => fetchShard(base, shard, directory, signal, onProgress);
+    const fetching = () => fetchShard(from, shard, directory, signal, onProgress);
     // Another tab may be at it: then this one waits, and finds the file.
     const blob = directory === undefined || !("locks" in navigator)
       ? await fetching()
       : await navigator.locks.request(`art2mus ${shard.sha256}`, { signal }, fetching);
     if (!signal.aborted) scope.postMessage({ file, blob });
+    else if (from instanceof Blob) given(task);
   } catch (thrown) {
     if (!signal.aborted) scope.postMessage({ file, error: toPlain(thrown) });
+    else if (from instanceof Blob) given(task);
   }
 }
 
-/** The shard from storage, when it is there and right; else from the server. */
+/** The shard from storage, when it is there and right; else from the server, or from a file. */
 async function fetchShard(
-  base: string,
+  from: string | Blob,
   shard: Shard,
   folder: FileSystemDirectoryHandle | undefined,
   signal: AbortSignal,
@@ -97,9 +123,15 @@ async function fetchShard(
     return found;
   }
   if (folder && found) await remove(folder, sha256);
+  if (from instanceof Blob) {
+    if (folder === undefined) throw new Error("there is no storage to take files into");
+    const blob = await importShard(from, shard, folder, { signal, onProgress });
+    verified.add(sha256);
+    return blob;
+  }
   const part = await openPartialShard(folder, sha256);
   try {
-    await download(fileAddress(base, file), shard, part, { signal, onProgress, stored: folder !== undefined });
+    await download(fileAddress(from, file), shard, part, { signal, onProgress, stored: folder !== undefined });
     const blob = await part.finish();
     verified.add(sha256);
     return blob;

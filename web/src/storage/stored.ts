@@ -40,6 +40,8 @@ export interface PartialShard {
   close(): void;
   /** What the server called this version of the file, for going on later. */
   tag: string | undefined;
+  /** False where it is kept in memory. */
+  readonly stored: boolean;
 }
 
 const PIECE = 1 << 20;
@@ -65,6 +67,11 @@ export async function find(folder: FileSystemDirectoryHandle, sha256: string): P
 
 export async function remove(folder: FileSystemDirectoryHandle, name: string): Promise<void> {
   await folder.removeEntry(name).catch(() => {}); // Not there, or in use: then it stays.
+}
+
+/** Removes a shard with all that belongs to it. */
+export async function discard(folder: FileSystemDirectoryHandle, sha256: string): Promise<void> {
+  for (const name of [sha256, sha256 + PART, sha256 + TAG]) await remove(folder, name);
 }
 
 /** The hashes of whole shards, and the bytes of everything. */
@@ -116,6 +123,7 @@ class MemoryPartialShard implements PartialShard {
   #pieces: Uint8Array[] = [];
   length = 0;
   tag: string | undefined;
+  readonly stored = false;
 
   write(bytes: Uint8Array): void {
     this.#pieces.push(bytes);
@@ -161,6 +169,10 @@ class StoredPartialShard implements PartialShard {
 
   get length(): number {
     return this.#memory?.length ?? this.#length;
+  }
+
+  get stored(): boolean {
+    return this.#memory === undefined;
   }
 
   get tag(): string | undefined {
