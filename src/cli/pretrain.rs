@@ -38,6 +38,10 @@ pub(super) struct Arguments {
     /// Train only this part; the parts that it builds on must be there.
     #[arg(long, value_enum)]
     part: Option<Part>,
+    /// Train nothing and make the bundle of finished parts, which may have learnt from different pairs; --pairs are the
+    /// prior's.
+    #[arg(long, conflicts_with = "part")]
+    export: bool,
     #[command(flatten)]
     data: DataArguments,
     /// What to compute on.
@@ -123,6 +127,11 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
         let Some(run) = part.run(&config) else {
             continue;
         };
+        if arguments.export {
+            let name = part.name();
+            Weights::of(folder, name).check_network(&config.of_part(name, &[name])?)?;
+            continue;
+        }
         let sources = items.of(part)?;
         let own = open_folder(part, arguments, &config, &sources)?;
         if own.is_finished() {
