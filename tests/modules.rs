@@ -89,7 +89,7 @@ fn aligners_of_every_published_form() {
         ("aligner-linear-8.safetensors", "embedding", 8),
         ("aligner-2026-clip-6.safetensors", "embedding.clip", 6),
     ] {
-        let checkpoint = open(file, names::aligner);
+        let checkpoint = open(file, names::plain);
         let config = AlignerConfig::infer(|name| checkpoint.shape(name), 24).unwrap();
         assert_eq!(config.tokens, tokens, "{file}");
         let aligner = Aligner::<Cpu>::load(&Params::new(&checkpoint, &device), &config).unwrap();

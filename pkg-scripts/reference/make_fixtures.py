@@ -21,6 +21,7 @@ import checkpoints  # noqa: E402
 import inputs  # noqa: E402
 import traces  # noqa: E402
 import traces_text_audio  # noqa: E402
+import torch_files  # noqa: E402
 from common import write_sums  # noqa: E402
 
 FIXTURES = Path(__file__).resolve().parents[2] / "tests" / "fixtures"
@@ -41,6 +42,7 @@ def main() -> None:
     for folder in FOLDERS:
         shutil.rmtree(out / folder, ignore_errors=True)
     inputs.write_pictures(out)
+    torch_files.write(out / "torch")
     checkpoints.audioldm2(out / "audioldm2-tiny")
     checkpoints.clip(out / "clip-tiny", out / "clip-tiny-openai.safetensors")
     checkpoints.imagebind_file(out / "imagebind-tiny.pth")

@@ -3,14 +3,19 @@
 //! A [`Checkpoint`] shows the names that our networks ask for, whatever dialect the file is in:
 //! [`names`] knows the dialects.
 
+mod element;
 pub mod names;
+mod placeholder;
 mod safetensors;
 mod torch;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
+
+pub use placeholder::placeholder;
 
 use crate::{
     Error, Result,
@@ -53,10 +58,18 @@ pub enum View {
 /// The tensors of one network.
 pub struct Checkpoint {
     files: Vec<Box<dyn TensorFile>>,
-    /// For each stored name the file that holds it, and its shape.
-    stored: HashMap<String, (usize, Vec<usize>)>,
+    stored: HashMap<String, Stored>,
     views: HashMap<String, View>,
     place: PathBuf,
+    /// Stored names that have been read.
+    read: Mutex<HashSet<String>>,
+}
+
+/// A tensor in a file; what training tools put in front of its name is taken off.
+struct Stored {
+    file: usize,
+    name: String,
+    shape: Vec<usize>,
 }
 
 impl std::fmt::Debug for Checkpoint {
@@ -70,30 +83,45 @@ impl std::fmt::Debug for Checkpoint {
     }
 }
 
-/// Names of weight files in a folder, the best first.
-const WEIGHT_FILES: [&str; 6] = [
-    "diffusion_pytorch_model.safetensors",
-    "model.safetensors",
-    "diffusion_pytorch_model.safetensors.index.json",
-    "model.safetensors.index.json",
-    "diffusion_pytorch_model.bin",
-    "pytorch_model.bin",
+/// Names of weight files, without what says their kind; the first that is there is read.
+const STEMS: [&str; 5] = [
+    "diffusion_pytorch_model",
+    "model",
+    "pytorch_model",
+    "open_clip_model",
+    "open_clip_pytorch_model",
 ];
+
+/// Kinds of weight files, the best first: safetensors before pickles, whole files before parts, full precision before
+/// half.
+const KINDS: [&str; 9] = [
+    ".safetensors",
+    ".safetensors.index.json",
+    ".bin",
+    ".bin.index.json",
+    ".fp16.safetensors",
+    ".safetensors.index.fp16.json",
+    ".fp16.safetensors.index.json",
+    ".fp16.bin",
+    ".bin.index.fp16.json",
+];
+
+/// Weights of adapters, which change what a network does and are not applied here.
+const ADAPTERS: [&str; 4] = [
+    "pytorch_lora_weights.safetensors",
+    "pytorch_lora_weights.bin",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+];
+
+/// What training tools put in front of all names.
+const WRAPPERS: [&str; 4] = ["module.", "_orig_mod.", "model.", "_forward_module."];
 
 impl Checkpoint {
     /// Opens a weight file, or the weight file of a folder.
     pub fn open(path: &Path) -> Result<Self> {
         let place = if path.is_dir() {
-            let candidates = WEIGHT_FILES.iter().map(|name| path.join(name));
-            candidates
-                .into_iter()
-                .find(|file| file.is_file())
-                .ok_or_else(|| {
-                    Error::input(
-                        format!("{} has no weight file", path.display()),
-                        format!("put one of {} there", WEIGHT_FILES.join(", ")),
-                    )
-                })?
+            weight_file(path)?
         } else {
             path.to_path_buf()
         };
@@ -105,10 +133,23 @@ impl Checkpoint {
                 Box::new(torch::TorchFile::open(&file)?)
             });
         }
+        let shapes: Vec<_> = files.iter().map(|file| file.shapes()).collect();
+        let names = shapes.iter().flat_map(HashMap::keys).map(String::as_str);
+        let wrapper = wrapper(names.collect());
         let mut stored = HashMap::new();
-        for (i, file) in files.iter().enumerate() {
-            for (name, shape) in file.shapes() {
-                stored.insert(name, (i, shape));
+        for (file, shapes) in shapes.into_iter().enumerate() {
+            for (name, shape) in shapes {
+                if name.contains(".lora_") || name.contains(".lora.") {
+                    return Err(Error::unsupported(
+                        format!(
+                            "{} holds a LoRA ({name}) that is not merged",
+                            place.display()
+                        ),
+                        "merge it into the weights first, in diffusers with fuse_lora()",
+                    ));
+                }
+                let shown = name[wrapper..].to_string();
+                stored.insert(shown, Stored { file, name, shape });
             }
         }
         let views = stored
@@ -120,13 +161,14 @@ impl Checkpoint {
             stored,
             views,
             place,
+            read: Mutex::default(),
         })
     }
 
     /// Shows the tensors under other names: `dialect` gets names and shapes as they are stored.
     pub fn with_names(mut self, dialect: impl Fn(&str, &[usize]) -> Vec<(String, View)>) -> Self {
         self.views.clear();
-        for (name, (_, shape)) in &self.stored {
+        for (name, Stored { shape, .. }) in &self.stored {
             self.views.extend(dialect(name, shape));
         }
         names::fold_weight_norm(&mut self.views);
@@ -135,7 +177,7 @@ impl Checkpoint {
 
     /// The shape of the tensor that is shown as `name`.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        let stored = |name: &str| self.stored.get(name).map(|(_, shape)| shape.clone());
+        let stored = |name: &str| self.stored.get(name).map(|stored| stored.shape.clone());
         match self.views.get(name)? {
             View::Whole(name) => stored(name),
             View::Rows { name, rows, .. } => {
@@ -158,18 +200,32 @@ impl Checkpoint {
         &self.place
     }
 
+    /// The stored tensors that nothing has read, in alphabetical order.
+    pub fn unread(&self) -> BTreeSet<String> {
+        let read = self.already_read();
+        self.stored
+            .keys()
+            .filter(|name| !read.contains(*name))
+            .cloned()
+            .collect()
+    }
+
+    fn already_read(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn values(&self, name: &str) -> Result<Vec<f32>> {
         match self.views.get(name) {
             Some(View::Whole(name)) => self.read_stored(name),
             Some(View::Rows { name, start, rows }) => {
                 let values = self.read_stored(name)?;
-                let all = self.stored[name].1.first().copied().unwrap_or(1).max(1);
+                let all = self.stored[name].shape.first().copied().unwrap_or(1).max(1);
                 let row = values.len() / all;
                 Ok(values[start * row..(start + rows) * row].to_vec())
             }
             Some(View::Transposed(name)) => {
                 let values = self.read_stored(name)?;
-                let columns = self.stored[name].1.last().copied().unwrap_or(1).max(1);
+                let columns = self.stored[name].shape.last().copied().unwrap_or(1).max(1);
                 Ok((0..columns)
                     .flat_map(|column| values.iter().skip(column).step_by(columns).copied())
                     .collect())
@@ -193,7 +249,10 @@ impl Checkpoint {
 
     fn read_stored(&self, name: &str) -> Result<Vec<f32>> {
         match self.stored.get(name) {
-            Some((file, _)) => self.files[*file].read(name),
+            Some(stored) => {
+                self.already_read().insert(name.to_string());
+                self.files[stored.file].read(&stored.name)
+            }
             None => Err(Error::format(
                 format!("{} has no tensor {name}", self.place.display()),
                 "use a complete checkpoint of this network",
@@ -218,6 +277,51 @@ impl TensorSource for Checkpoint {
             _ => self.values(name),
         }
     }
+}
+
+/// The weight file of `folder`.
+fn weight_file(folder: &Path) -> Result<PathBuf> {
+    let there = |name: &str| Some(folder.join(name)).filter(|file| file.is_file());
+    if let Some(adapter) = ADAPTERS.iter().find_map(|name| there(name)) {
+        return Err(Error::unsupported(
+            format!(
+                "{} is an adapter (LoRA), which is not applied here",
+                adapter.display()
+            ),
+            "merge it into the weights first, in diffusers with fuse_lora(), or take it out of the folder",
+        ));
+    }
+    let names = KINDS
+        .iter()
+        .flat_map(|kind| STEMS.iter().map(move |stem| format!("{stem}{kind}")));
+    names
+        .into_iter()
+        .find_map(|name| there(&name))
+        .ok_or_else(|| {
+            Error::input(
+                format!("{} has no weight file", folder.display()),
+                format!(
+                    "put one of {} there, as .safetensors or .bin",
+                    STEMS.join(", ")
+                ),
+            )
+        })
+}
+
+/// How many bytes [`WRAPPERS`] take in front of every one of `names`.
+fn wrapper(names: Vec<&str>) -> usize {
+    let mut length = 0;
+    while let Some(found) = WRAPPERS.iter().find(|wrapper| {
+        names
+            .iter()
+            .all(|name| name[length..].starts_with(**wrapper))
+    }) {
+        if names.is_empty() {
+            break;
+        }
+        length += found.len();
+    }
+    length
 }
 
 /// The files behind `path`: itself, or the parts that an index names.

@@ -11,11 +11,6 @@ pub fn plain(name: &str, _shape: &[usize]) -> Vec<(String, View)> {
     renamed(name, name.to_string())
 }
 
-/// Distributed training puts `module.` in front.
-pub fn aligner(name: &str, _shape: &[usize]) -> Vec<(String, View)> {
-    renamed(name, name.trim_start_matches("module.").to_string())
-}
-
 /// `GPT2LMHeadModel` puts `transformer.` in front.
 pub fn gpt2(name: &str, _shape: &[usize]) -> Vec<(String, View)> {
     renamed(name, name.trim_start_matches("transformer.").to_string())
@@ -127,6 +122,53 @@ pub(super) fn fold_weight_norm(views: &mut HashMap<String, View>) {
             }
         }
     }
+}
+
+/// Tensors that a published checkpoint of this kind holds beside the network that is read here.
+pub fn is_known_extra(network: &str, name: &str) -> bool {
+    let begins: &[&str] = match network {
+        "aligner" => &[],
+        "imagebind" => &[
+            "modality_preprocessors.text.",
+            "modality_preprocessors.depth.",
+            "modality_preprocessors.thermal.",
+            "modality_preprocessors.imu.",
+            "modality_trunks.text.",
+            "modality_trunks.depth.",
+            "modality_trunks.thermal.",
+            "modality_trunks.imu.",
+            "modality_heads.text.",
+            "modality_heads.depth.",
+            "modality_heads.thermal.",
+            "modality_heads.imu.",
+            "modality_postprocessors.",
+        ],
+        "clip" => &[
+            "text_model.",
+            "text_projection",
+            "logit_scale",
+            "logit_bias",
+            "transformer.",
+            "token_embedding.",
+            "positional_embedding",
+            "ln_final.",
+            "attn_mask",
+        ],
+        "language_model" => &["lm_head.", "wte.", "transformer.wte."],
+        // The encoder is for training only.
+        "vae" => &["encoder.", "quant_conv."],
+        "text_encoder" => &["audio_model.", "audio_projection.", "logit_scale"],
+        "text_encoder_2" => &["decoder.", "lm_head."],
+        // For spectrograms that are standardised first.
+        "vocoder" => &["mean", "scale"],
+        _ => &[],
+    };
+    let ends: &[&str] = match network {
+        // Masks that older versions of the library saved.
+        "language_model" => &[".attn.bias", ".attn.masked_bias"],
+        _ => &[".position_ids", ".token_type_ids"],
+    };
+    begins.iter().any(|begin| name.starts_with(begin)) || ends.iter().any(|end| name.ends_with(end))
 }
 
 fn renamed(stored: &str, ours: String) -> Vec<(String, View)> {

@@ -1,8 +1,7 @@
 //! Safetensors files, mapped into memory.
 
-use half::{bf16, f16};
 use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use std::{
     collections::HashMap,
     fs::File,
@@ -10,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::TensorFile;
+use super::{
+    TensorFile,
+    element::{Element, unsupported},
+};
 use crate::{Error, Result};
 
 /// A mapped file; its header has been checked.
@@ -47,11 +49,17 @@ impl SafetensorsFile {
     }
 
     fn parse(&self) -> Result<SafeTensors<'_>> {
-        SafeTensors::deserialize(&self.map).map_err(|e| {
-            Error::format(
+        SafeTensors::deserialize(&self.map).map_err(|e| match e {
+            SafeTensorError::MetadataIncompleteBuffer | SafeTensorError::InvalidHeaderLength => {
+                Error::integrity(
+                    format!("{} is cut off", self.path.display()),
+                    "finish the download, or get the file again",
+                )
+            }
+            e => Error::format(
                 format!("{} is damaged ({e})", self.path.display()),
                 "get the file again",
-            )
+            ),
         })
     }
 }
@@ -75,30 +83,14 @@ impl TensorFile for SafetensorsFile {
                 "get the file again",
             )
         })?;
-        let bytes = view.data();
-        let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
-        Ok(match view.dtype() {
-            Dtype::F32 => bytes
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect(),
-            Dtype::F64 => bytes
-                .chunks_exact(8)
-                .map(|b| {
-                    f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32
-                })
-                .collect(),
-            Dtype::F16 => pairs().map(|b| f16::from_le_bytes(b).to_f32()).collect(),
-            Dtype::BF16 => pairs().map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
-            other => {
-                return Err(Error::unsupported(
-                    format!(
-                        "tensor {name} of {} is stored as {other:?}",
-                        self.path.display()
-                    ),
-                    "use a checkpoint with f32, f16 or bf16 weights",
-                ));
-            }
-        })
+        let element = match view.dtype() {
+            Dtype::F16 => Element::F16,
+            Dtype::BF16 => Element::Bf16,
+            Dtype::F32 => Element::F32,
+            Dtype::F64 => Element::F64,
+            other => return Err(unsupported(name, &self.path, &format!("{other:?}"))),
+        };
+        let elements = view.data().chunks_exact(element.size());
+        Ok(elements.map(|bytes| element.value(bytes)).collect())
     }
 }

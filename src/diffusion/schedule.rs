@@ -17,6 +17,13 @@ pub struct ScheduleConfig {
     pub beta_end: f64,
     /// How variances run between the two: `scaled_linear` or `linear`.
     pub beta_schedule: String,
+    /// All variances, where they follow no curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trained_betas: Option<Vec<f64>>,
+    /// Whether the last timestep is nothing but noise: Lin et al., "Common Diffusion Noise Schedules and Sample Steps Are
+    /// Flawed", 2024, algorithm 1.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rescale_betas_zero_snr: bool,
     /// What the UNet predicts: `epsilon`, or `v_prediction` for the small model.
     pub prediction_type: String,
     /// How sampling timesteps are spread: `leading`.
@@ -39,6 +46,8 @@ impl Default for ScheduleConfig {
             beta_start: 0.0015,
             beta_end: 0.0195,
             beta_schedule: "scaled_linear".into(),
+            trained_betas: None,
+            rescale_betas_zero_snr: false,
             prediction_type: "epsilon".into(),
             timestep_spacing: "leading".into(),
             steps_offset: 1,
@@ -73,12 +82,7 @@ pub enum Prediction {
 impl NoiseSchedule {
     /// The schedule that `config` describes.
     pub fn new(config: &ScheduleConfig) -> Result<Self> {
-        let refuse = |what: String| {
-            Err(Error::unsupported(
-                format!("a noise schedule with {what}"),
-                "use the scheduler_config.json of AudioLDM 2",
-            ))
-        };
+        let refuse = |what: String| Err(unknown(&what));
         let count = config.num_train_timesteps;
         if !(2..=100_000).contains(&count) {
             return refuse(format!("{count} timesteps"));
@@ -98,21 +102,22 @@ impl NoiseSchedule {
         if config.steps_offset > 1 {
             return refuse("a steps_offset above 1".into());
         }
-        let (start, end) = (config.beta_start, config.beta_end);
-        let ramp = |i: usize| i as f64 / (count - 1) as f64;
-        let beta = |i: usize| match config.beta_schedule.as_str() {
-            "scaled_linear" => Some((start.sqrt() + ramp(i) * (end.sqrt() - start.sqrt())).powi(2)),
-            "linear" => Some(start + ramp(i) * (end - start)),
-            _ => None,
-        };
+        if config.rescale_betas_zero_snr && prediction == Prediction::Epsilon {
+            return refuse("rescale_betas_zero_snr and prediction_type epsilon, of which nothing can be made where there is only noise".into());
+        }
         let mut product = 1.0;
         let mut alphas_cumprod = Vec::with_capacity(count);
-        for i in 0..count {
-            let Some(beta) = beta(i).filter(|beta| (0.0..1.0).contains(beta)) else {
-                return refuse(format!("beta_schedule {}", config.beta_schedule));
-            };
+        for beta in betas(config)? {
             product *= 1.0 - beta;
             alphas_cumprod.push(product);
+        }
+        if config.rescale_betas_zero_snr {
+            let (first, last) = (alphas_cumprod[0].sqrt(), alphas_cumprod[count - 1].sqrt());
+            for alpha in &mut alphas_cumprod {
+                let rescaled = ((alpha.sqrt() - last) * first / (first - last)).powi(2);
+                // No step divides by zero; diffusers' Euler sampler ends at the same number.
+                *alpha = rescaled.max(2_f64.powi(-24));
+            }
         }
         Ok(Self {
             alphas_cumprod,
@@ -188,9 +193,47 @@ impl NoiseSchedule {
     }
 }
 
+/// The variance that every training timestep adds.
+fn betas(config: &ScheduleConfig) -> Result<Vec<f64>> {
+    let count = config.num_train_timesteps;
+    let (start, end) = (config.beta_start, config.beta_end);
+    let ramp = |i: usize| i as f64 / (count - 1) as f64;
+    let betas: Vec<f64> = match (&config.trained_betas, config.beta_schedule.as_str()) {
+        (Some(betas), _) if betas.len() == count => betas.clone(),
+        (Some(betas), _) => {
+            return Err(unknown(&format!(
+                "{} trained_betas for {count} timesteps",
+                betas.len()
+            )));
+        }
+        (None, "scaled_linear") => {
+            let root = |i| start.sqrt() + ramp(i) * (end.sqrt() - start.sqrt());
+            (0..count).map(|i| root(i).powi(2)).collect()
+        }
+        (None, "linear") => (0..count)
+            .map(|i| start + ramp(i) * (end - start))
+            .collect(),
+        (None, other) => return Err(unknown(&format!("beta_schedule {other}"))),
+    };
+    match betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
+        Some(beta) => Err(unknown(&format!("a variance of {beta}"))),
+        None => Ok(betas),
+    }
+}
+
+fn unknown(what: &str) -> Error {
+    Error::unsupported(
+        format!("a noise schedule with {what}"),
+        "use the scheduler_config.json of AudioLDM 2",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ZERO_SNR: [(usize, f64); 3] =
+        [(0, 9.985000e-01), (500, 1.095770e-01), (900, 3.176345e-04)];
 
     #[test]
     fn has_the_published_values() {
@@ -199,6 +242,44 @@ mod tests {
             let ratio = schedule.alpha_cumprod(t) / expected;
             assert!((ratio - 1.0).abs() < 1e-4, "abar_{t} is off by {ratio}");
         }
+    }
+
+    /// Algorithm 1 of the paper on AudioLDM 2's variances, computed with PyTorch.
+    #[test]
+    fn the_last_timestep_can_be_nothing_but_noise() {
+        let config = ScheduleConfig {
+            prediction_type: "v_prediction".into(),
+            rescale_betas_zero_snr: true,
+            ..Default::default()
+        };
+        let schedule = NoiseSchedule::new(&config).unwrap();
+        for (t, expected) in ZERO_SNR {
+            let ratio = schedule.alpha_cumprod(t) / expected;
+            assert!((ratio - 1.0).abs() < 1e-4, "abar_{t} is off by {ratio}");
+        }
+        assert!(schedule.alpha_cumprod(999) < 1e-7);
+        let epsilon = ScheduleConfig {
+            prediction_type: "epsilon".into(),
+            ..config
+        };
+        assert!(NoiseSchedule::new(&epsilon).is_err());
+    }
+
+    #[test]
+    fn given_variances_are_used() {
+        let plain = NoiseSchedule::new(&ScheduleConfig::default()).unwrap();
+        let config = ScheduleConfig {
+            trained_betas: Some(betas(&ScheduleConfig::default()).unwrap()),
+            beta_schedule: "unknown".into(),
+            ..Default::default()
+        };
+        let given = NoiseSchedule::new(&config).unwrap();
+        assert_eq!(given.alphas_cumprod, plain.alphas_cumprod);
+        let too_few = ScheduleConfig {
+            trained_betas: Some(vec![0.1; 3]),
+            ..Default::default()
+        };
+        assert!(NoiseSchedule::new(&too_few).is_err());
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Configurations of checkpoints: read from `config.json`, or found out from shapes where there is
 //! none.
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use std::path::Path;
 
+use super::{
+    json::{self, ConfigReader},
+    known_keys::{CLAP_TEXT, CLIP_VISION},
+};
 use crate::{
     Error, Result,
     checkpoint::Checkpoint,
@@ -13,85 +17,159 @@ use crate::{
         clip::ClipConfig,
         imagebind::{AudioConfig, VisionConfig},
     },
+    ops::Activation,
 };
 
 /// Hidden width of the published aligners, and the width that the upscaler raises CLIP's embedding to.
 const ALIGNER_HIDDEN: usize = 1536;
 const IMAGEBIND_EMBEDDING: usize = 1024;
 
-/// Reads a `config.json`.
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read(path).map_err(|e| Error::file("read", path, e))?;
-    serde_json::from_slice(&text).map_err(|e| {
-        Error::format(
-            format!("{} cannot be used ({e})", path.display()),
-            "use the config.json that belongs to the checkpoint",
-        )
-    })
-}
-
 /// CLAP's text branch is a part of `ClapModel`'s configuration.
-pub(super) fn clap(path: &Path) -> Result<ClapTextConfig> {
-    #[derive(Deserialize)]
-    struct Whole {
-        text_config: serde_json::Value,
-        projection_dim: Option<usize>,
+pub(super) fn clap(reader: &ConfigReader, path: &Path) -> Result<ClapTextConfig> {
+    let whole = json::object(path)?;
+    let mut text = table(&whole, "text_config", path)?;
+    for key in ["projection_dim", "projection_hidden_act"] {
+        text.extend(whole.get(key).map(|value| (key.to_string(), value.clone())));
     }
-    let whole: Whole = read(path)?;
-    let mut config: ClapTextConfig = serde_json::from_value(whole.text_config).map_err(|e| {
-        Error::format(
-            format!("text_config of {} cannot be used ({e})", path.display()),
-            "use the config.json that belongs to the checkpoint",
-        )
-    })?;
-    if let Some(projection_dim) = whole.projection_dim {
-        config.projection_dim = projection_dim;
-    }
-    Ok(config)
+    reader.apply(
+        &format!("text_config of {}", path.display()),
+        text,
+        &CLAP_TEXT,
+    )
 }
 
-/// `config.json` beside the weights, or, for a bare file, the published sizes found in its shapes.
-pub(super) fn clip(place: &Path, checkpoint: &Checkpoint) -> Result<ClipConfig> {
-    let path = place.join("config.json");
-    if path.is_file() {
-        #[derive(Deserialize)]
-        struct Whole {
-            vision_config: Option<serde_json::Value>,
-            projection_dim: Option<usize>,
-        }
-        let whole: Whole = read(&path)?;
-        let Some(vision) = whole.vision_config else {
-            return read(&path);
+/// What is said of a CLIP that has no configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ClipHints {
+    pub heads: Option<usize>,
+    pub activation: Option<Activation>,
+}
+
+/// The configuration in the folder of the weights `place` (transformers' or OpenCLIP's); for a file without one, what
+/// its shapes tell and `hints`.
+pub(super) fn clip(
+    reader: &ConfigReader,
+    place: &Path,
+    checkpoint: &Checkpoint,
+    hints: ClipHints,
+) -> Result<ClipConfig> {
+    let folder = if place.is_dir() {
+        place
+    } else {
+        place.parent().unwrap_or(Path::new(""))
+    };
+    let transformers = folder.join("config.json");
+    let open_clip = folder.join("open_clip_config.json");
+    if transformers.is_file() {
+        let whole = json::object(&transformers)?;
+        let (place, vision) = match whole.contains_key("vision_config") {
+            true => {
+                let mut vision = table(&whole, "vision_config", &transformers)?;
+                let projection = whole.get("projection_dim");
+                vision
+                    .extend(projection.map(|value| ("projection_dim".to_string(), value.clone())));
+                (
+                    format!("vision_config of {}", transformers.display()),
+                    vision,
+                )
+            }
+            false => (transformers.display().to_string(), whole),
         };
-        let mut config: ClipConfig = serde_json::from_value(vision).map_err(|e| {
-            Error::format(
-                format!("vision_config of {} cannot be used ({e})", path.display()),
-                "use the config.json that belongs to the checkpoint",
-            )
-        })?;
-        if let Some(projection_dim) = whole.projection_dim {
-            config.projection_dim = projection_dim;
-        }
-        return Ok(config);
+        return reader.apply(&place, vision, &CLIP_VISION);
     }
+    let found = clip_shapes(checkpoint)?;
+    if open_clip.is_file() {
+        return open_clip_config(&open_clip, found);
+    }
+    let width = found.hidden_size;
+    // OpenCLIP's towers ViT-H, g and bigG have no namesakes at OpenAI.
+    let published = match (width, found.num_hidden_layers) {
+        (1280, 32) => Some(width / 80),
+        (1408, 40) => Some(width / 88),
+        (1664, 48) => Some(width / 104),
+        _ => None,
+    };
+    let heads = hints.heads.or(published);
+    let activation = hints.activation.or(published.map(|_| Activation::Gelu));
+    match (heads, activation) {
+        (Some(heads), Some(activation)) => Ok(ClipConfig {
+            num_attention_heads: heads,
+            hidden_act: activation,
+            ..found
+        }),
+        _ => Err(Error::input(
+            format!(
+                "{} does not say how many heads its attention has and which activation follows it",
+                checkpoint.place().display()
+            ),
+            "put its config.json or open_clip_config.json beside it, or give --clip-heads (OpenAI's have one for each 64 of \
+             the width) and --clip-activation (quick_gelu for OpenAI's weights, gelu for most others)",
+        )),
+    }
+}
+
+/// What shapes tell of a CLIP.
+fn clip_shapes(checkpoint: &Checkpoint) -> Result<ClipConfig> {
     let shape = |name: &str| shape(checkpoint, name);
     let patch = shape("vision_model.embeddings.patch_embedding.weight")?;
     let positions = shape("vision_model.embeddings.position_embedding.weight")?;
     let projection = shape("visual_projection.weight")?;
     let inner = shape("vision_model.encoder.layers.0.mlp.fc1.weight")?;
-    let default = ClipConfig::default();
-    // The heads of OpenAI's and OpenCLIP's towers are 64 wide.
-    let heads = (patch[0] / 64).max(1);
     Ok(ClipConfig {
         hidden_size: patch[0],
         intermediate_size: inner[0],
         num_hidden_layers: count(checkpoint, "vision_model.encoder.layers."),
-        num_attention_heads: heads,
         image_size: side(positions[0].saturating_sub(1)) * patch[patch.len() - 1],
         patch_size: patch[patch.len() - 1],
         projection_dim: projection[0],
-        ..default
+        ..ClipConfig::default()
     })
+}
+
+/// OpenCLIP's configuration says heads by their width, and the activation by what it is not.
+fn open_clip_config(path: &Path, found: ClipConfig) -> Result<ClipConfig> {
+    let whole = json::object(path)?;
+    let model = match whole.contains_key("model_cfg") {
+        true => table(&whole, "model_cfg", path)?,
+        false => whole,
+    };
+    let vision = table(&model, "vision_cfg", path)?;
+    if let Some(name) = vision.get("timm_model_name").and_then(Value::as_str) {
+        return Err(Error::unsupported(
+            format!("{} describes the tower {name} of timm", path.display()),
+            "use a CLIP whose tower is a plain vision transformer",
+        ));
+    }
+    let head_width = vision.get("head_width").map_or(Some(64), Value::as_u64);
+    let quick = model
+        .get("quick_gelu")
+        .is_some_and(|value| value == &Value::Bool(true));
+    let heads = head_width
+        .filter(|&width| width > 0)
+        .map(|width| found.hidden_size / width as usize);
+    Ok(ClipConfig {
+        num_attention_heads: heads.unwrap_or(0),
+        hidden_act: if quick {
+            Activation::QuickGelu
+        } else {
+            Activation::Gelu
+        },
+        ..found
+    })
+}
+
+/// The table `key` of a configuration.
+fn table(whole: &Map<String, Value>, key: &str, path: &Path) -> Result<Map<String, Value>> {
+    whole
+        .get(key)
+        .and_then(Value::as_object)
+        .cloned()
+        .ok_or_else(|| {
+            Error::format(
+                format!("{} has no table {key}", path.display()),
+                "use the config.json that belongs to the checkpoint",
+            )
+        })
 }
 
 /// ImageBind's file holds no configuration; the heads are the published ones.

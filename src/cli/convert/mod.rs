@@ -4,13 +4,17 @@
 //! ever held in memory whole, to compute the constants of the fixed prompts.
 
 mod configs;
+mod json;
+mod known_keys;
+mod pipeline;
 
 use std::path::{Path, PathBuf};
 
+use self::{configs::ClipHints, json::ConfigReader, pipeline::Pipeline};
 use super::{human_bytes, print_json, print_line};
 use crate::{
     Error, Result,
-    checkpoint::{Checkpoint, names},
+    checkpoint::{Checkpoint, names, placeholder},
     diffusion::{ScheduleConfig, SchedulerKind},
     model::{
         aligner::AlignerConfig,
@@ -24,7 +28,7 @@ use crate::{
         unet::UnetConfig,
         vae::VaeConfig,
     },
-    ops::Cpu,
+    ops::{Activation, Cpu},
     quant::Encoding,
     systems::art_to_mus::{
         self, Defaults, Networks, TextConditions, kind, network_entry, stage, write_stage,
@@ -48,6 +52,12 @@ pub(super) struct Arguments {
     /// A folder or file of a CLIP vision tower with projection.
     #[arg(long, group = "encoder")]
     clip: Option<PathBuf>,
+    /// Heads of a CLIP that has no configuration beside it.
+    #[arg(long, requires = "clip")]
+    clip_heads: Option<usize>,
+    /// Activation of a CLIP that has no configuration beside it.
+    #[arg(long, requires = "clip", value_parser = ["gelu", "quick_gelu"])]
+    clip_activation: Option<String>,
     /// The image aligner (.pt or safetensors); freshly initialised when left out.
     #[arg(long)]
     aligner: Option<PathBuf>,
@@ -102,6 +112,9 @@ pub(super) struct Arguments {
     /// Guidance scale that the bundle suggests.
     #[arg(long, default_value_t = 3.5)]
     guidance: f64,
+    /// Refuse checkpoints with tensors or configuration keys that nothing reads.
+    #[arg(long)]
+    strict: bool,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -122,9 +135,10 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         writer: BundleWriter::create(&arguments.output)?,
         encoding: arguments.dtype,
         quiet: arguments.json,
-        sources: vec![file_name(&arguments.audioldm2)],
+        sources: Vec::new(),
     };
     let sources = Sources::open(&arguments)?;
+    conversion.sources.push(sources.pipeline.name.clone());
     let conditions = sources.conditions(&arguments)?;
     conversion.encoder(&sources)?;
     conversion.condition(&sources, &arguments, &conditions)?;
@@ -145,11 +159,18 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         name: arguments
             .name
             .clone()
-            .unwrap_or_else(|| format!("ArtToMus on {}", file_name(&arguments.audioldm2))),
+            .unwrap_or_else(|| format!("ArtToMus on {}", sources.pipeline.name)),
         licence: arguments.licence.clone(),
         credits: arguments.credit.clone(),
         trained: !arguments.untrained && arguments.aligner.is_some(),
     };
+    let unread = sources.unread();
+    if arguments.strict && !unread.is_empty() {
+        return Err(Error::unsupported(
+            format!("nothing reads {}", unread.join("; ")),
+            "use checkpoints without them, or leave --strict out",
+        ));
+    }
     let provenance = Provenance {
         converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
         sources: conversion.sources,
@@ -160,11 +181,13 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         conversion
             .writer
             .finish(art_to_mus::NAME, model, &defaults, provenance, fits)?;
-    report(&arguments, &manifest)
+    report(&arguments, &manifest, &unread)
 }
 
 /// The opened checkpoints and their configurations.
 struct Sources {
+    pipeline: Pipeline,
+    configs: ConfigReader,
     encoder: (Checkpoint, NetworkEntry),
     /// ImageBind's audio trunk, when the encoder is ImageBind.
     ranking: Option<(Checkpoint, AudioConfig)>,
@@ -183,15 +206,12 @@ struct Sources {
 
 impl Sources {
     fn open(arguments: &Arguments) -> Result<Self> {
-        let folder = &arguments.audioldm2;
-        if !folder.join("model_index.json").is_file() {
-            return Err(Error::input(
-                format!("{} is no folder of a diffusers pipeline", folder.display()),
-                "give the folder that holds model_index.json, unet, vae and the others",
-            ));
-        }
+        let pipeline = Pipeline::open(&arguments.audioldm2)?;
+        let folder = &pipeline.folder;
         let open = |part: &str| Checkpoint::open(&folder.join(part));
-        let gpt2: Gpt2Config = configs::read(&folder.join("language_model/config.json"))?;
+        let configs = ConfigReader::default();
+        let config = |part: &str| folder.join(part).join("config.json");
+        let gpt2: Gpt2Config = configs.read(&config("language_model"), &known_keys::GPT2)?;
         let (encoder, embedding, ranking) = match (&arguments.imagebind, &arguments.clip) {
             (Some(file), _) => {
                 let imagebind = Checkpoint::open(file)?;
@@ -206,14 +226,22 @@ impl Sources {
             }
             (None, Some(place)) => {
                 let clip = Checkpoint::open(place)?.with_names(names::clip);
-                let config = configs::clip(place, &clip)?;
+                let activation = arguments.clip_activation.as_deref();
+                let hints = ClipHints {
+                    heads: arguments.clip_heads,
+                    activation: activation.map(|name| match name {
+                        "gelu" => Activation::Gelu,
+                        _ => Activation::QuickGelu,
+                    }),
+                };
+                let config = configs::clip(&configs, place, &clip, hints)?;
                 let network = network_entry(kind::CLIP_VISION, &config)?;
                 ((clip, network), config.projection_dim, None)
             }
             (None, None) => return Err(Error::internal("no image encoder was given")),
         };
         let aligner = match &arguments.aligner {
-            Some(file) => Some(Checkpoint::open(file)?.with_names(names::aligner)),
+            Some(file) => Some(Checkpoint::open(file)?),
             None => None,
         };
         let aligner_config = match &aligner {
@@ -222,9 +250,9 @@ impl Sources {
         };
         let tokenizer = |part: &str| {
             let path = folder.join(part).join("tokenizer.json");
-            std::fs::read(&path).map_err(|e| Error::file("read", &path, e))
+            let bytes = std::fs::read(&path).map_err(|e| Error::file("read", &path, e))?;
+            placeholder(&bytes, &path).map_or(Ok(bytes), Err)
         };
-        let config = |part: &str| folder.join(part).join("config.json");
         Ok(Self {
             encoder,
             ranking,
@@ -233,31 +261,80 @@ impl Sources {
             gpt2: (open("language_model")?.with_names(names::gpt2), gpt2),
             unet: (
                 open("unet")?.with_names(names::plain),
-                configs::read(&config("unet"))?,
+                configs.read(&config("unet"), &known_keys::UNET)?,
             ),
-            schedule: configs::read(&folder.join("scheduler/scheduler_config.json"))?,
+            schedule: configs.read(
+                &folder.join("scheduler/scheduler_config.json"),
+                &known_keys::DDIM,
+            )?,
             vae: (
                 open("vae")?.with_names(names::vae),
-                configs::read(&config("vae"))?,
+                configs.read(&config("vae"), &known_keys::VAE)?,
             ),
             vocoder: (
                 open("vocoder")?.with_names(names::plain),
-                configs::read(&config("vocoder"))?,
+                configs.read(&config("vocoder"), &known_keys::HIFIGAN)?,
             ),
             clap: (
                 open("text_encoder")?,
-                configs::clap(&config("text_encoder"))?,
+                configs::clap(&configs, &config("text_encoder"))?,
             ),
             t5: (
                 open("text_encoder_2")?.with_names(names::t5),
-                configs::read(&config("text_encoder_2"))?,
+                configs.read(&config("text_encoder_2"), &known_keys::T5)?,
             ),
             projection: (
                 open("projection_model")?,
-                configs::read(&config("projection_model"))?,
+                configs.read(&config("projection_model"), &known_keys::PROJECTION)?,
             ),
             tokenizers: [tokenizer("tokenizer")?, tokenizer("tokenizer_2")?],
+            configs,
+            pipeline,
         })
+    }
+
+    /// What nothing has read of checkpoints and configurations, a phrase for each place.
+    fn unread(&self) -> Vec<String> {
+        let encoder = match self.encoder.1.kind.as_str() {
+            kind::CLIP_VISION => "clip",
+            _ => "imagebind",
+        };
+        let mut networks = vec![
+            (encoder, &self.encoder.0),
+            ("language_model", &self.gpt2.0),
+            ("unet", &self.unet.0),
+            ("vae", &self.vae.0),
+            ("vocoder", &self.vocoder.0),
+            ("text_encoder", &self.clap.0),
+            ("text_encoder_2", &self.t5.0),
+            ("projection_model", &self.projection.0),
+        ];
+        networks.extend(self.aligner.as_ref().map(|aligner| ("aligner", aligner)));
+        let mut unread = self.configs.unread();
+        for (network, checkpoint) in networks {
+            let mut names = checkpoint.unread();
+            // Both trunks of ImageBind are in one file.
+            if let Some((audio, _)) = self.ranking.as_ref().filter(|_| network == "imagebind") {
+                let also = audio.unread();
+                names.retain(|name| also.contains(name));
+            }
+            names.retain(|name| !names::is_known_extra(network, name));
+            if !names.is_empty() {
+                let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+                let more = names.len() - some.len();
+                let more = if more > 0 {
+                    format!(" and {more} more")
+                } else {
+                    String::new()
+                };
+                unread.push(format!(
+                    "{}{more} of {}",
+                    some.join(", "),
+                    checkpoint.place().display()
+                ));
+            }
+        }
+        unread
     }
 
     /// Computes the constants of the fixed prompts.
@@ -386,16 +463,20 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn report(arguments: &Arguments, manifest: &Manifest) -> Result<()> {
+fn report(arguments: &Arguments, manifest: &Manifest, unread: &[String]) -> Result<()> {
     let bytes: u64 = manifest.shards.iter().map(|shard| shard.bytes).sum();
     let output = arguments.output.display();
     if arguments.json {
         return print_json(&serde_json::json!({
             "type": "result",
-            "bundle": arguments.output,
+            "bundle": arguments.output.to_string_lossy(),
             "bytes": bytes,
             "shards": manifest.shards.len(),
+            "unread": unread,
         }));
+    }
+    for place in unread {
+        eprintln!("Nothing reads {place}.");
     }
     let shards = manifest.shards.len();
     print_line(&format!(
