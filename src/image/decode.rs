@@ -2,10 +2,15 @@
 
 use std::io::{self, Cursor};
 
+use ::image::codecs::{png::PngDecoder, webp::WebPDecoder};
 use ::image::metadata::Orientation;
-use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use ::image::{
+    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    RgbImage,
+};
+use tiff::tags::{ExtraSamples, SampleFormat, Tag};
 
-use super::{Picture, check_length, check_size, jpeg, to_u64};
+use super::{Picture, check_length, check_size, formats::format_of, jpeg, to_u64};
 use crate::{Error, Fault, Result};
 
 /// The most memory that the decoded pixels of a file may take, in bytes.
@@ -14,7 +19,8 @@ const MAX_DECODED: u64 = 512 << 20;
 /// Reads a picture file: PNG, JPEG, WebP, GIF, BMP or TIFF, recognised by its content.
 ///
 /// The picture comes out as a person sees it: turned as its EXIF orientation says, the first frame
-/// of an animation, any depth and colour model as 8-bit RGB, transparency laid over white.
+/// of an animation, any depth and colour model as 8-bit RGB, transparency laid over white. An
+/// embedded colour profile is applied (natively; a page gives pictures as the browser shows them).
 ///
 /// The reference does neither turn pictures nor lay them over white: it drops the alpha channel,
 /// which uncovers whatever colours hide under transparent pixels. Opaque and upright pictures
@@ -22,19 +28,49 @@ const MAX_DECODED: u64 = 512 << 20;
 ///
 /// More than [`MAX_PIXELS`](super::MAX_PIXELS) or half a GiB of pixels are refused by the file's
 /// header, before any memory is taken for them ([`ErrorKind::Limits`](crate::ErrorKind::Limits)). A file that is cut off is
-/// refused, too.
+/// refused, too; a JPEG that only lacks its end marker is not.
 pub fn decode(bytes: &[u8]) -> Result<Picture> {
     if bytes.is_empty() {
         return Err(Fault::PictureEmpty {}.into());
     }
     let format = format_of(bytes)?;
-    if format == ImageFormat::Jpeg && jpeg::is_cut_off(bytes) {
+    if format == ImageFormat::Jpeg {
+        jpeg::check(bytes)?;
+    }
+    let kind = if format == ImageFormat::Tiff {
+        tiff_kind(bytes)?
+    } else {
+        Kind::default()
+    };
+    let mut decoded = read(bytes, format)?;
+    if format == ImageFormat::Jpeg
+        && !jpeg::has_end(bytes)
+        && !is_whole_jpeg(bytes, &decoded.image)?
+    {
         return Err(Fault::PictureCut {}.into());
     }
+    if format == ImageFormat::Bmp {
+        without_alpha_of_zero(&mut decoded.image);
+    }
+    let mut upright =
+        DynamicImage::ImageRgb8(opaque(decoded.image, kind, decoded.profile.as_deref())?);
+    upright.apply_orientation(decoded.orientation);
+    picture(upright.into_rgb8())
+}
+
+/// What a decoder gives.
+struct Decoded {
+    image: DynamicImage,
+    orientation: Orientation,
+    /// The embedded colour profile.
+    profile: Option<Vec<u8>>,
+}
+
+fn read(bytes: &[u8], format: ImageFormat) -> Result<Decoded> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODED);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits);
+    reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(explain)?;
     let (width, height) = decoder.dimensions();
     check_size(width.into(), height.into())?;
@@ -43,10 +79,100 @@ pub fn decode(bytes: &[u8]) -> Result<Picture> {
     }
     // What cannot be read as an orientation is none.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(explain)?;
-    let mut upright = DynamicImage::ImageRgb8(opaque(image)?);
-    upright.apply_orientation(orientation);
-    picture(upright.into_rgb8())
+    let profile = decoder.icc_profile().unwrap_or_default();
+    let image = match first_frame(bytes, format, limits)? {
+        Some(frame) => frame,
+        None => DynamicImage::from_decoder(decoder).map_err(explain)?,
+    };
+    Ok(Decoded {
+        image,
+        orientation,
+        profile,
+    })
+}
+
+/// The first frame of an animated PNG or WebP. A PNG's picture for programs that know no animations need not be one of
+/// its frames; what a WebP's first frame does not cover is transparent, whatever background its header names, and so white.
+fn first_frame(bytes: &[u8], format: ImageFormat, limits: Limits) -> Result<Option<DynamicImage>> {
+    let mut frames = match format {
+        ImageFormat::Png => {
+            let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(explain)?;
+            if !decoder.is_apng().map_err(explain)? {
+                return Ok(None);
+            }
+            decoder.apng().map_err(explain)?.into_frames()
+        }
+        ImageFormat::WebP => {
+            let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(explain)?;
+            if !decoder.has_animation() {
+                return Ok(None);
+            }
+            decoder
+                .set_background_color(::image::Rgba([255; 4]))
+                .map_err(explain)?;
+            decoder.into_frames()
+        }
+        _ => return Ok(None),
+    };
+    let frame = frames.next().transpose().map_err(explain)?;
+    Ok(frame.map(|frame| DynamicImage::ImageRgba8(frame.into_buffer())))
+}
+
+/// Whether a JPEG file without an end marker has all its blocks: then it does not matter what comes behind them.
+fn is_whole_jpeg(bytes: &[u8], image: &DynamicImage) -> Result<bool> {
+    // Bits of zeros are always a code; the others are codes of other lengths, or none.
+    for filling in [0, 0x55, 0xaa] {
+        let mut longer = bytes.to_vec();
+        longer.extend(std::iter::repeat_n(filling, 4096));
+        longer.extend([0xff, 0xd9]);
+        match read(&longer, ImageFormat::Jpeg) {
+            Ok(decoded) if decoded.image == *image => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// Many programs write pictures of 32 bits a pixel and leave the fourth byte zero; browsers show these as opaque.
+fn without_alpha_of_zero(image: &mut DynamicImage) {
+    if let DynamicImage::ImageRgba8(pixels) = image
+        && pixels.pixels().all(|pixel| pixel.0[3] == 0)
+    {
+        pixels.pixels_mut().for_each(|pixel| pixel.0[3] = 255);
+    }
+}
+
+/// What tags of a TIFF file say of its numbers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kind {
+    /// Colours are multiplied by alpha already ("associated alpha").
+    premultiplied: bool,
+}
+
+fn tiff_kind(bytes: &[u8]) -> Result<Kind> {
+    let Ok(mut decoder) = tiff::decoder::Decoder::new(Cursor::new(bytes)) else {
+        // Its own decoder says what is wrong.
+        return Ok(Kind::default());
+    };
+    let mut tag = |tag| {
+        decoder
+            .find_tag_unsigned_vec::<u16>(tag)
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+    };
+    let bits = tag(Tag::BitsPerSample);
+    let floats = tag(Tag::SampleFormat)
+        .iter()
+        .all(|&format| format == SampleFormat::IEEEFP.to_u16())
+        && !tag(Tag::SampleFormat).is_empty();
+    if bits.iter().any(|&bits| bits >= 32) && !floats {
+        let kind = "32-bit integer TIFF";
+        return Err(Fault::PictureKind { kind }.into());
+    }
+    let premultiplied =
+        tag(Tag::ExtraSamples).first() == Some(&ExtraSamples::AssociatedAlpha.to_u16());
+    Ok(Kind { premultiplied })
 }
 
 /// A picture from 8-bit RGBA pixels, row by row: `[height, width, 4]`, alpha not premultiplied.
@@ -62,25 +188,19 @@ pub fn from_rgba(rgba: &[u8], width: usize, height: usize) -> Result<Picture> {
     Picture::from_rgb(rgb, width, height)
 }
 
-/// The file's format, if it is one of those that can be read.
-fn format_of(bytes: &[u8]) -> Result<ImageFormat> {
-    use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
-    match ::image::guess_format(bytes) {
-        Ok(format @ (Bmp | Gif | Jpeg | Png | Tiff | WebP)) => Ok(format),
-        Ok(other) => {
-            let kind = other.to_mime_type();
-            Err(Fault::PictureKind { kind }.into())
-        }
-        Err(_) => Err(Fault::PictureUnknown {}.into()),
-    }
-}
-
-/// The image as 8-bit RGB, laid over white where it is transparent.
-fn opaque(image: DynamicImage) -> Result<RgbImage> {
+/// The image as 8-bit sRGB, laid over white where it is transparent.
+fn opaque(image: DynamicImage, kind: Kind, profile: Option<&[u8]>) -> Result<RgbImage> {
     if !image.color().has_alpha() {
-        return Ok(image.into_rgb8());
+        let mut rgb = image.into_rgb8();
+        to_srgb(&mut rgb, false, profile)?;
+        return Ok(rgb);
     }
-    let rgba = image.into_rgba8();
+    let mut rgba = image.into_rgba8();
+    if kind.premultiplied {
+        rgba.pixels_mut()
+            .for_each(|pixel| pixel.0 = divided(pixel.0));
+    }
+    to_srgb(&mut rgba, true, profile)?;
     let (width, height) = rgba.dimensions();
     // In place, for a large picture should not be in memory twice.
     let mut data = rgba.into_raw();
@@ -93,6 +213,29 @@ fn opaque(image: DynamicImage) -> Result<RgbImage> {
     data.truncate(3 * pixels);
     RgbImage::from_raw(width, height, data)
         .ok_or_else(|| Error::internal("a picture lost pixels on its way to RGB"))
+}
+
+/// The colour that was multiplied by alpha.
+fn divided([red, green, blue, alpha]: [u8; 4]) -> [u8; 4] {
+    let colour = |c: u8| match alpha {
+        0 => 0,
+        _ => u8::try_from((u32::from(c) * 255 + u32::from(alpha) / 2) / u32::from(alpha))
+            .unwrap_or(u8::MAX),
+    };
+    [colour(red), colour(green), colour(blue), alpha]
+}
+
+/// In a browser the page gives pictures as it shows them; there, no profile comes this far.
+#[cfg(not(feature = "native"))]
+fn to_srgb(_pixels: &mut [u8], _alpha: bool, _profile: Option<&[u8]>) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(feature = "native")]
+fn to_srgb(pixels: &mut [u8], alpha: bool, profile: Option<&[u8]>) -> Result<()> {
+    profile.map_or(Ok(()), |profile| {
+        super::profile::to_srgb(pixels, alpha, profile)
+    })
 }
 
 /// `round(alpha * colour + (1 - alpha) * white)`; an opaque colour stays as it is.

@@ -163,7 +163,7 @@ fn what_is_no_picture_is_named_so() {
         "this is not a picture that can be read: give a PNG, JPEG, WebP, GIF, BMP or TIFF file."
     );
     assert_eq!(refused(&[]).0, ErrorKind::Input);
-    assert!(refused(b"\0\0\0\x20ftypavif").1.contains("avif"));
+    assert!(refused(b"\0\0\0\x20ftypavif").1.contains("AVIF"));
 }
 
 #[test]
@@ -275,4 +275,109 @@ fn raw_pixels_must_fill_the_picture() {
     }
     let error = from_rgba(&[0; 16], 20_000, 20_000).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limits);
+}
+
+/// One picture of 64 x 48 pixels in files that other programs show rightly and that are easily read wrongly.
+#[test]
+fn awkward_files_show_what_browsers_show() {
+    let fault = |name: &str| decode(&file(&format!("faults/{name}"))).unwrap();
+    let picture = fault("bigtiff.tif");
+    // Alpha is zero everywhere; the animation does not begin with the default picture.
+    for name in ["v5-alpha0.bmp", "apng-hidden-default.png"] {
+        assert_eq!(fault(name), picture, "{name}");
+    }
+    let difference = mean_difference(fault("no-eoi.jpg").rgb(), picture.rgb());
+    assert!(difference < 3.0, "{difference}");
+    // Colours that are multiplied by alpha already.
+    let raw = ::image::load_from_memory(&file("faults/alpha-assoc.tif"))
+        .unwrap()
+        .into_rgba8();
+    let shown = fault("alpha-assoc.tif");
+    for (shown, raw) in shown.rgb().chunks(3).zip(raw.pixels()) {
+        for (shown, colour) in shown.iter().zip(&raw.0[..3]) {
+            let expected = i32::from(*colour) + 255 - i32::from(raw.0[3]);
+            assert!(
+                (i32::from(*shown) - expected).abs() <= 1,
+                "{shown} for {raw:?}"
+            );
+        }
+    }
+    // What the first frame does not cover is transparent.
+    let animated = fault("anim-white-bg.webp");
+    assert_eq!(animated.rgb()[..3], [255; 3]);
+}
+
+/// Values of LittleCMS.
+#[test]
+fn embedded_profiles_are_applied() {
+    for (name, mean) in [
+        ("icc-p3.jpg", [143.44, 96.89, 147.61]),
+        ("icc-adobe.jpg", [144.49, 103.39, 150.20]),
+    ] {
+        let picture = decode(&file(&format!("faults/{name}"))).unwrap();
+        for (channel, expected) in mean.into_iter().enumerate() {
+            let values = picture.rgb().iter().skip(channel).step_by(3);
+            let sum: u64 = values.map(|&value| u64::from(value)).sum();
+            let found = sum as f64 / (picture.rgb().len() / 3) as f64;
+            assert!(
+                (found - expected).abs() < 1.5,
+                "{name}: {found} for {expected}"
+            );
+        }
+    }
+    let linear = moxcms::ColorProfile::new_gray_with_gamma(1.0)
+        .encode()
+        .unwrap();
+    let mut grey = [128_u8, 128, 128, 0, 0, 0];
+    crate::image::profile::to_srgb(&mut grey, false, &linear).unwrap();
+    assert!(
+        grey[..3].iter().all(|level| level.abs_diff(188) <= 1) && grey[3..] == [0; 3],
+        "{grey:?}"
+    );
+    // sRGB under another name, and what is no profile.
+    let srgb = moxcms::ColorProfile::new_srgb().encode().unwrap();
+    for profile in [&srgb[..], b"nonsense"] {
+        let mut pixels: Vec<u8> = (0..=255).cycle().take(300).collect();
+        let before = pixels.clone();
+        crate::image::profile::to_srgb(&mut pixels, false, profile).unwrap();
+        assert_eq!(pixels, before);
+    }
+}
+
+#[test]
+fn a_jpeg_without_its_end_is_whole_only_with_all_blocks() {
+    let whole = file("faults/no-eoi.jpg");
+    let picture = decode(&whole).unwrap();
+    assert_eq!(
+        decode(&[&whole[..], b"a trailer of a camera"].concat()).unwrap(),
+        picture
+    );
+    for less in [8, 50, 200, 600] {
+        let (kind, message) = refused(&whole[..whole.len() - less]);
+        assert_eq!(kind, ErrorKind::Input);
+        assert!(
+            message.contains("cut off") || message.contains("damaged"),
+            "{less}: {message}"
+        );
+    }
+}
+
+#[test]
+fn formats_that_are_not_read_are_called_by_their_names() {
+    for (bytes, name) in [
+        (file("faults/twelve-bit.jpg"), "12-bit JPEG"),
+        (file("faults/lossless.jpg"), "lossless JPEG"),
+        (file("faults/iphone.jpg"), "HEIC"),
+        (file("faults/uint32.tif"), "32-bit integer TIFF"),
+        (b"\xff\x0a\xfa\x1f".to_vec(), "JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n".to_vec(), "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n".to_vec(), "JPEG 2000"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0".to_vec(), "AVIF"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?>\n<svg/>".to_vec(), "SVG"),
+        (b"%PDF-1.7".to_vec(), "PDF"),
+    ] {
+        let (kind, message) = refused(&bytes);
+        assert_eq!(kind, ErrorKind::Input);
+        assert!(message.contains(name), "{message}");
+    }
 }

@@ -17,7 +17,10 @@
 //! ```
 
 mod decode;
+mod formats;
 mod jpeg;
+#[cfg(feature = "native")]
+mod profile;
 mod resize;
 pub mod statistics;
 
