@@ -41,7 +41,12 @@ fn main() -> Result<()> {
 
     if let Some(piece) = music.pieces.first() {
         let metadata = music.metadata(&system.bundle().manifest().model.name, piece)?;
-        let bytes = wav::encode(&piece.samples, music.sample_rate as u32, &metadata)?;
+        let bytes = wav::encode(
+            &piece.samples,
+            music.sample_rate as u32,
+            wav::Sample::Integer,
+            &metadata,
+        )?;
         std::fs::write(&target, bytes).map_err(|e| Error::file("write", target.as_ref(), e))?;
         println!("{target}: {} samples", piece.samples.len());
     }

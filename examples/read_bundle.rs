@@ -9,7 +9,7 @@ use art2mus::{
 fn main() -> Result<()> {
     let place = std::env::args().nth(1);
     let place = place.unwrap_or_else(|| "web/models/default".into());
-    let bundle = pollster::block_on(Bundle::open(Location::parse(&place)))?;
+    let bundle = pollster::block_on(Bundle::open(Location::parse(&place)?))?;
     let manifest = bundle.manifest();
     println!("{} ({})", manifest.model.name, manifest.system);
     for stage in &manifest.stages {

@@ -1,8 +1,10 @@
 // A static file server for this machine: the page, its modules and bundles.
 //
-//   [PORT=8080] node pkg-scripts/server.mjs [ROOT]
+//   [PORT=8080] [HOST=127.0.0.1] node pkg-scripts/server.mjs [ROOT]
 //
-// Listens on 127.0.0.1 only and prints its address as soon as it answers. PORT=0 takes a free port.
+// Prints its address as soon as it answers. PORT=0 takes a free port. Only this machine can ask it, unless HOST is another
+// of its addresses; 0.0.0.0 is all of them. Browsers on other machines give WebGPU and storage only to https: put a
+// server with a certificate in front.
 // Sends FILE.br or FILE.gz in place of FILE where they exist, are not older, and the client takes them.
 
 import { createReadStream, realpathSync } from "node:fs";
@@ -54,7 +56,7 @@ export function accepts(header, coding) {
  * Serves `root` on `port`; 0 takes a free one. `before(path, request, response)` may answer a request
  * itself and return true, or return false to leave it to the file.
  */
-export async function serve({ root, port = 0, before = () => false }) {
+export async function serve({ root, port = 0, host = "127.0.0.1", before = () => false }) {
   const folder = await realpath(resolve(root));
   const server = createServer(async (request, response) => {
     response.setHeader("Cache-Control", "no-cache"); // Clients may store files, but ask whether they are still current.
@@ -70,10 +72,10 @@ export async function serve({ root, port = 0, before = () => false }) {
   });
   await new Promise((done, failed) => {
     server.once("error", failed);
-    server.listen(port, "127.0.0.1", done);
+    server.listen(port, host, done);
   });
   return {
-    url: `http://127.0.0.1:${server.address().port}/`,
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${server.address().port}/`,
     close() {
       server.closeAllConnections();
       return new Promise((done) => server.close(done));
@@ -160,7 +162,7 @@ if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.me
   const root = resolve(process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url)));
   const port = Number(process.env.PORT || 8080);
   try {
-    const { url } = await serve({ root, port });
+    const { url } = await serve({ root, port, host: process.env.HOST || undefined });
     console.log(`Serving ${root} at ${url}`);
   } catch (error) {
     console.error(`error: ${root} cannot be served on port ${port} (${error.message}): choose another with PORT`);

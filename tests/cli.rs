@@ -6,6 +6,9 @@ mod bundles;
 mod common;
 #[path = "cli/exhibits.rs"]
 mod exhibits;
+#[cfg(unix)]
+#[path = "cli/files.rs"]
+mod files;
 
 use art2mus::audio::wav;
 use common::{convert, fixture, program, read_wav, run};

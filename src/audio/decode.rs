@@ -117,6 +117,7 @@ fn open_track(format: &dyn FormatReader) -> Result<(u32, Option<u64>, Box<dyn Au
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::wav;
     use hound::{SampleFormat, WavSpec, WavWriter};
     use std::f64::consts::TAU;
 
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_we_write_is_read() {
-        let encode = |wave: &[f32]| super::super::wav::encode(wave, 16_000, &[]).unwrap();
+        let encode = |wave: &[f32]| wav::encode(wave, 16_000, wav::Sample::Float, &[]).unwrap();
         let sound = decode(&encode(&[0.0, 0.25, -0.5])).unwrap();
         assert_eq!(sound.samples, [0.0, 0.25, -0.5]);
         assert_eq!(sound.sample_rate, 16_000);
@@ -218,7 +219,7 @@ mod tests {
             let error = decode(&whole[..whole.len() / 2]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Input, "{name}");
         }
-        let whole = super::super::wav::encode(&[0.5; 4000], 16_000, &[]).unwrap();
+        let whole = wav::encode(&[0.5; 4000], 16_000, wav::Sample::Float, &[]).unwrap();
         assert!(decode(&whole[..whole.len() / 2]).is_err());
     }
 

@@ -1,26 +1,55 @@
-//! WAV files (RIFF): written as 32-bit float, mono or stereo, with a few words on where they come from. They are read
-//! as all music is, by `audio::decode`.
+//! WAV files (RIFF), mono or stereo, with a few words on where they come from. They are read as all music is, by
+//! `audio::decode`.
+//!
+//! The samples follow the format at once and the words come last, which is what simple players expect.
 //!
 //! ```
 //! use art2mus::audio::wav;
 //!
 //! let notes = [("INAM", "Garden at night".to_string())];
-//! let bytes = wav::encode(&[0.0, 0.5, -0.5], 16_000, &notes)?;
+//! let bytes = wav::encode(&[0.0, 0.5, -0.5], 16_000, wav::Sample::Integer, &notes)?;
 //! assert_eq!(wav::metadata(&bytes)[0].1, "Garden at night");
 //! # Ok::<(), art2mus::Error>(())
 //! ```
 
 use crate::{Error, ErrorKind, Result};
 
-/// The format number of 32-bit floats.
-const FLOAT: u16 = 3;
+/// How a sample is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample {
+    /// 16-bit integers (format 1), which everything plays; samples beyond -1 to 1 are clipped.
+    Integer,
+    /// 32-bit floats (format 3), as they are.
+    Float,
+}
 
-/// Writes a WAV file: mono, 32-bit float (format 3, with its `fact` chunk).
+impl Sample {
+    fn bytes(self) -> u16 {
+        match self {
+            Self::Integer => 2,
+            Self::Float => 4,
+        }
+    }
+
+    fn format(self) -> u16 {
+        match self {
+            Self::Integer => 1,
+            Self::Float => 3,
+        }
+    }
+}
+
+/// Writes a WAV file: mono.
 ///
-/// `metadata` becomes a `LIST INFO` chunk ahead of the samples: four-character codes like `INAM`
+/// `metadata` becomes a `LIST INFO` chunk behind the samples: four-character codes like `INAM`
 /// (title), `ISFT` (software) or `ICMT` (comment), and texts in UTF-8.
-pub fn encode(samples: &[f32], sample_rate: u32, metadata: &[(&str, String)]) -> Result<Vec<u8>> {
-    write(samples, 1, sample_rate, metadata)
+pub fn encode(
+    samples: &[f32],
+    sample_rate: u32,
+    sample: Sample,
+    metadata: &[(&str, String)],
+) -> Result<Vec<u8>> {
+    write(samples, 1, sample_rate, sample, metadata)
 }
 
 /// The same in stereo. Of channels of different lengths the longer one is cut.
@@ -28,13 +57,14 @@ pub fn encode_stereo(
     left: &[f32],
     right: &[f32],
     sample_rate: u32,
+    sample: Sample,
     metadata: &[(&str, String)],
 ) -> Result<Vec<u8>> {
     let both = left
         .iter()
         .zip(right)
         .flat_map(|(left, right)| [*left, *right]);
-    write(&both.collect::<Vec<_>>(), 2, sample_rate, metadata)
+    write(&both.collect::<Vec<_>>(), 2, sample_rate, sample, metadata)
 }
 
 /// Writes samples whose channels alternate.
@@ -42,10 +72,11 @@ fn write(
     samples: &[f32],
     channels: u16,
     sample_rate: u32,
+    sample: Sample,
     metadata: &[(&str, String)],
 ) -> Result<Vec<u8>> {
-    let frame = 4 * channels;
-    let bytes_per_second = sample_rate.checked_mul(frame.into()).filter(|n| *n > 0);
+    let frame = u32::from(sample.bytes() * channels);
+    let bytes_per_second = sample_rate.checked_mul(frame).filter(|n| *n > 0);
     let bytes_per_second = bytes_per_second.ok_or_else(|| {
         Error::input(
             format!("a WAV file cannot have a sample rate of {sample_rate} Hz"),
@@ -53,32 +84,63 @@ fn write(
         )
     })?;
     let info = info_chunk(metadata)?;
-    let count = size(samples.len() / usize::from(channels))?;
-    let data = size(samples.len().saturating_mul(4))?;
-    // Form type, format (18 bytes) and fact chunk, information, head of the data chunk, data.
-    let total = size((4 + 26 + 12 + 8_usize).saturating_add(info.len()))?;
+    let data = size(samples.len().saturating_mul(sample.bytes().into()))?;
+    let head = head(
+        channels,
+        sample_rate,
+        bytes_per_second,
+        sample,
+        samples.len(),
+    )?;
+    // Form type, format, head of the data chunk, data (always of even length), information.
+    let total = size((4 + 8_usize).saturating_add(head.len() + info.len()))?;
     let total = total.checked_add(data).ok_or_else(too_large)?;
 
-    let mut out = Vec::with_capacity(58 + info.len() + samples.len() * 4);
+    let mut out = Vec::with_capacity(total as usize + 8);
     out.extend_from_slice(b"RIFF");
     out.extend_from_slice(&total.to_le_bytes());
-    out.extend_from_slice(b"WAVEfmt ");
-    out.extend_from_slice(&18_u32.to_le_bytes());
-    out.extend_from_slice(&FLOAT.to_le_bytes());
+    out.extend_from_slice(b"WAVE");
+    out.extend_from_slice(&head);
+    out.extend_from_slice(b"data");
+    out.extend_from_slice(&data.to_le_bytes());
+    match sample {
+        Sample::Integer => out.extend(samples.iter().flat_map(|&x| integer(x).to_le_bytes())),
+        Sample::Float => out.extend(samples.iter().flat_map(|x| x.to_le_bytes())),
+    }
+    out.extend_from_slice(&info);
+    Ok(out)
+}
+
+/// The format chunk; floats need an empty extension and a `fact` chunk, which says how many samples there are.
+fn head(
+    channels: u16,
+    sample_rate: u32,
+    bytes_per_second: u32,
+    sample: Sample,
+    samples: usize,
+) -> Result<Vec<u8>> {
+    let float = sample == Sample::Float;
+    let length: u32 = if float { 18 } else { 16 };
+    let mut out = b"fmt ".to_vec();
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&sample.format().to_le_bytes());
     out.extend_from_slice(&channels.to_le_bytes());
     out.extend_from_slice(&sample_rate.to_le_bytes());
     out.extend_from_slice(&bytes_per_second.to_le_bytes());
-    out.extend_from_slice(&frame.to_le_bytes()); // bytes of a sample in all channels
-    out.extend_from_slice(&32_u16.to_le_bytes()); // bits of a sample
-    out.extend_from_slice(&0_u16.to_le_bytes()); // bytes of an extension
-    out.extend_from_slice(b"fact");
-    out.extend_from_slice(&4_u32.to_le_bytes());
-    out.extend_from_slice(&count.to_le_bytes());
-    out.extend_from_slice(&info);
-    out.extend_from_slice(b"data");
-    out.extend_from_slice(&data.to_le_bytes());
-    out.extend(samples.iter().flat_map(|x| x.to_le_bytes()));
+    out.extend_from_slice(&(sample.bytes() * channels).to_le_bytes()); // bytes of a sample in all channels
+    out.extend_from_slice(&(8 * sample.bytes()).to_le_bytes()); // bits of a sample
+    if float {
+        out.extend_from_slice(&0_u16.to_le_bytes()); // bytes of the extension
+        out.extend_from_slice(b"fact");
+        out.extend_from_slice(&4_u32.to_le_bytes());
+        out.extend_from_slice(&size(samples / usize::from(channels))?.to_le_bytes());
+    }
     Ok(out)
+}
+
+/// -1 to 1 as -32767 to 32767.
+fn integer(sample: f32) -> i16 {
+    (sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16
 }
 
 /// The texts of a WAV file's `LIST INFO` chunks by their codes, none if it is no WAV file.

@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
     };
     let other = match &arguments.against {
-        Some(other) => Some(pollster::block_on(Bundle::open(Location::parse(other)))?),
+        Some(other) => Some(pollster::block_on(Bundle::open(Location::parse(other)?))?),
         None => None,
     };
     let job = Job {

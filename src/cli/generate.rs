@@ -14,7 +14,7 @@ use crate::{
     checkpoint::Checkpoint,
     device::{self, Device, DeviceChoice},
     diffusion::SchedulerKind,
-    files::{check_writable, write_file},
+    files::{check_output, write_output},
     image,
     ops::{Cpu, Kernels},
     pipeline::{Event, Observer},
@@ -34,9 +34,15 @@ pub(super) struct Arguments {
     /// The bundle, a folder or an address; the default model when left out.
     #[arg(long)]
     bundle: Option<String>,
-    /// Where the music goes; the picture's name with .wav when left out.
+    /// Where the music goes, `-` for standard output; the picture's name with .wav when left out.
     #[arg(short, long)]
     output: Option<PathBuf>,
+    /// Replace files that are there already.
+    #[arg(long)]
+    force: bool,
+    /// Write samples as 32-bit floats, as they were computed, instead of 16-bit integers.
+    #[arg(long)]
+    float: bool,
     /// Length of the music [default: the bundle's].
     #[arg(long)]
     seconds: Option<f64>,
@@ -84,17 +90,27 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<()> {
     let device = device::choose_with_kernels(arguments.device, arguments.kernels.as_deref())?;
     let picture = image::decode(&read_limited(&arguments.picture, MAX_PICTURE_BYTES)?)?;
-    let output = match &arguments.output {
-        Some(path) => path.clone(),
-        None => arguments.picture.with_extension("wav"),
-    };
-    // Music may take an hour: find out now whether it can be kept.
-    for path in [Some(&output), arguments.trace.as_ref()] {
-        path.map_or(Ok(()), |path| check_writable(path))?;
+    let output = arguments
+        .output
+        .clone()
+        .unwrap_or_else(|| music_of(&arguments.picture));
+    if output == Path::new("-") && (arguments.json || arguments.candidates > 1) {
+        return Err(Error::input(
+            "standard output holds one piece of music and nothing else",
+            "leave out --json and --candidates, or name a file with -o",
+        ));
     }
     let location = bundle_location(arguments.bundle.as_deref())?;
     let bundle = pollster::block_on(Bundle::open(location))?;
     let request = request(&arguments, &bundle)?;
+    // Music may take an hour: find out now whether it can be kept. What -o names may be replaced.
+    for (i, path) in (0..request.settings.candidates).map(|i| (i, piece_path(&output, i))) {
+        let named = i == 0 && arguments.output.is_some();
+        check_output(&path, arguments.force || named)?;
+    }
+    if let Some(path) = &arguments.trace {
+        check_output(path, true)?;
+    }
     let mut observer: Box<dyn Observer> = if arguments.json {
         Box::new(JsonObserver)
     } else {
@@ -123,7 +139,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
             generate::<burn::backend::LibTorch>(bundle.clone(), &picture, &request, observer)
         }
     }?;
-    let files = write_pieces(&output, &made, &bundle)?;
+    let files = write_pieces(&arguments, &output, &made, &bundle)?;
     if let Some(path) = &arguments.trace {
         write_trace(path, &made.trace)?;
     }
@@ -217,22 +233,63 @@ fn write_trace(path: &Path, trace: &[(String, HostTensor)]) -> Result<()> {
     }
     let bytes = safetensors::serialize(views, None)
         .map_err(|e| Error::internal(format!("the trace cannot be written ({e})")))?;
-    write_file(path, &bytes)
+    write_output(path, &bytes)
 }
 
-/// The best piece under the name that was asked for, the others numbered behind it.
-fn write_pieces(output: &Path, made: &Output, bundle: &Bundle) -> Result<Vec<PathBuf>> {
+/// Extensions of pictures, which the name of their music has not. What else follows a full stop belongs to the name:
+/// "Composition No. 5".
+const PICTURE_EXTENSIONS: [&str; 9] = [
+    "bmp", "gif", "jfif", "jpeg", "jpg", "png", "tif", "tiff", "webp",
+];
+
+/// The file beside `picture` that its music goes to.
+fn music_of(picture: &Path) -> PathBuf {
+    with_ending(picture, &PICTURE_EXTENSIONS, ".wav")
+}
+
+/// The file of the piece `index`: the best one under the name that was asked for, the others numbered behind it.
+fn piece_path(output: &Path, index: usize) -> PathBuf {
+    match index {
+        0 => output.to_path_buf(),
+        _ => with_ending(output, &["wav"], &format!("-{}.wav", index + 1)),
+    }
+}
+
+/// `path` with `ending` in place of its extension, if that is one of `extensions`, or behind its name.
+fn with_ending(path: &Path, extensions: &[&str], ending: &str) -> PathBuf {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let known = extension.is_some_and(|extension| {
+        extensions
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension))
+    });
+    let name = if known {
+        path.file_stem()
+    } else {
+        path.file_name()
+    };
+    let mut name = name.unwrap_or_default().to_os_string();
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+fn write_pieces(
+    arguments: &Arguments,
+    output: &Path,
+    made: &Output,
+    bundle: &Bundle,
+) -> Result<Vec<PathBuf>> {
+    let sample = if arguments.float {
+        wav::Sample::Float
+    } else {
+        wav::Sample::Integer
+    };
     let mut files = Vec::new();
     for (i, piece) in made.pieces.iter().enumerate() {
-        let path = if i == 0 {
-            output.to_path_buf()
-        } else {
-            let stem = output.file_stem().unwrap_or_default().to_string_lossy();
-            output.with_file_name(format!("{stem}-{}.wav", i + 1))
-        };
+        let path = piece_path(output, i);
         let metadata = made.metadata(&bundle.manifest().model.name, piece)?;
-        let bytes = wav::encode(&piece.samples, made.sample_rate as u32, &metadata)?;
-        write_file(&path, &bytes)?;
+        let bytes = wav::encode(&piece.samples, made.sample_rate as u32, sample, &metadata)?;
+        write_output(&path, &bytes)?;
         files.push(path);
     }
     Ok(files)
@@ -249,7 +306,7 @@ fn report(
     if arguments.json {
         return print_json(&json!({
             "type": "result",
-            "files": files,
+            "files": files.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
             "model": bundle.manifest().model.name,
             "sampleRate": made.sample_rate,
             "samples": made.pieces.first().map_or(0, |piece| piece.samples.len()),
@@ -272,6 +329,9 @@ fn report(
     }
     if arguments.candidates > 1 && scores.iter().any(Option::is_none) {
         eprintln!("  not ranked: the bundle has no audio trunk");
+    }
+    if files[0] == Path::new("-") {
+        return Ok(());
     }
     for (path, score) in files.iter().zip(&scores) {
         let score = score.map_or(String::new(), |score| format!("  score {score:.4}"));
@@ -360,5 +420,24 @@ impl Observer for BarObserver {
             }
             Event::Done { .. } => self.bar.finish_and_clear(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_extensions_of_pictures_are_taken_off() {
+        for (picture, music) in [
+            ("a/Composition No. 5", "a/Composition No. 5.wav"),
+            ("a/Composition No. 5.JPG", "a/Composition No. 5.wav"),
+            ("a/b.tar.png", "a/b.tar.wav"),
+            ("a/.png", "a/.png.wav"),
+        ] {
+            assert_eq!(music_of(Path::new(picture)), Path::new(music));
+        }
+        assert_eq!(piece_path(Path::new("No. 5"), 1), Path::new("No. 5-2.wav"));
+        assert_eq!(piece_path(Path::new("a.wav"), 2), Path::new("a-3.wav"));
     }
 }

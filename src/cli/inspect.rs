@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let bundle = pollster::block_on(Bundle::open(Location::parse(&arguments.bundle)))?;
+    let bundle = pollster::block_on(Bundle::open(Location::parse(&arguments.bundle)?))?;
     let manifest = bundle.manifest();
     let networks = Networks::from_manifest(manifest)?;
     let suggested = Defaults::from_manifest(manifest)?;

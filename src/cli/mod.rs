@@ -76,6 +76,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    crate::files::remove_when_stopped();
     // A fault of this program, or of a driver, is told in one sentence too.
     std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(|| match command {
@@ -114,7 +115,7 @@ fn unexpected(fault: &(dyn std::any::Any + Send)) -> Error {
 /// The bundle that `--bundle` names, or the default model.
 fn bundle_location(bundle: Option<&str>) -> Result<Location> {
     if let Some(bundle) = bundle {
-        return Ok(Location::parse(bundle));
+        return Location::parse(bundle);
     }
     let manifest = shipped_file(
         "web/models/default/manifest.json",

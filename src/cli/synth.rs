@@ -109,7 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         Ok(())
     })?;
     files::write_file(&folder.path().join("pairs.jsonl"), list.as_bytes())?;
-    files::finish_folder(folder, target)?;
+    files::finish_folder(folder, target, "pairs.jsonl")?;
     if arguments.json {
         return Ok(());
     }
@@ -146,11 +146,12 @@ fn write_pair(
             let bytes = match arguments.stereo {
                 true => {
                     let Stereo { left, right } = source.stereo(index)?;
-                    wav::encode_stereo(&left, &right, RATE, &title)?
+                    wav::encode_stereo(&left, &right, RATE, wav::Sample::Float, &title)?
                 }
                 false => wav::encode(
                     &source.music(index)?.resampled(SAMPLE_RATE)?,
                     SAMPLE_RATE,
+                    wav::Sample::Float,
                     &title,
                 )?,
             };

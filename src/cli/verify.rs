@@ -18,7 +18,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let bundle = pollster::block_on(Bundle::open(Location::parse(&arguments.bundle)))?;
+    let bundle = pollster::block_on(Bundle::open(Location::parse(&arguments.bundle)?))?;
     check_bundle(&bundle, &mut print_line)
 }
 

@@ -193,7 +193,7 @@ impl<B: TrainingBackend> Saving<'_, B> {
         };
         let text = format!("{:#}", to_json(&state)?);
         write_file(&place.join("run.json"), text.as_bytes())?;
-        finish_folder(unfinished, &target)?;
+        finish_folder(unfinished, &target, "run.json")?;
         self.remove_old()
     }
 

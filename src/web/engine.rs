@@ -372,7 +372,12 @@ fn result<B: Kernels>(system: &ArtToMus<B>, output: &Output, trace: bool) -> Res
     let pieces = Array::new();
     for piece in &output.pieces {
         let metadata = output.metadata(model, piece)?;
-        let wav = wav::encode(&piece.samples, output.sample_rate as u32, &metadata)?;
+        let wav = wav::encode(
+            &piece.samples,
+            output.sample_rate as u32,
+            wav::Sample::Float,
+            &metadata,
+        )?;
         let entry = Object::from(to_js(&PieceInfo::from(piece)));
         let samples = Float32Array::from(piece.samples.as_slice());
         set(&entry, "samples", &samples);

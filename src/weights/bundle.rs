@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Location,
-    manifest::{MAX_MANIFEST_BYTES, Manifest, StageEntry, TensorEntry},
+    manifest::{MANIFEST_FILE, MAX_MANIFEST_BYTES, Manifest, StageEntry, TensorEntry},
     shard::Shard,
 };
 use crate::{
@@ -29,7 +29,7 @@ impl Bundle {
     /// Reads and checks the manifest.
     pub async fn open(location: Location) -> Result<Self> {
         let bytes = location
-            .read("manifest.json", MAX_MANIFEST_BYTES, &mut |_| {})
+            .read(MANIFEST_FILE, MAX_MANIFEST_BYTES, &mut |_| {})
             .await?;
         Ok(Self {
             manifest: Manifest::parse(&bytes)?,

@@ -15,19 +15,34 @@ pub enum Location {
     Folder(std::path::PathBuf),
     /// An address; files lie beneath it.
     #[cfg(feature = "native")]
-    Url(String),
+    Url(super::http::Address),
     /// Something outside of this crate that fetches files and keeps shards.
     Fetcher(Arc<dyn ShardFetcher>),
 }
 
 impl Location {
-    /// A folder, or an address when `text` begins with `http://` or `https://`.
+    /// A folder, or an address when `text` begins with `http://` or `https://`; `file://` is a folder. Other schemes are
+    /// refused.
     #[cfg(feature = "native")]
-    pub fn parse(text: &str) -> Self {
-        if text.starts_with("http://") || text.starts_with("https://") {
-            Self::Url(text.trim_end_matches('/').to_string())
-        } else {
-            Self::Folder(text.into())
+    pub fn parse(text: &str) -> Result<Self> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::Folder(text.into()));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "http" | "https" => {
+                let address = format!("{}://{rest}", scheme.to_ascii_lowercase());
+                Ok(Self::Url(super::http::Address::parse(&address)))
+            }
+            // Without a host, or with this one.
+            "file" => {
+                let path = rest.strip_prefix("localhost").unwrap_or(rest);
+                let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+                Ok(Self::Folder(path.into_owned().into()))
+            }
+            _ => Err(Error::input(
+                format!("{text} is of a kind of address that is not known here"),
+                "give a folder, or an address that begins with https:// or http://",
+            )),
         }
     }
 
@@ -49,9 +64,7 @@ impl Location {
             #[cfg(not(target_family = "wasm"))]
             Self::Folder(folder) => read_limited(&folder.join(name), limit)?,
             #[cfg(feature = "native")]
-            Self::Url(base) => {
-                return http::get(&format!("{base}/{name}"), limit, progress).await;
-            }
+            Self::Url(address) => return super::http::get(address, name, limit, progress),
             Self::Fetcher(fetcher) => fetcher.file(name, limit).await?,
         };
         progress(bytes.len() as u64);
@@ -95,7 +108,7 @@ impl Location {
 }
 
 #[cfg(not(target_family = "wasm"))]
-fn too_long(name: &str, limit: u64) -> Error {
+pub(super) fn too_long(name: &str, limit: u64) -> Error {
     Error::new(
         ErrorKind::Limits,
         format!("{name} is longer than the {limit} bytes that it may have"),
@@ -116,37 +129,4 @@ pub(crate) fn read_limited(path: &std::path::Path, limit: u64) -> Result<Vec<u8>
         return Err(too_long(&path.display().to_string(), limit));
     }
     Ok(bytes)
-}
-
-#[cfg(feature = "native")]
-mod http {
-    use super::too_long;
-    use crate::{Error, ErrorKind, Result};
-    use std::io::Read;
-
-    /// Reads `url` with a blocking client.
-    pub async fn get(url: &str, limit: u64, progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>> {
-        let failed = |e: String| {
-            Error::new(
-                ErrorKind::Network,
-                format!("cannot fetch {url} ({e})"),
-                "check the address and the connection, and try again",
-            )
-        };
-        let response = ureq::get(url).call().map_err(|e| failed(e.to_string()))?;
-        let mut reader = response.into_body().into_reader();
-        let mut bytes = Vec::new();
-        let mut part = vec![0; 1 << 16];
-        loop {
-            let n = reader.read(&mut part).map_err(|e| failed(e.to_string()))?;
-            if n == 0 {
-                return Ok(bytes);
-            }
-            bytes.extend_from_slice(&part[..n]);
-            if bytes.len() as u64 > limit {
-                return Err(too_long(url, limit));
-            }
-            progress(bytes.len() as u64);
-        }
-    }
 }

@@ -19,6 +19,9 @@ pub const MAX_SHARD_BYTES: u64 = 32 << 20;
 /// The largest asset that is read.
 pub const MAX_ASSET_BYTES: u64 = 32 << 20;
 
+/// The name of the manifest's file.
+pub(super) const MANIFEST_FILE: &str = "manifest.json";
+
 /// The whole manifest, `manifest.json` of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -409,7 +412,7 @@ fn is_plain_name(name: &str) -> bool {
         && name.len() <= 100
         && name.bytes().all(plain)
         && !name.starts_with('.')
-        && name != "manifest.json"
+        && name != MANIFEST_FILE
 }
 
 #[cfg(test)]

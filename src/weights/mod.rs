@@ -5,6 +5,8 @@
 
 mod bundle;
 mod fetch;
+#[cfg(feature = "native")]
+mod http;
 mod location;
 mod manifest;
 mod shard;
@@ -13,6 +15,8 @@ mod writer;
 
 pub use bundle::{Bundle, StageWeights};
 pub use fetch::{FetchedShard, LocalFuture, ShardFetcher, Shareable};
+#[cfg(feature = "native")]
+pub use http::Address;
 pub use location::Location;
 #[cfg(feature = "cli")]
 pub(crate) use location::read_limited;

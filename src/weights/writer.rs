@@ -10,9 +10,9 @@ use std::{
 use super::{
     bundle::sha256_hex,
     manifest::{
-        AssetEntry, AssetFile, Constants, FORMAT, MAX_ASSET_BYTES, MAX_MANIFEST_BYTES,
-        MAX_SHARD_BYTES, Manifest, ModelInfo, NetworkEntry, Provenance, ShardEntry, StageEntry,
-        TensorEntry, VERSION,
+        AssetEntry, AssetFile, Constants, FORMAT, MANIFEST_FILE, MAX_ASSET_BYTES,
+        MAX_MANIFEST_BYTES, MAX_SHARD_BYTES, Manifest, ModelInfo, NetworkEntry, Provenance,
+        ShardEntry, StageEntry, TensorEntry, VERSION,
     },
 };
 use crate::{
@@ -180,8 +180,8 @@ impl BundleWriter {
         debug_assert!(text.len() as u64 <= MAX_MANIFEST_BYTES);
         let manifest = Manifest::parse(&text)?;
         check(&manifest)?;
-        self.write("manifest.json", &text)?;
-        finish_folder(self.folder, &self.target)?;
+        self.write(MANIFEST_FILE, &text)?;
+        finish_folder(self.folder, &self.target, MANIFEST_FILE)?;
         Ok(manifest)
     }
 

@@ -46,10 +46,16 @@ pub fn convert(encoder: &[&str; 2], aligner: &str, bundle: &Path, more: &[&str])
     assert!(output.status.success(), "{error}");
 }
 
-/// The sample rate and the samples of a WAV file of 32-bit floats.
+/// The sample rate and the samples of a WAV file of 32-bit floats or 16-bit integers.
 pub fn read_wav(path: &Path) -> (u32, Vec<f32>) {
     let mut reader = hound::WavReader::open(path).unwrap();
-    let samples = reader.samples::<f32>().map(Result::unwrap).collect();
+    let samples = match reader.spec().sample_format {
+        hound::SampleFormat::Float => reader.samples::<f32>().map(Result::unwrap).collect(),
+        hound::SampleFormat::Int => {
+            let integers = reader.samples::<i16>().map(Result::unwrap);
+            integers.map(|sample| f32::from(sample) / 32767.0).collect()
+        }
+    };
     (reader.spec().sample_rate, samples)
 }
 

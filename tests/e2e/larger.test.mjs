@@ -101,7 +101,7 @@ describe("a larger model", { timeout: 120_000 }, () => {
 
   test("that cannot be had is told in a sentence, and the small one stays", async () => {
     for (const [larger, sentence] of [
-      ["nowhere/", /cannot be used, so this one stays: cannot fetch .*nowhere\/000\.bin \(HTTP status 404\)/],
+      ["nowhere/", /cannot be used, so this one stays: Cannot fetch .*nowhere\/000\.bin \(HTTP status 404\)/],
       ["too-large/", /so this one stays: One generation would take about 3 hours/],
     ]) {
       const { page, faults, close } = await visit(`?seconds=1&larger=${larger}`);

@@ -153,7 +153,7 @@ describe("what is brought", { timeout: 120_000 }, () => {
   test("and is damaged, not complete or something else says so, and leaves nothing behind", async () => {
     const { page, faults, close } = await visit();
     const flipped = bundle((contents) => { contents.get("001.bin")[7] ^= 1; });
-    assert.match(await refusal(page, flipped.files), /damaged\s+001\.bin does not have the SHA-256 that the manifest gives\s+Copy/);
+    assert.match(await refusal(page, flipped.files), /damaged\s+001\.bin does not have the SHA-256 that the manifest gives\.\s+Copy/);
     const short = bundle((contents) => contents.set("002.bin", Buffer.alloc(5)));
     assert.match(await refusal(page, short.files), /002\.bin has 5 bytes instead of 300000/);
     const lacking = bundle((contents) => { contents.delete("000.bin"); contents.delete("002.bin"); });

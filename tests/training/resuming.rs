@@ -160,7 +160,13 @@ fn files_that_are_mended_are_learnt_from() {
     let sound = fs::read(pairs.join("000001.wav")).unwrap();
     // Not music, numbers that are none, a picture that is none, and a file that is not there.
     fs::write(pairs.join("000001.wav"), "no music").unwrap();
-    let silent = art2mus::audio::wav::encode(&[f32::NAN; 20_000], 16_000, &[]).unwrap();
+    let silent = art2mus::audio::wav::encode(
+        &[f32::NAN; 20_000],
+        16_000,
+        art2mus::audio::wav::Sample::Float,
+        &[],
+    )
+    .unwrap();
     fs::write(pairs.join("000002.wav"), silent).unwrap();
     let picture = fs::read(pairs.join("000003.png")).unwrap();
     fs::write(pairs.join("000003.png"), "no picture").unwrap();

@@ -34,7 +34,7 @@ export function wavOf(samples: Float32Array, sampleRate: number): Blob {
   return new Blob([write(samples, 1, sampleRate, [])], { type: "audio/wav" });
 }
 
-/** `samples` are those of all channels in turn; `others` are whole chunks that stand before them. */
+/** `samples` are those of all channels in turn; `others` are whole chunks that come behind them. */
 function write(samples: Float32Array, channels: number, rate: number, others: Uint8Array[]): Uint8Array<ArrayBuffer> {
   const total = 12 + 24 + others.reduce((sum, chunk) => sum + chunk.length, 0) + 8 + samples.length * 2;
   const out = new Uint8Array(total);
@@ -50,15 +50,15 @@ function write(samples: Float32Array, channels: number, rate: number, others: Ui
   to.setUint32(28, rate * channels * 2, true);
   to.setUint16(32, channels * 2, true);
   to.setUint16(34, 16, true);
-  let at = 36;
+  tag(36, "data");
+  to.setUint32(40, samples.length * 2, true);
+  samples.forEach((sample, n) => {
+    to.setInt16(44 + n * 2, Math.round(Math.min(Math.max(sample, -1), 1) * 32767), true);
+  });
+  let at = 44 + samples.length * 2;
   for (const chunk of others) {
     out.set(chunk, at);
     at += chunk.length;
   }
-  tag(at, "data");
-  to.setUint32(at + 4, samples.length * 2, true);
-  samples.forEach((sample, n) => {
-    to.setInt16(at + 8 + n * 2, Math.round(Math.min(Math.max(sample, -1), 1) * 32767), true);
-  });
   return out;
 }

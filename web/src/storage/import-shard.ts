@@ -1,7 +1,6 @@
 /** Takes one shard from a file of the visitor's into storage: the whole and right, or nothing. */
 
 import type { PlainError } from "../common/errors.js";
-import { fault } from "../common/faults.js";
 import { text } from "../common/texts.js";
 import type { Options, Shard } from "./download.js";
 import { Sha256 } from "./sha256.js";
@@ -27,7 +26,7 @@ export async function importShard(
       if (!part.stored) throw full(file);
       onProgress(part.length);
     }
-    if (hash.hex() !== sha256) throw fault("shard.hash", { file });
+    if (hash.hex() !== sha256) throw integrity("error.shard.hash.message", { file });
     const blob = await part.finish();
     if (!part.stored) throw full(file);
     return blob;

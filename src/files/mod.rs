@@ -1,6 +1,21 @@
-//! Files and folders that appear whole or not at all.
+//! Files and folders that appear whole or not at all: the one place where anything is written.
+
+mod folder;
+mod interrupt;
+#[cfg(any(test, feature = "cli", feature = "train"))]
+mod output;
 
 use std::{fs::File, path::Path};
+
+#[cfg(any(test, all(feature = "cli", feature = "train")))]
+pub use folder::check_free;
+pub use folder::{UnfinishedFolder, finish_folder, unfinished_folder};
+#[cfg(feature = "cli")]
+pub use interrupt::remove_when_stopped;
+#[cfg(any(test, feature = "cli", feature = "train"))]
+pub use output::write_file;
+#[cfg(feature = "cli")]
+pub use output::{check_output, write_output};
 
 use crate::{Error, Result};
 
@@ -11,12 +26,6 @@ const UNFINISHED: &str = ".art2mus-unfinished-";
 #[cfg(any(test, feature = "train"))]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whether a file can be written at `path`.
-#[cfg(feature = "cli")]
-pub fn check_writable(path: &Path) -> Result<()> {
-    unfinished_file(path).map(drop)
 }
 
 /// Takes the lock of what is kept in `folder`: a file named `lock` there, which the system unlocks when this program
@@ -44,20 +53,6 @@ fn lock_file(folder: &Path) -> Result<(std::path::PathBuf, File)> {
     let path = folder.join("lock");
     let file = File::create(&path).map_err(|e| Error::file("lock", &path, e))?;
     Ok((path, file))
-}
-
-/// A hidden file beside `path`, which is removed unless it is moved there.
-#[cfg(any(test, feature = "cli", feature = "train"))]
-fn unfinished_file(path: &Path) -> Result<tempfile::NamedTempFile> {
-    let failed = |e| Error::file("write", path, e);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    loop {
-        let file = builder.tempfile_in(parent(path)).map_err(failed)?;
-        if is_ours(file.as_file(), file.path()) {
-            return Ok(file);
-        }
-    }
 }
 
 /// Marks the unfinished `path`, opened as `file`, as one that is being worked on, until `file` is closed: see
@@ -98,97 +93,6 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Writes a file so that it is there completely or not at all.
-#[cfg(any(test, feature = "cli", feature = "train"))]
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
-    let failed = |e| Error::file("write", path, e);
-    let mut file = unfinished_file(path)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let readable = std::fs::Permissions::from_mode(0o644);
-        file.as_file().set_permissions(readable).map_err(failed)?;
-    }
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-/// Refuses a folder that is there already and not empty.
-pub fn check_free(target: &Path) -> Result<()> {
-    let occupied = match std::fs::read_dir(target) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(_) => target.exists(),
-    };
-    if occupied {
-        return Err(Error::input(
-            format!("{} is already there", target.display()),
-            "choose another place, or remove it",
-        ));
-    }
-    Ok(())
-}
-
-/// A hidden folder that is being filled; it is removed unless [`finish_folder`] gives it its place.
-#[derive(Debug)]
-pub struct UnfinishedFolder {
-    folder: tempfile::TempDir,
-    /// Locked, where folders can be opened.
-    _ours: Option<File>,
-}
-
-impl UnfinishedFolder {
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-}
-
-/// A hidden folder beside `target`, which must not exist yet (or be empty). What programs that were killed have left
-/// there is removed.
-pub fn unfinished_folder(target: &Path) -> Result<UnfinishedFolder> {
-    check_free(target)?;
-    let parent = parent(target);
-    std::fs::create_dir_all(parent).map_err(|e| Error::file("create", parent, e))?;
-    remove_unfinished(parent)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    loop {
-        let folder = builder
-            .tempdir_in(parent)
-            .map_err(|e| Error::file("create a folder in", parent, e))?;
-        let opened = File::open(folder.path()).ok();
-        if opened
-            .as_ref()
-            .is_none_or(|opened| is_ours(opened, folder.path()))
-        {
-            return Ok(UnfinishedFolder {
-                folder,
-                _ours: opened,
-            });
-        }
-    }
-}
-
-/// Moves a finished folder to `target`, readable for others: temporary folders are private.
-pub fn finish_folder(folder: UnfinishedFolder, target: &Path) -> Result<()> {
-    let moved = |action, e| Error::file(action, target, e);
-    if target.exists() {
-        std::fs::remove_dir(target).map_err(|e| moved("replace", e))?;
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let readable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), readable).map_err(|e| moved("create", e))?;
-    }
-    std::fs::rename(folder.path(), target).map_err(|e| moved("create", e))?;
-    let _moved_away = folder.folder.keep();
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,7 +103,7 @@ mod tests {
         let place = |name: &str| folder.path().join(name);
         let (target, file) = (place("bundle"), place("file"));
         let working = unfinished_folder(&target).unwrap();
-        let writing = unfinished_file(&file).unwrap();
+        let (writing, _unfinished) = output::unfinished_file(&file).unwrap();
         // What a kill leaves.
         let left = place(&format!("{UNFINISHED}left"));
         std::fs::create_dir(&left).unwrap();
@@ -209,8 +113,8 @@ mod tests {
         let names = || std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(names(), 3);
         assert!(working.path().is_dir() && writing.path().is_file());
-        finish_folder(working, &target).unwrap();
-        finish_folder(another, &place("another")).unwrap();
+        finish_folder(working, &target, "").unwrap();
+        finish_folder(another, &place("another"), "").unwrap();
         write_file(&file, b"whole").unwrap();
         drop(writing);
         assert_eq!(names(), 3);
