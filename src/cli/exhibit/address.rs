@@ -1,5 +1,6 @@
 //! Addresses in `exhibit.json`, read as browsers read them (the URL standard), as far as files and hosts go.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::path::{Component, Path, PathBuf};
 
 /// Where an address leads.
@@ -58,14 +59,23 @@ pub(super) fn join(folder: &Path, path: &Path) -> PathBuf {
     full
 }
 
+/// What means something in an address.
+const MEANT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b',')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'\'')
+    .remove(b'@')
+    .remove(b'/');
+
 /// A file's name as an address: what means something there is encoded.
 pub(super) fn encode(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~!,()'@/".contains(&byte);
-    let bytes = name.bytes().map(|byte| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    });
-    bytes.collect()
+    utf8_percent_encode(name, MEANT).to_string()
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -114,18 +124,7 @@ fn host(text: &str) -> Option<String> {
 
 /// The text with `%41` as `A`; what is not encoded stays.
 fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let digits = text.get(at + 1..at + 3).filter(|_| byte == b'%');
-        let value = digits
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.push(value.unwrap_or(byte));
-        at += if value.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
