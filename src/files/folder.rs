@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{UNFINISHED, interrupt::Unfinished, is_ours, parent, remove_unfinished};
+use super::{interrupt::Unfinished, is_ours, parent, remove_unfinished, unfinished};
 use crate::{Error, Result};
 
 /// Refuses a folder that is there already and not empty. What programs that were killed have left in it is removed.
@@ -55,16 +55,7 @@ pub fn unfinished_folder(target: &Path) -> Result<UnfinishedFolder> {
     let place = if inside { target } else { parent(target) };
     std::fs::create_dir_all(place).map_err(|e| Error::file("create", place, e))?;
     remove_unfinished(place)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    #[cfg(unix)]
-    let mode = {
-        use std::os::unix::fs::PermissionsExt;
-        // The system takes from it what the umask forbids.
-        std::fs::Permissions::from_mode(0o777)
-    };
-    #[cfg(unix)]
-    builder.permissions(mode);
+    let builder = unfinished(0o777);
     loop {
         let folder = builder
             .tempdir_in(place)

@@ -55,6 +55,20 @@ fn lock_file(folder: &Path) -> Result<(std::path::PathBuf, File)> {
     Ok((path, file))
 }
 
+/// Makes hidden files and folders with `mode`, of which the system takes what the umask forbids.
+fn unfinished(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(mode));
+    }
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder
+}
+
 /// Marks the unfinished `path`, opened as `file`, as one that is being worked on, until `file` is closed: see
 /// [`remove_unfinished`]. False if that has just removed it.
 fn is_ours(file: &File, path: &Path) -> bool {

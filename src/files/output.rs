@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{UNFINISHED, interrupt::Unfinished, is_ours, parent};
+use super::{interrupt::Unfinished, is_ours, parent, unfinished};
 use crate::{Error, Result};
 
 /// What stands for standard output where a file is asked for.
@@ -111,16 +111,7 @@ impl Target {
 /// A hidden file beside `path`, which is removed unless it is moved there, with the mode that new files have.
 pub(super) fn unfinished_file(path: &Path) -> Result<(tempfile::NamedTempFile, Unfinished)> {
     let failed = |e| Error::file("write", path, e);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    #[cfg(unix)]
-    let mode = {
-        use std::os::unix::fs::PermissionsExt;
-        // The system takes from it what the umask forbids.
-        std::fs::Permissions::from_mode(0o666)
-    };
-    #[cfg(unix)]
-    builder.permissions(mode);
+    let builder = unfinished(0o666);
     loop {
         let file = builder.tempfile_in(parent(path)).map_err(failed)?;
         let unfinished = Unfinished::new(file.path());
