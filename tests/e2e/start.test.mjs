@@ -97,9 +97,10 @@ for (const coding of ["none", "gzip"]) {
       return true;
     });
     const { page, faults, close } = await open(browser, `${server.url}?device=wasm`);
+    // Near the half: what has arrived is then told in MB, as the whole is.
     await page.waitForFunction(() => {
       const bar = document.getElementById("engine-bar");
-      return bar.checkVisibility() && bar.hasAttribute("value") && bar.value > 0.2 && bar.value < 0.9;
+      return bar.checkVisibility() && bar.hasAttribute("value") && bar.value > 0.4 && bar.value < 0.9;
     });
     const { size } = statSync(join(ROOT, path));
     const [, arrived, total] = /: ([\d.]+) MB of ([\d.]+) MB\.$/.exec(await page.locator("#engine-bytes").innerText());
