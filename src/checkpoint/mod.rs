@@ -310,15 +310,13 @@ fn weight_file(folder: &Path) -> Result<PathBuf> {
 
 /// How many bytes [`WRAPPERS`] take in front of every one of `names`.
 fn wrapper(names: Vec<&str>) -> usize {
+    if names.is_empty() {
+        return 0;
+    }
     let mut length = 0;
-    while let Some(found) = WRAPPERS.iter().find(|wrapper| {
-        names
-            .iter()
-            .all(|name| name[length..].starts_with(**wrapper))
-    }) {
-        if names.is_empty() {
-            break;
-        }
+    let starts =
+        |length: usize, wrapper: &str| names.iter().all(|name| name[length..].starts_with(wrapper));
+    while let Some(found) = WRAPPERS.iter().find(|wrapper| starts(length, wrapper)) {
         length += found.len();
     }
     length

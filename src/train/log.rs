@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, files::write_file};
 
 /// Figures by step, as they have been logged.
 pub(super) struct Log {
@@ -99,7 +99,7 @@ impl Log {
         })();
         drawn.map_err(|e| Error::internal(format!("the plot of the losses failed ({e})")))?;
         let path = self.file.with_file_name("losses.svg");
-        fs::write(&path, picture).map_err(|e| Error::file("write", &path, e))
+        write_file(&path, picture.as_bytes())
     }
 }
 

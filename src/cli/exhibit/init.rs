@@ -1,14 +1,10 @@
 //! A first `exhibit.json`, from the pictures of a folder.
 
 use serde::Serialize;
-use std::{
-    fs::File,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::address::encode;
-use crate::{Error, Result};
+use crate::{Error, Result, files::write_file};
 
 /// Extensions of files that both browsers and the engine show.
 const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "gif", "bmp"];
@@ -53,11 +49,7 @@ pub(super) fn write(folder: &Path, file: &Path) -> Result<()> {
     };
     let text = serde_json::to_string_pretty(&exhibit)
         .map_err(|e| Error::internal(format!("exhibit.json cannot be written ({e})")))?;
-    let failed = |e| Error::file("write", file, e);
-    // Never over one that is there.
-    let mut new = File::create_new(file).map_err(failed)?;
-    new.write_all(format!("{text}\n").as_bytes())
-        .map_err(failed)
+    write_file(file, format!("{text}\n").as_bytes())
 }
 
 /// Names of the pictures in the folder, sorted.
