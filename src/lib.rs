@@ -26,7 +26,7 @@
 //!
 //! | feature | gives |
 //! |---|---|
-//! | `native` (default) | files, checkpoint readers, tokenizers, bundles over HTTP, threads |
+//! | `native` (default) | files, checkpoint readers, bundles over HTTP, threads |
 //! | `cli` (default) | the program; implies `native` |
 //! | `wgpu` (default) | the GPU device, `ops::Gpu` |
 //! | `web` | the JavaScript surface, when compiled to WebAssembly; with `wgpu` for WebGPU, without it a small module for the CPU |
@@ -65,7 +65,6 @@ pub mod random;
 pub mod systems;
 mod task;
 pub mod tensors;
-#[cfg(feature = "native")]
 pub mod text;
 #[cfg(feature = "train")]
 pub mod train;

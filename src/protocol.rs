@@ -15,6 +15,7 @@ use crate::{
         ArtToMus, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, SECONDS, Settings,
         cannot_transpose, stage,
     },
+    text::Tokenizers,
     weights::ShardEntry,
 };
 
@@ -41,6 +42,10 @@ pub struct GenerateSettings {
     pub candidates: Option<f64>,
     /// Semitones from the model's own tonic, -6 to 6; the picture's hue decides when it is left out.
     pub transpose: Option<f64>,
+    /// What the music should be beside the picture, in words; only for a model whose `prompts` are there.
+    pub prompt: Option<String>,
+    /// What the music should not be, in words; only for such a model.
+    pub negative: Option<String>,
     /// The part of the picture to use.
     pub region: Option<Region>,
     /// Return every stage's tensors as well (for tests; large).
@@ -72,6 +77,8 @@ impl GenerateSettings {
                 }
                 semitones => semitones.map(|semitones| semitones as i32),
             },
+            prompt: self.prompt.clone(),
+            negative: self.negative.clone(),
         };
         settings.check()?;
         Ok(settings)
@@ -86,8 +93,16 @@ pub struct StageInfo {
     pub name: String,
     /// What a person reads while it runs.
     pub label: String,
-    /// Whether it only runs where several candidates are made.
-    pub ranking: bool,
+}
+
+/// The texts that count where a caller gives none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Prompts {
+    /// What the music should be beside the picture.
+    pub prompt: String,
+    /// What the music should not be.
+    pub negative: String,
 }
 
 /// The range of a setting, and what the model suggests.
@@ -130,7 +145,7 @@ pub struct Info {
     /// Elements of all weights.
     #[cfg_attr(test, ts(type = "number"))]
     pub parameters: u64,
-    /// The stages of a generation, in order.
+    /// The stages that a generation can go through, in order; an estimate has those that one does.
     pub stages: Vec<StageInfo>,
     /// Length of the music in seconds.
     pub seconds: SettingRange,
@@ -150,6 +165,9 @@ pub struct Info {
     pub gflop: f64,
     /// Whether several candidates can be ranked.
     pub has_ranking: bool,
+    /// The model's own texts, where it takes others in their place.
+    #[cfg_attr(test, ts(optional = nullable))]
+    pub prompts: Option<Prompts>,
 }
 
 /// Where a model runs, as far as [`Info`] tells it.
@@ -166,10 +184,11 @@ impl Info {
     pub fn of<B: Kernels>(system: &ArtToMus<B>, place: Place<'_>) -> Result<Self> {
         let manifest = system.bundle().manifest();
         let defaults = system.defaults();
+        let networks = system.networks();
         let mut settings = Settings::from_defaults(defaults, 0);
         let cost = Cost::of(system, &settings, place.rate)?;
         settings.candidates = 2;
-        let work = system.work(&settings)?;
+        let work = networks.work(&settings.work(defaults.window, true))?;
         let stages = work.iter().map(|work| {
             let own = manifest
                 .find_stage(work.stage)
@@ -178,7 +197,6 @@ impl Info {
             StageInfo {
                 name: work.stage.into(),
                 label: label.unwrap_or_else(|| work.stage.into()),
-                ranking: work.stage == stage::RANK,
             }
         });
         let range = |min, max, default| SettingRange { min, max, default };
@@ -205,10 +223,18 @@ impl Info {
             guidance: range(0.0, MAX_GUIDANCE, defaults.guidance),
             candidates: range(1.0, MAX_CANDIDATES as f64, 1.0),
             scheduler: defaults.scheduler,
-            embedding_width: system.networks().embedding_width(),
+            embedding_width: networks.embedding_width(),
             estimate_ms: cost.ms,
             gflop: cost.gflop,
-            has_ranking: system.networks().ranking.is_some(),
+            has_ranking: networks.ranking.is_some(),
+            prompts: networks
+                .prompts
+                .as_ref()
+                .filter(|_| networks.text.is_some())
+                .map(|own| Prompts {
+                    prompt: own.prompt.clone(),
+                    negative: own.negative_prompt.clone(),
+                }),
         })
     }
 }
@@ -221,6 +247,8 @@ pub struct Cost {
     pub gflop: f64,
     /// Estimated milliseconds, where that could be measured.
     pub ms: Option<f64>,
+    /// The stages that it goes through, by name.
+    pub stages: Vec<&'static str>,
     /// Bytes of weights that it reads.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
@@ -237,15 +265,23 @@ impl Cost {
     ) -> Result<Self> {
         let manifest = system.bundle().manifest();
         let mut flops = 0;
+        let mut stages = Vec::new();
         let mut shards = Vec::new();
         for work in system.work(settings)? {
             flops += work.flops;
+            stages.push(work.stage);
+            if work.stage == stage::TEXT {
+                let assets = manifest.assets.iter();
+                let tokenizers = assets.filter(|asset| Tokenizers::reads(asset));
+                shards.extend(tokenizers.map(|asset| asset.file.clone()));
+            }
             let (range, _) = manifest.stage_shards(manifest.stage(work.stage)?);
             shards.extend_from_slice(&manifest.shards[range]);
         }
         Ok(Self {
             gflop: flops as f64 / 1e9,
             ms: rate.map(|rate| flops as f64 / rate),
+            stages,
             bytes: shards.iter().map(|shard| shard.bytes).sum(),
             shards,
         })
@@ -354,6 +390,7 @@ mod tests {
             declaration::<Event>(&config),
             declaration::<StageInfo>(&config),
             declaration::<SettingRange>(&config),
+            declaration::<Prompts>(&config),
             declaration::<Info>(&config),
             declaration::<ShardEntry>(&config),
             declaration::<Cost>(&config),

@@ -19,8 +19,9 @@ use art2mus::{
         vae::{VaeConfig, VaeEncoder},
     },
     ops::Cpu,
+    systems::art_to_mus::TextConditions,
     tensors::HostTensor,
-    text::{TextEncoders, TextTokenizer},
+    text::{TextEncoders, TextTokenizer, Tokenizers},
     weights::NegativePrefix,
 };
 use burn::tensor::Tensor;
@@ -133,12 +134,12 @@ fn text_path() {
     let mut claps = Vec::new();
     for (p, prompt) in prompts.iter().enumerate() {
         let prompt = prompt.as_str().unwrap();
-        let clap_ids = clap_tokenizer.encode(prompt).unwrap();
+        let clap_ids = clap_tokenizer.encode(prompt);
         assert_eq!(
             clap_ids,
             ids(&reference.tensor(&format!("roberta.ids.{p}")))
         );
-        let t5_ids = t5_tokenizer.encode(prompt).unwrap();
+        let t5_ids = t5_tokenizer.encode(prompt);
         assert_eq!(t5_ids, ids(&reference.tensor(&format!("t5.ids.{p}"))));
 
         let mut trace = Trace::new(true);
@@ -194,32 +195,27 @@ fn negative_prompt_in_both_forms() {
         open(&file("language_model"), names::gpt2),
     ];
     let tokenizer = |part: &str| std::fs::read(fixture(&file(part))).unwrap();
-    let encoders = TextEncoders::<Cpu>::load(
-        (
-            Params::new(&parts[0], &device),
-            config(&file("text_encoder/config.json"), Some("text_config")),
-        ),
-        (
-            Params::new(&parts[1], &device),
-            config(&file("text_encoder_2/config.json"), None),
-        ),
-        (
-            Params::new(&parts[2], &device),
-            config(&file("projection_model/config.json"), None),
-        ),
-        (
-            Params::new(&parts[3], &device),
-            config(&file("language_model/config.json"), None),
-        ),
-        [
-            &tokenizer("tokenizer/tokenizer.json"),
-            &tokenizer("tokenizer_2/tokenizer.json"),
-        ],
-    )
+    let text = art2mus::text::TextEncodersConfig {
+        clap: config(&file("text_encoder/config.json"), Some("text_config")),
+        t5: config(&file("text_encoder_2/config.json"), None),
+        projection: config(&file("projection_model/config.json"), None),
+    };
+    let params = [&parts[0], &parts[1], &parts[2]].map(|part| Params::new(part, &device));
+    let encoders = TextEncoders::<Cpu>::load(params, &text).unwrap();
+    let gpt2: Gpt2Config = config(&file("language_model/config.json"), None);
+    text.check(gpt2.n_embd).unwrap();
+    assert!(text.check(gpt2.n_embd + 1).is_err());
+    let gpt2 = Gpt2::<Cpu>::load(&Params::new(&parts[3], &device), &gpt2).unwrap();
+    let tokenizers = Tokenizers::new([
+        &tokenizer("tokenizer/tokenizer.json"),
+        &tokenizer("tokenizer_2/tokenizer.json"),
+    ])
     .unwrap();
     let conditions = |prefix| {
         let (prompt, negative) = (art2mus::text::PROMPT, art2mus::text::NEGATIVE_PROMPT);
-        pollster::block_on(encoders.conditions(prompt, negative, prefix)).unwrap()
+        let texts = encoders.encode(&tokenizers, prompt, negative, prefix);
+        let texts = pollster::block_on(texts).unwrap();
+        pollster::block_on(TextConditions::of_texts(&texts, &gpt2, &device)).unwrap()
     };
     let both = reference.tensor("cond.gpt2");
     let row = both.values.len() / 2;

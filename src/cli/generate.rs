@@ -18,9 +18,8 @@ use crate::{
     image,
     ops::{Cpu, Kernels},
     pipeline::{Event, Observer},
-    systems::art_to_mus::{ArtToMus, Output, Request, Settings, TextConditions, check, stage},
+    systems::art_to_mus::{ArtToMus, Output, Request, Settings, check},
     tensors::{HostTensor, Init, TensorSource},
-    text,
     weights::{Bundle, read_limited},
 };
 
@@ -168,11 +167,12 @@ fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
     settings.transpose = arguments.transpose;
     settings.guidance = arguments.guidance.unwrap_or(settings.guidance);
     settings.candidates = arguments.candidates;
+    settings.prompt = arguments.prompt.clone();
+    settings.negative = arguments.negative.clone();
     settings.check()?;
     Ok(Request {
         settings,
         latents: arguments.latents.as_deref().map(read_latents).transpose()?,
-        text: text_conditions(arguments, bundle)?,
         trace: arguments.trace.is_some(),
     })
 }
@@ -182,29 +182,6 @@ fn drawn_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let nanoseconds = now.map_or(0, |since| since.as_nanos() as u64);
     nanoseconds.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
-}
-
-/// The conditions of `--prompt` and `--negative`, if they are not the bundle's constants.
-fn text_conditions(arguments: &Arguments, bundle: &Bundle) -> Result<Option<TextConditions>> {
-    let condition = bundle.manifest().stage(stage::CONDITION)?;
-    let Some(constants) = &condition.constants else {
-        return Ok(None);
-    };
-    let prompt = arguments.prompt.as_ref().unwrap_or(&constants.prompt);
-    let negative = arguments
-        .negative
-        .as_ref()
-        .unwrap_or(&constants.negative_prompt);
-    if *prompt == constants.prompt && *negative == constants.negative_prompt {
-        return Ok(None);
-    }
-    // Texts are short: the CPU is the right device for them, whatever the music is made on.
-    let encoders = pollster::block_on(text::TextEncoders::<Cpu>::from_bundle(
-        bundle,
-        &Default::default(),
-    ))?;
-    let prefix = constants.negative_prefix;
-    pollster::block_on(encoders.conditions(prompt, negative, prefix)).map(Some)
 }
 
 fn read_latents(path: &Path) -> Result<HostTensor> {

@@ -5,9 +5,8 @@ use std::collections::HashSet;
 use super::{human_bytes, print_line};
 use crate::{
     Error, Result,
-    ops::Cpu,
     systems::art_to_mus::{check, needed_tensors, stage},
-    text::TextEncoders,
+    text::Tokenizers,
     weights::{Bundle, Location},
 };
 
@@ -31,7 +30,7 @@ pub(super) fn check_bundle(
     // What generating builds.
     check(manifest)?;
     if manifest.find_stage(stage::TEXT).is_some() {
-        pollster::block_on(TextEncoders::<Cpu>::check(bundle, &Default::default()))?;
+        pollster::block_on(Tokenizers::of_bundle(bundle))?;
     }
     for stage in &manifest.stages {
         let again = "convert the checkpoint again";

@@ -80,6 +80,9 @@ faults! {
         "{setting} cannot be {value}", "give a whole number from 0 to 2^53 - 1";
     Untransposable {} = Input, "settings.untransposable":
         "this model's music cannot be transposed", "leave transpose out";
+    NoTexts {} = Input, "settings.noTexts":
+        "this model takes no other prompt or negative prompt than its own",
+        "leave them out, or use a bundle that was converted with --text";
     SettingsUnreadable { reason: String } = Input, "settings.unreadable":
         "the settings cannot be used ({reason})", "give numbers, and ddim or dpmpp as the scheduler";
 

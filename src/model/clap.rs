@@ -99,6 +99,13 @@ impl ClapTextConfig {
         let heads = ("num_attention_heads", self.num_attention_heads);
         check_multiple(network, ("hidden_size", self.hidden_size), heads)
     }
+
+    /// Floating-point operations for a text of `tokens` tokens.
+    pub fn flops(&self, tokens: usize) -> u64 {
+        let (n, c) = (tokens as u64, self.hidden_size as u64);
+        let m = self.intermediate_size as u64;
+        self.num_hidden_layers as u64 * (2 * n * c * (4 * c + 2 * m) + 4 * n * n * c)
+    }
 }
 
 /// The network.

@@ -67,6 +67,15 @@ impl Default for T5Config {
     }
 }
 
+impl T5Config {
+    /// Floating-point operations for a text of `tokens` tokens.
+    pub fn flops(&self, tokens: usize) -> u64 {
+        let (n, c) = (tokens as u64, self.d_model as u64);
+        let (inner, m) = ((self.num_heads * self.d_kv) as u64, self.d_ff as u64);
+        self.num_layers as u64 * (2 * n * c * (4 * inner + 3 * m) + 4 * n * n * inner)
+    }
+}
+
 /// The network.
 #[derive(Module, Debug)]
 pub struct T5Encoder<B: Backend> {

@@ -112,7 +112,7 @@ fn is_zero(x: &f64) -> bool {
     *x == 0.0
 }
 
-/// One shard.
+/// A file of raw bytes: a shard, or an asset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -134,18 +134,7 @@ pub struct AssetEntry {
     pub role: String,
     /// The file itself.
     #[serde(flatten)]
-    pub file: AssetFile,
-}
-
-/// Where an asset is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AssetFile {
-    /// The file's name.
-    pub file: String,
-    /// Its length.
-    pub bytes: u64,
-    /// Its SHA-256, in lower-case hexadecimal.
-    pub sha256: String,
+    pub file: ShardEntry,
 }
 
 /// Texts whose encodings are tensors `constants.*` of a stage.

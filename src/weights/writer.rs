@@ -10,9 +10,9 @@ use std::{
 use super::{
     bundle::sha256_hex,
     manifest::{
-        AssetEntry, AssetFile, Constants, FORMAT, MANIFEST_FILE, MAX_ASSET_BYTES,
-        MAX_MANIFEST_BYTES, MAX_SHARD_BYTES, Manifest, ModelInfo, NetworkEntry, Provenance,
-        ShardEntry, StageEntry, TensorEntry, VERSION,
+        AssetEntry, Constants, FORMAT, MANIFEST_FILE, MAX_ASSET_BYTES, MAX_MANIFEST_BYTES,
+        MAX_SHARD_BYTES, Manifest, ModelInfo, NetworkEntry, Provenance, ShardEntry, StageEntry,
+        TensorEntry, VERSION,
     },
 };
 use crate::{
@@ -143,7 +143,7 @@ impl BundleWriter {
         self.write(file, bytes)?;
         self.assets.push(AssetEntry {
             role: role.to_string(),
-            file: AssetFile {
+            file: ShardEntry {
                 file: file.to_string(),
                 bytes: bytes.len() as u64,
                 sha256: sha256_hex(bytes),

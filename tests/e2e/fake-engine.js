@@ -60,7 +60,7 @@ export class Engine {
       system: "stand-in", model: this.behaviour === "larger" ? "Larger stand-in" : "Stand-in", licence: "MIT", credits: ["nobody"], trained: this.behaviour === "trained",
       device: this.device, adapter: this.device === "webgpu" ? "an adapter" : undefined, kernels: "none",
       bytes: this.#bytes(), parameters: 1_700_000, seconds: { min: 1, max: 30, default: 4 },
-      stages: STAGES.map((name) => ({ name, label: `Stage ${name}`, ranking: false })),
+      stages: STAGES.map((name) => ({ name, label: `Stage ${name}` })),
       steps: { min: 1, max: this.behaviour === "larger" ? 50 : 999, default: 10 }, guidance: { min: 0, max: 20, default: 3.5 },
       candidates: { min: 1, max: 16, default: 1 }, scheduler: "ddim", embeddingWidth: 4, estimateMs: 2000, gflop: 3,
       hasRanking: false,
@@ -70,7 +70,7 @@ export class Engine {
   estimate({ steps = 10 }) {
     const ms = this.behaviour === "unmeasured" ? null : 200 * steps;
     const shards = [{ file: "000.bin", bytes: this.#bytes(), sha256: this.behaviour === "larger" ? ZEROS : "0".repeat(64) }];
-    return { gflop: 0.3 * steps, ms, bytes: this.#bytes(), shards };
+    return { gflop: 0.3 * steps, ms, stages: STAGES, bytes: this.#bytes(), shards };
   }
 
   #bytes() {

@@ -13,20 +13,25 @@ import { PICTURE, launch, missing, open, servePage } from "./harness.mjs";
 const BOUNDS = { wasm: 1e-3, webgpu: 2e-3 };
 /** The untrained model has the layout of the published one; the default model is quantised, predicts
  * velocities, and its vocoder is an inverse STFT. Each with settings, and names that must be traced. */
-const MODELS = {
-  "web/models/untrained/": {
-    settings: { seconds: 0.5, steps: 2, seed: 3, guidance: 3.5, scheduler: "ddim" },
-    names: [
-      "image.pixels", "image.embedding", "aligner.tokens", "gpt2.image.tokens", "cond.gpt2", "cond.t5",
-      "cond.t5_mask", "latents.initial", "noise.first.uncond", "noise.first.cond", "noise.first.guided",
-      "ddim.latents.0", "ddim.latents.1", "vae.decoded_mel", "waveform",
-    ],
-  },
-  "web/models/default/": {
+const UNTRAINED = {
+  bundle: "web/models/untrained/",
+  settings: { seconds: 0.5, steps: 2, seed: 3, guidance: 3.5, scheduler: "ddim" },
+  names: [
+    "image.pixels", "image.embedding", "aligner.tokens", "gpt2.image.tokens", "cond.gpt2", "cond.t5",
+    "cond.t5_mask", "latents.initial", "noise.first.uncond", "noise.first.cond", "noise.first.guided",
+    "ddim.latents.0", "ddim.latents.1", "vae.decoded_mel", "waveform",
+  ],
+};
+const TEXTS = { prompt: "A slow waltz for harp and strings", negative: "Shrill noise" };
+const MODELS = [
+  UNTRAINED,
+  { ...UNTRAINED, settings: { ...UNTRAINED.settings, ...TEXTS }, with: " with other texts" },
+  {
+    bundle: "web/models/default/",
     settings: { seconds: 0.64, steps: 2, seed: 3 },
     names: ["image.pixels", "image.embedding", "aligner.tokens", "latents.initial", "vae.decoded_mel", "waveform"],
   },
-};
+];
 
 let browser;
 let server;
@@ -77,13 +82,12 @@ function relativeError(expected, found) {
   return norm === 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm);
 }
 
-const cases = Object.entries(MODELS).flatMap(([bundle, model]) =>
-  Object.entries(BOUNDS).map(([device, bound]) => ({ bundle, ...model, device, bound })));
-for (const { bundle, settings, names, device, bound } of cases) {
+const cases = MODELS.flatMap((model) => Object.entries(BOUNDS).map(([device, bound]) => ({ ...model, device, bound })));
+for (const { bundle, settings, names, device, bound, with: what = "" } of cases) {
   const skip = process.env.ART2MUS_BIN === undefined
     ? "ART2MUS_BIN does not name the program"
     : missing(`web/dist/${device}/art2mus_bg.wasm`, `${bundle}manifest.json`);
-  test(`the trace of ${bundle} on ${device} agrees with the native one`, { skip, timeout: 300_000 }, async () => {
+  test(`the trace of ${bundle}${what} on ${device} agrees with the native one`, { skip, timeout: 300_000 }, async () => {
     const native = nativeTrace(bundle, settings);
     const { page, close } = await open(browser, `${server.url}?device=${device}`);
     const trace = await page.evaluate(async ({ device, bundle, settings }) => {

@@ -160,6 +160,11 @@ describe("what is brought", { timeout: 120_000 }, () => {
     assert.match(await refusal(page, lacking.files), /missing: 000\.bin, 002\.bin\./);
     assert.match(await refusal(page, bundle().files.slice(1)), /no manifest\.json/);
     assert.match(await refusal(page, bundle().files.slice(1, 2)), /no tar archive\.\s+Save the model/);
+    const code = await page.evaluate(async () => {
+      const { importBundle } = await import("/web/dist/client.js");
+      return importBundle([], { bundle: "elsewhere/" }).catch((error) => error.code);
+    });
+    assert.equal(code, "import.noManifest");
     assert.deepEqual(await names(page), []);
     assert.equal(await manifestOf(page), undefined);
     assert.deepEqual(faults, []);

@@ -64,7 +64,7 @@ test("long paths are put together again, and links left out", async () => {
 
 test("what is no archive, or not a whole one, is refused in words", async () => {
   const archive = Buffer.from(await tarOf(named).arrayBuffer());
-  const refused = async (bytes, key) => assert.rejects(filesOfTar(new Blob([bytes])), { name: "Format", message: key });
+  const refused = async (bytes, key) => assert.rejects(filesOfTar(new Blob([bytes])), { name: "Format", code: key });
   await refused(Buffer.alloc(0), "tar.none");
   await refused(randomBytes(2000), "tar.none");
   await refused(execFileSync("gzip", ["-c"], { input: archive }), "tar.compressed");
@@ -84,5 +84,5 @@ test("a manifest names its shards and assets; anything else is no manifest", () 
   for (const change of [{ file: "../a" }, { file: ".." }, { bytes: -1 }, { sha256: "x" }, { bytes: undefined }]) {
     wrong.push(JSON.stringify({ ...manifest, shards: [{ ...file, ...change }] }));
   }
-  for (const text of wrong) assert.throws(() => filesOf(text), { name: "Format", message: "import.noManifest" }, text);
+  for (const text of wrong) assert.throws(() => filesOf(text), { name: "Format", code: "import.noManifest" }, text);
 });

@@ -12,7 +12,7 @@ import { Generation } from "../dist/api/generation.js";
 import { mix } from "../dist/api/walk.js";
 import { join } from "../dist/audio/join.js";
 import { to16Bit } from "../dist/audio/wav.js";
-import { fromQuery, toQuery } from "../dist/page/settings.js";
+import { fromQuery, toQuery, withoutTexts } from "../dist/page/settings.js";
 import { firstKnown, formatBytes, LANGUAGES, useTexts } from "../dist/common/texts.js";
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
@@ -216,14 +216,17 @@ test("settings survive the way through an address", () => {
 &region=0.1,0.2,0.3,0.4&bundle=x/&larger=y/&device=wasm&picture=gallery:a.jpg&kernels=none\
 &walk=0,0,0.5,0.5;0.5,0.5,0.5,0.5&mix=b.jpg&amount=0.25";
   assert.equal(toQuery(fromQuery(query)), query);
+  const words = { prompt: "a slow waltz, 1880", negative: "drums & noise" };
+  assert.deepEqual(fromQuery(toQuery(fromQuery(`?${new URLSearchParams(words)}`))).generation, words);
   assert.equal(toQuery(fromQuery("")), "");
   // A free form says where its rectangle lies, and needs none beside it.
   const triangle = "?lasso=AAAAf_AAAA__";
   assert.equal(toQuery(fromQuery(`${triangle}&region=0,0,1,1`)), triangle);
   const refused = [];
-  const odd = fromQuery("?seed=&seconds=abc&steps=2.5&scheduler=euler&device=abacus&region=0,0,1,2&lasso=AAAA&negative=no", (name) => refused.push(name));
+  const odd = fromQuery("?seed=&seconds=abc&steps=2.5&scheduler=euler&device=abacus&region=0,0,1,2&lasso=AAAA&negative=%20", (name) => refused.push(name));
   assert.deepEqual(odd, fromQuery(""));
-  assert.deepEqual(refused, ["lasso", "seconds", "steps", "scheduler", "region", "negative", "device"]);
+  assert.deepEqual(withoutTexts(fromQuery("?steps=3&negative=no"), () => {}), fromQuery("?steps=3"));
+  assert.deepEqual(refused, ["lasso", "seconds", "steps", "scheduler", "region", "device"]);
 });
 
 test("errors keep their name, and strangers become the fallback", () => {

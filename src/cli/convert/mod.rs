@@ -19,7 +19,7 @@ use crate::{
     model::{
         aligner::AlignerConfig,
         clap::ClapTextConfig,
-        gpt2::Gpt2Config,
+        gpt2::{Gpt2, Gpt2Config},
         hifigan::HifiGanConfig,
         imagebind::{AudioConfig, VisionConfig},
         params::{FreshInit, Params},
@@ -34,7 +34,7 @@ use crate::{
         self, Defaults, Networks, TextConditions, kind, network_entry, stage, write_stage,
     },
     tensors::TensorSource,
-    text::{self, TextEncoders},
+    text::{self, TextEncoders, TextEncodersConfig, Tokenizers},
     weights::{
         BundleWriter, Constants, Manifest, ModelInfo, NegativePrefix, NetworkEntry, Provenance,
     },
@@ -340,18 +340,25 @@ impl Sources {
     /// Computes the constants of the fixed prompts.
     fn conditions(&self, arguments: &Arguments) -> Result<TextConditions> {
         let device = Default::default();
-        let encoders = TextEncoders::<Cpu>::load(
-            (Params::new(&self.clap.0, &device), self.clap.1.clone()),
-            (Params::new(&self.t5.0, &device), self.t5.1.clone()),
-            (
-                Params::new(&self.projection.0, &device),
-                self.projection.1.clone(),
-            ),
-            (Params::new(&self.gpt2.0, &device), self.gpt2.1.clone()),
-            [&self.tokenizers[0], &self.tokenizers[1]],
-        )?;
+        let config = TextEncodersConfig {
+            clap: self.clap.1.clone(),
+            t5: self.t5.1.clone(),
+            projection: self.projection.1.clone(),
+        };
+        config.check(self.gpt2.1.n_embd)?;
+        let networks = [&self.clap.0, &self.t5.0, &self.projection.0];
+        let params = networks.map(|network| Params::new(network, &device));
+        let encoders = TextEncoders::<Cpu>::load(params, &config)?;
+        let gpt2 = Gpt2::<Cpu>::load(&Params::new(&self.gpt2.0, &device), &self.gpt2.1)?;
+        let tokenizers = Tokenizers::new([&self.tokenizers[0], &self.tokenizers[1]])?;
         let (prompt, negative) = (&arguments.prompt, &arguments.negative);
-        pollster::block_on(encoders.conditions(prompt, negative, arguments.negative_prefix))
+        pollster::block_on(async {
+            let prefix = arguments.negative_prefix;
+            let texts = encoders
+                .encode(&tokenizers, prompt, negative, prefix)
+                .await?;
+            TextConditions::of_texts(&texts, &gpt2, &device).await
+        })
     }
 }
 

@@ -11,6 +11,7 @@ mod names;
 mod networks;
 mod request;
 mod stages;
+mod texts;
 mod transpose;
 mod windows;
 
@@ -40,12 +41,13 @@ use crate::{
     weights::{Bundle, Manifest},
 };
 use stages::Stages;
+use texts::{LastTexts, Texts, Wanted};
 use windows::Windows;
 
 /// The name of this system in bundles.
 pub const NAME: &str = "art-to-mus";
 
-/// The stages that a generation can go through, in order.
+/// The stages whose networks may stay between pieces. Those of `text` do not: what they give does.
 const STAGES: [&str; 6] = [
     stage::ENCODE,
     stage::CONDITION,
@@ -82,6 +84,7 @@ pub struct ArtToMus<B: Kernels> {
     model: Model<B>,
     networks: Networks,
     defaults: Defaults,
+    texts: LastTexts,
 }
 
 impl<B: Kernels> ArtToMus<B> {
@@ -96,6 +99,7 @@ impl<B: Kernels> ArtToMus<B> {
         Ok(Self {
             networks,
             defaults,
+            texts: LastTexts::default(),
             model: Model::new(bundle, device, &STAGES, budget),
         })
     }
@@ -120,9 +124,20 @@ impl<B: Kernels> ArtToMus<B> {
         &self.defaults
     }
 
-    /// The work of every stage that a generation with `settings` goes through.
+    /// The work of every stage that a generation with `settings` goes through now: texts that were encoded for the
+    /// last one are not encoded again.
     pub fn work(&self, settings: &Settings) -> Result<Vec<StageWork>> {
-        self.networks.work(&settings.work(self.defaults.window))
+        self.work_with(settings, &self.texts.find(self.asked(settings)?))
+    }
+
+    fn work_with(&self, settings: &Settings, texts: &Wanted) -> Result<Vec<StageWork>> {
+        let text = matches!(texts, Wanted::New(_));
+        self.networks
+            .work(&settings.work(self.defaults.window, text))
+    }
+
+    fn asked(&self, settings: &Settings) -> Result<Option<Texts>> {
+        Texts::asked(&self.networks, settings)
     }
 
     /// Makes music. The same request gives the same samples with the same kernels.
@@ -137,7 +152,9 @@ impl<B: Kernels> ArtToMus<B> {
         let source = source.into();
         let settings = &request.settings;
         settings.check()?;
-        let mut work = self.work(settings)?;
+        let texts = self.texts.find(self.asked(settings)?);
+        let own = matches!(texts, Wanted::Own);
+        let mut work = self.work_with(settings, &texts)?;
         let skipped: &[&str] = match source {
             Source::Picture(_) => &[],
             Source::Embedding(_) => &[stage::ENCODE],
@@ -147,6 +164,7 @@ impl<B: Kernels> ArtToMus<B> {
         let ranked = work.iter().any(|work| work.stage == stage::RANK);
         let mut run = self.run(work, observer, request.trace)?;
         let initial = run.initial_latents(request)?;
+        let texts = run.encode_texts(texts).await?;
         let embedding = match source {
             Source::Picture(picture) => Some(run.encode(picture).await?),
             Source::Embedding(embedding) => Some(embedding.clone()),
@@ -160,7 +178,7 @@ impl<B: Kernels> ArtToMus<B> {
             .condition(
                 embedding.as_ref(),
                 tokens,
-                request.text.as_ref(),
+                texts.as_deref(),
                 settings.guided(),
             )
             .await?;
@@ -189,6 +207,8 @@ impl<B: Kernels> ArtToMus<B> {
             sample_rate: self.networks.vocoder.sampling_rate(),
             settings: Settings {
                 transpose,
+                prompt: settings.prompt.clone().filter(|_| !own),
+                negative: settings.negative.clone().filter(|_| !own),
                 ..settings.clone()
             },
             kernels: B::kernels(self.model.device()),

@@ -26,7 +26,8 @@ use crate::{
     },
     ops::Cpu,
     pipeline::StageWork,
-    weights::{Manifest, NetworkEntry, StageEntry},
+    text::TextEncodersConfig,
+    weights::{Constants, Manifest, NetworkEntry, StageEntry},
 };
 
 /// What turns a picture into an embedding.
@@ -74,6 +75,10 @@ pub struct Networks {
     pub vocoder: VocoderConfig,
     /// Sound to embedding.
     pub ranking: Option<AudioConfig>,
+    /// Texts to conditions.
+    pub text: Option<TextEncodersConfig>,
+    /// The bundle's own texts, where it names them.
+    pub prompts: Option<Constants>,
     prompt_tokens: usize,
 }
 
@@ -92,6 +97,14 @@ impl Networks {
             Some(rank) => Some(config(rank, kind::IMAGEBIND_AUDIO)?),
             None => None,
         };
+        let text = match manifest.find_stage(stage::TEXT) {
+            Some(text) => Some(TextEncodersConfig {
+                clap: config(text, kind::CLAP_TEXT)?,
+                t5: config(text, kind::T5)?,
+                projection: config(text, kind::PROJECTION)?,
+            }),
+            None => None,
+        };
         let states = format!("{}.prompt_states", kind::CONSTANTS);
         let states = condition.tensors.iter().find(|t| t.name == states);
         let networks = Self {
@@ -103,6 +116,8 @@ impl Networks {
             vae: config(manifest.stage(stage::DECODE)?, kind::VAE_DECODER)?,
             vocoder: vocoder(manifest.stage(stage::VOCODE)?)?,
             ranking,
+            text,
+            prompts: condition.constants.clone(),
             prompt_tokens: states.and_then(|t| t.shape.get(1).copied()).unwrap_or(0),
         };
         networks.check()?;
@@ -137,14 +152,18 @@ impl Networks {
             * windows.count() as u64;
         let candidates = work.candidates as u64;
         let stage_work = |stage, flops| StageWork { stage, flops };
-        let mut stages = vec![
+        let mut stages = Vec::new();
+        if let Some(text) = self.text.as_ref().filter(|_| work.text) {
+            stages.push(stage_work(stage::TEXT, text.flops(self.prompt_tokens)));
+        }
+        stages.extend([
             stage_work(stage::ENCODE, self.encoder.flops()),
             stage_work(stage::CONDITION, self.gpt2.flops(self.aligner.tokens)),
             stage_work(
                 stage::DENOISE,
                 candidates * batch * work.steps as u64 * call,
             ),
-        ];
+        ]);
         stages.extend(self.sound_work(&windows, work.candidates));
         if let Some(ranking) = self.ranking.as_ref().filter(|_| work.candidates > 1) {
             stages.push(stage_work(
@@ -228,6 +247,9 @@ impl Networks {
         if let Some(ranking) = &self.ranking {
             ranking.check()?;
         }
+        if let Some(text) = &self.text {
+            text.check(self.gpt2.n_embd)?;
+        }
         let embedding = self.embedding_width();
         let factor = self.vae.factor();
         let audio = self.unet.audio_widths()?;
@@ -254,6 +276,14 @@ impl Networks {
             .is_some_and(|columns| columns != self.lengths(1.0).columns)
         {
             Some("the UNet and the VAE have different numbers of frequencies".into())
+        } else if let Some(text) = &self.text
+            && self
+                .unet
+                .text_widths()?
+                .iter()
+                .any(|width| *width != text.t5.d_model)
+        {
+            Some("the UNet takes states of another width than the text encoder's".into())
         } else if self.ranking.as_ref().is_some_and(|trunk| !self.fits(trunk)) {
             Some("the audio trunk takes other clips than sounds become".into())
         } else {
@@ -389,6 +419,8 @@ pub struct Work {
     pub guided: bool,
     /// Pieces to make.
     pub candidates: usize,
+    /// Whether texts have to be encoded.
+    pub text: bool,
     /// Seconds that are denoised at once, if not all.
     pub window: Option<f64>,
 }

@@ -7,8 +7,11 @@ use crate::{
     Error, Fault, Result,
     diffusion::SchedulerKind,
     image::Picture,
+    model::gpt2::Gpt2,
+    ops::Kernels,
     pipeline::Timing,
     tensors::HostTensor,
+    text::EncodedTexts,
     weights::{Manifest, StageWeights},
 };
 
@@ -130,6 +133,15 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub transpose: Option<i32>,
+    /// What the music should be beside the picture, in words. When left out, the bundle's own prompt counts; others
+    /// need its stage `text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub prompt: Option<String>,
+    /// What the music should not be, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub negative: Option<String>,
 }
 
 impl Settings {
@@ -143,6 +155,8 @@ impl Settings {
             seed,
             candidates: 1,
             transpose: None,
+            prompt: None,
+            negative: None,
         }
     }
 
@@ -188,9 +202,11 @@ impl Settings {
         self.guidance > 1.0
     }
 
-    /// The cost that these settings cause, where `window` seconds are denoised at once.
-    pub fn work(&self, window: Option<f64>) -> Work {
+    /// The cost that these settings cause, where `window` seconds are denoised at once, and texts have to be encoded
+    /// or not.
+    pub fn work(&self, window: Option<f64>, text: bool) -> Work {
         Work {
+            text,
             seconds: self.seconds,
             steps: self.steps,
             guided: self.guided(),
@@ -238,6 +254,29 @@ impl TextConditions {
         Self::read(|name| {
             let (shape, values) = weights.tensor(&format!("{}.{name}", kind::CONSTANTS))?;
             Ok(HostTensor { shape, values })
+        })
+    }
+
+    /// Those of other texts, whose negative prompt `gpt2` translates.
+    pub async fn of_texts<B: Kernels>(
+        texts: &EncodedTexts,
+        gpt2: &Gpt2<B>,
+        device: &B::Device,
+    ) -> Result<Self> {
+        let EncodedTexts {
+            prompt,
+            negative,
+            prefix,
+        } = texts;
+        let counts = prefix.mask.values.iter().map(|&value| value > 0.5);
+        let mask = vec![counts.collect()];
+        let tokens = gpt2.generate(prefix.states.upload(device)?, Some(&mask))?;
+        Ok(Self {
+            prompt_states: prompt.states.clone(),
+            prompt_mask: prompt.mask.clone(),
+            negative_states: negative.states.clone(),
+            negative_mask: negative.mask.clone(),
+            negative_tokens: HostTensor::read(tokens).await?,
         })
     }
 
@@ -290,8 +329,6 @@ pub struct Request {
     pub settings: Settings,
     /// Noise to use instead of the seed's, `[candidates, channels, rows, columns]`.
     pub latents: Option<HostTensor>,
-    /// Conditions to use instead of the bundle's constants.
-    pub text: Option<TextConditions>,
     /// Whether to record the tensors of every stage.
     pub trace: bool,
 }
@@ -302,7 +339,6 @@ impl Request {
         Self {
             settings,
             latents: None,
-            text: None,
             trace: false,
         }
     }

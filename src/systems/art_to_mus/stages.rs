@@ -4,6 +4,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, TensorData, backend::Backend},
 };
+use std::sync::Arc;
 
 use super::{
     ArtToMus,
@@ -11,6 +12,7 @@ use super::{
     names::{kind, stage},
     networks::vocoder_kind,
     request::{Piece, Request, Settings, TextConditions},
+    texts::{Texts, Wanted},
     transpose::transpose,
     windows::Windows,
 };
@@ -32,6 +34,7 @@ use crate::{
     pipeline::{Finished, Run},
     random::standard_normal,
     tensors::{HostTensor, cosine, read},
+    text::{EncodedTexts, TextEncoders, Tokenizers},
 };
 
 /// One generation under way.
@@ -96,6 +99,38 @@ impl<B: Kernels> Stages<'_, B> {
         Ok(parts.map(|values| latents(values.to_vec())).collect())
     }
 
+    /// Texts to states, unless they are the bundle's own, or those of an earlier run.
+    pub async fn encode_texts(&mut self, wanted: Wanted) -> Result<Option<Arc<EncodedTexts>>> {
+        let texts = match wanted {
+            Wanted::Own => return Ok(None),
+            Wanted::Known(encoded) => return Ok(Some(encoded)),
+            Wanted::New(texts) => texts,
+        };
+        let system = self.system;
+        let networks = &system.networks;
+        let (Some(config), Some(own)) = (&networks.text, &networks.prompts) else {
+            return Err(Fault::NoTexts {}.into());
+        };
+        let Texts { prompt, negative } = &texts;
+        let tokenizers = Tokenizers::of_bundle(system.bundle()).await?;
+        let encoded = self
+            .run
+            .stage(
+                stage::TEXT,
+                |params, _| {
+                    let kinds = [kind::CLAP_TEXT, kind::T5, kind::PROJECTION];
+                    TextEncoders::load(kinds.map(|kind| params.at(kind)), config)
+                },
+                async |_: &mut Run<'_, B>, encoders: &TextEncoders<B>| {
+                    encoders
+                        .encode(&tokenizers, prompt, negative, own.negative_prefix)
+                        .await
+                },
+            )
+            .await?;
+        Ok(Some(system.texts.keep(texts, encoded)))
+    }
+
     /// Picture to embedding `[1, width]`.
     pub async fn encode(&mut self, picture: &Picture) -> Result<HostTensor> {
         let config = &self.system.networks.encoder;
@@ -124,7 +159,7 @@ impl<B: Kernels> Stages<'_, B> {
         &mut self,
         embedding: Option<&HostTensor>,
         tokens: Option<&HostTensor>,
-        text: Option<&TextConditions>,
+        texts: Option<&EncodedTexts>,
         guided: bool,
     ) -> Result<Conditions> {
         let networks = &self.system.networks;
@@ -162,7 +197,12 @@ impl<B: Kernels> Stages<'_, B> {
                         }
                         (None, None) => return Err(Error::internal("nothing to condition on")),
                     };
-                    let text = text.unwrap_or(&conditioner.text);
+                    let gpt2 = &conditioner.gpt2;
+                    let others = match texts {
+                        Some(texts) => Some(TextConditions::of_texts(texts, gpt2, device).await?),
+                        None => None,
+                    };
+                    let text = others.as_ref().unwrap_or(&conditioner.text);
                     conditions(run, positive, text, guided).await
                 },
             )

@@ -190,9 +190,9 @@ export class ArtToMus extends ElementProperties {
   }
 
   #settings(): Settings {
-    const { seconds, steps, guidance, seed, scheduler } = this;
+    const { seconds, steps, guidance, seed, scheduler, prompt, negative } = this;
     return Object.fromEntries(
-      Object.entries({ seconds, steps, guidance, seed, scheduler }).filter(([, value]) => value !== null),
+      Object.entries({ seconds, steps, guidance, seed, scheduler, prompt, negative }).filter(([, value]) => value !== null),
     );
   }
 

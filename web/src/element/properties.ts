@@ -13,7 +13,7 @@ const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp"];
 
 /** The attributes, which are called as their properties. */
 export const ATTRIBUTES = [
-  "src", "alt", "poster", "bundle", "device", "seconds", "steps", "guidance", "scheduler", "seed",
+  "src", "alt", "poster", "bundle", "device", "seconds", "steps", "guidance", "scheduler", "seed", "prompt", "negative",
   "loading", "controls", "autoplay", "loop",
 ] as const;
 
@@ -107,6 +107,22 @@ export abstract class ElementProperties extends Base {
   }
   set seed(value: Settable<number>) {
     set(this, "seed", value);
+  }
+
+  /** What the music should be beside the picture, in words; null for the model's own. Only some models take others. */
+  get prompt(): string | null {
+    return this.getAttribute("prompt");
+  }
+  set prompt(value: Settable<string>) {
+    set(this, "prompt", value);
+  }
+
+  /** What the music should not be, in words, likewise. */
+  get negative(): string | null {
+    return this.getAttribute("negative");
+  }
+  set negative(value: Settable<string>) {
+    set(this, "negative", value);
   }
 
   /** `lazy` loads the picture, and begins by itself where it does, only when the element is near the visible part. */

@@ -59,6 +59,14 @@ candidates?: number,
  */
 transpose?: number, 
 /**
+ * What the music should be beside the picture, in words; only for a model whose `prompts` are there.
+ */
+prompt?: string, 
+/**
+ * What the music should not be, in words; only for such a model.
+ */
+negative?: string, 
+/**
  * The part of the picture to use.
  */
 region?: Region, 
@@ -131,11 +139,7 @@ name: string,
 /**
  * What a person reads while it runs.
  */
-label: string, 
-/**
- * Whether it only runs where several candidates are made.
- */
-ranking: boolean, };
+label: string, };
 
 /**
  * The range of a setting, and what the model suggests.
@@ -153,6 +157,19 @@ max: number,
  * The value that the model suggests.
  */
 default: number, };
+
+/**
+ * The texts that count where a caller gives none.
+ */
+export type Prompts = { 
+/**
+ * What the music should be beside the picture.
+ */
+prompt: string, 
+/**
+ * What the music should not be.
+ */
+negative: string, };
 
 /**
  * What a loaded model says of itself and of the device it runs on.
@@ -199,7 +216,7 @@ bytes: number,
  */
 parameters: number, 
 /**
- * The stages of a generation, in order.
+ * The stages that a generation can go through, in order; an estimate has those that one does.
  */
 stages: Array<StageInfo>, 
 /**
@@ -237,10 +254,14 @@ gflop: number,
 /**
  * Whether several candidates can be ranked.
  */
-hasRanking: boolean, };
+hasRanking: boolean, 
+/**
+ * The model's own texts, where it takes others in their place.
+ */
+prompts?: Prompts | null, };
 
 /**
- * One shard.
+ * A file of raw bytes: a shard, or an asset.
  */
 export type ShardEntry = { 
 /**
@@ -268,6 +289,10 @@ gflop: number,
  * Estimated milliseconds, where that could be measured.
  */
 ms: number | null, 
+/**
+ * The stages that it goes through, by name.
+ */
+stages: Array<string>, 
 /**
  * Bytes of weights that it reads.
  */
@@ -309,7 +334,16 @@ candidates: number,
  * Semitones that pieces are transposed by from the tonic that the networks learnt. When left out, the hue of
  * the picture decides, where the model has one tonic.
  */
-transpose?: number, };
+transpose?: number, 
+/**
+ * What the music should be beside the picture, in words. When left out, the bundle's own prompt counts; others
+ * need its stage `text`.
+ */
+prompt?: string, 
+/**
+ * What the music should not be, likewise.
+ */
+negative?: string, };
 
 /**
  * Time that one stage took.
@@ -394,6 +428,7 @@ export type EngineFault =
   | "settings.candidates"
   | "settings.whole"
   | "settings.untransposable"
+  | "settings.noTexts"
   | "settings.unreadable"
   | "bundle.noManifest"
   | "bundle.version"

@@ -13,6 +13,7 @@ export type {
   Event as GenerationEvent,
   GenerateSettings as Settings,
   Info,
+  Prompts,
   Region,
   SchedulerKind as Scheduler,
   SettingRange,

@@ -22,7 +22,7 @@ import { ProblemView } from "./problem-view.js";
 import { ProgressView } from "./progress-view.js";
 import { partOf, RegionView, type Part } from "./region-view.js";
 import { ResultView } from "./result-view.js";
-import { fromQuery, refusal, toQuery, type Link, type PageSettings } from "./settings.js";
+import { fromQuery, refusal, toQuery, withoutTexts, type Link, type PageSettings } from "./settings.js";
 import { SettingsView } from "./settings-view.js";
 import { StorageView } from "./storage-view.js";
 import { WhyView } from "./why-view.js";
@@ -107,6 +107,10 @@ export class Page {
   #waiting: { model: Art2Mus; bundle: string } | undefined;
   #opening: AbortController | undefined;
   #allowSlow = false;
+  /** What the address asks for and was left out. */
+  #refused: string[] = [];
+  /** What else a person should know of it. */
+  #remark = "";
   /** What is wanted as soon as there are a picture and a model. */
   #wanted: Plan | undefined;
   /** What a person was asked about before a large download. */
@@ -217,10 +221,19 @@ export class Page {
 
   /** Reads the address, and says what in it is not understood. */
   #readAddress(): Link {
-    const refused: string[] = [];
-    const link = fromQuery(location.search, (name, value) => refused.push(`${name}=${value}`));
-    this.#notice(refused.length > 0 ? text("link.refused", { list: refused.join(", ") }) : "");
+    this.#refused = [];
+    const link = fromQuery(location.search, (name, value) => this.#refused.push(`${name}=${value}`));
+    this.#notice("");
     return link;
+  }
+
+  /** Leaves out what the open model does not take, and says so. */
+  #fitSettings(): void {
+    const info = this.#engine?.info;
+    if (info === undefined || info.prompts) return;
+    this.#settings = withoutTexts(this.#settings, (name, value) => this.#refused.push(`${name}=${value}`));
+    this.#settingsView.show(this.#settings);
+    this.#notice(this.#remark);
   }
 
   /** Does what another address of this page says, without loading the page again. */
@@ -231,6 +244,7 @@ export class Page {
     this.#settingsView.show(link);
     this.#refresh();
     const reopen = bundle !== link.bundle || device !== link.device;
+    if (!reopen) this.#fitSettings();
     await Promise.all([reopen ? this.open() : undefined, this.#openLinkedPicture()]);
   }
 
@@ -328,7 +342,7 @@ export class Page {
     try {
       const refused = refusal(generation, engine.info);
       if (refused) throw refused;
-      const { ms } = await engine.estimate(generation);
+      const { ms, stages } = await engine.estimate(generation);
       artworks = await artworksOf(plan, picture, settings.lasso);
       const result = await this.#player.make({
         bundle: this.#bundle(),
@@ -338,7 +352,7 @@ export class Page {
         ask: (download) => void this.#ask.ask(download),
         onBegin: () => {
           start = performance.now();
-          this.#showBegin(engine, (generation.candidates ?? engine.info.candidates.default) > 1);
+          this.#showBegin(engine, stages);
         },
         onEvent: (event) => this.#onEvent(event),
       });
@@ -378,10 +392,10 @@ export class Page {
     this.#desk.ariaBusy = String(busy);
   }
 
-  #showBegin(engine: Art2Mus, ranked: boolean): void {
+  #showBegin(engine: Art2Mus, stages: readonly string[]): void {
     this.#problem.hide();
     this.#refresh();
-    this.#progress.begin(engine.info.stages.filter(({ ranking }) => ranked || !ranking));
+    this.#progress.begin(engine.info.stages.filter(({ name }) => stages.includes(name)));
     this.#progress.reach();
     this.#announce(text("run.started"));
   }
@@ -399,6 +413,8 @@ export class Page {
     const { bundle, larger, device } = this.#settings;
     this.#settings = { ...structuredClone(made.settings), bundle, larger, device };
     this.#settingsView.show(this.#settings);
+    this.#refused = [];
+    this.#fitSettings();
     this.#link = { ...structuredClone(this.#settings), picture: made.picture.about.reference };
     this.#input.show(made.picture);
     this.#journey.showPlan(made.plan);
@@ -469,6 +485,7 @@ export class Page {
   /** Shows what the model that was opened is and can do. */
   #describe(engine: Art2Mus): void {
     describeModel(engine, this.#bundle());
+    this.#fitSettings();
     this.#settingsView.describe(engine.info, this.#settings.generation);
   }
 
@@ -487,8 +504,10 @@ export class Page {
 
   /** Something about the address that a person should know; nothing when it is empty. */
   #notice(sentence: string): void {
-    byId("notice", HTMLElement).textContent = sentence;
-    show(byId("notice", HTMLElement), sentence !== "");
+    this.#remark = sentence;
+    const refused = this.#refused.length > 0 ? text("link.refused", { list: this.#refused.join(", ") }) : "";
+    byId("notice", HTMLElement).textContent = [refused, sentence].filter((part) => part !== "").join(" ");
+    show(byId("notice", HTMLElement), refused + sentence !== "");
   }
 
   #announce(sentence: string): void {

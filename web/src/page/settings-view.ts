@@ -2,7 +2,7 @@
 
 import type { Info, Settings } from "../client.js";
 import { formatDuration, text } from "../common/texts.js";
-import { byId } from "./dom.js";
+import { byId, show } from "./dom.js";
 import { fromForm, intoForm, type PageSettings } from "./settings.js";
 
 /** Steps of each quality, as multiples of what the model suggests. */
@@ -50,6 +50,10 @@ export class SettingsView {
       field.max = String(range.max);
     }
     this.#field("seed").placeholder = text("settings.seed.random");
+    for (const name of ["prompt", "negative"] as const) {
+      this.#field(name).placeholder = info.prompts?.[name] ?? "";
+      show(byId(`${name}-row`, HTMLElement), info.prompts != null);
+    }
     if (!scheduler) this.#field("scheduler").value = info.scheduler;
     this.#mark();
   }

@@ -30,7 +30,9 @@ export interface Link extends PageSettings {
 export const DEFAULT_BUNDLE = "web/models/default/";
 
 const NUMBERS = ["seed", "seconds", "steps", "guidance", "candidates"] as const;
-/** Those of them that must be whole. */
+/** In words. */
+const WORDS = ["prompt", "negative"] as const;
+/** Those of the numbers that must be whole. */
 const WHOLE: readonly string[] = ["seed", "steps", "candidates"];
 const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp"];
 const DEVICES: readonly ("auto" | Device)[] = ["auto", "webgpu", "wasm"];
@@ -50,6 +52,10 @@ export function readGeneration(textOf: TextOf, onRefused: OnRefused = () => {}):
     const number = Number(value);
     if (Number.isFinite(number) && (Number.isSafeInteger(number) || !WHOLE.includes(name))) generation[name] = number;
     else onRefused(name, value);
+  }
+  for (const name of WORDS) {
+    const value = textOf(name)?.trim() ?? "";
+    if (value !== "") generation[name] = value;
   }
   const scheduler = textOf("scheduler");
   const known = SCHEDULERS.find((name) => name === scheduler);
@@ -100,9 +106,6 @@ export function fromQuery(query: string, onRefused?: OnRefused): Link {
   if (form && lasso === undefined) onRefused?.("lasso", form);
   const generation = readGeneration(textOf, onRefused);
   if (lasso) generation.region = boundsOf(lasso);
-  // Text encoders are not part of what runs in browsers, so no model takes a negative prompt here.
-  const negative = params.get("negative");
-  if (negative) onRefused?.("negative", negative);
   const between = amount >= 0 && amount <= 1;
   if (!between) onRefused?.("amount", params.get("amount") ?? "");
   return {
@@ -121,7 +124,7 @@ export function fromQuery(query: string, onRefused?: OnRefused): Link {
 /** The query that `fromQuery` reads back; empty when everything is as it is by default. */
 export function toQuery({ bundle, larger, device, lasso, generation, picture, kernels, walk, mix }: Link): string {
   const params = new URLSearchParams();
-  for (const name of [...NUMBERS, "scheduler"] as const) {
+  for (const name of [...NUMBERS, "scheduler", ...WORDS] as const) {
     const value = generation[name];
     if (value !== undefined) params.set(name, String(value));
   }
@@ -162,6 +165,16 @@ export function intoForm(form: HTMLFormElement, { device, generation }: PageSett
       field.value = String(values[field.name]);
     }
   }
+}
+
+/** What a model that takes no texts but its own makes of settings: they without the texts, which `onRefused` hears of. */
+export function withoutTexts<S extends PageSettings>(settings: S, onRefused: OnRefused): S {
+  const generation = { ...settings.generation };
+  for (const name of WORDS) {
+    if (generation[name] !== undefined) onRefused(name, generation[name]);
+    delete generation[name];
+  }
+  return { ...settings, generation };
 }
 
 /** Why a model cannot run with these settings, if it cannot. */

@@ -89,7 +89,9 @@ export class WhyView {
       doing("why.looking");
       this.#draw(await influence(engine, picture, options));
       doing("why.listening");
-      this.#offerParts(await heardInfluence(engine, picture, { ...options, seed: made.result.seed }));
+      const { prompt, negative } = made.settings.generation;
+      const texts = { ...(prompt !== undefined && { prompt }), ...(negative !== undefined && { negative }) };
+      this.#offerParts(await heardInfluence(engine, picture, { ...options, ...texts, seed: made.result.seed }));
       this.#said.textContent = text("why.ready");
       this.#events.announce(text("why.ready"));
     } catch (thrown) {

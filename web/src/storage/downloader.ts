@@ -124,7 +124,7 @@ async function fetchShard(
   }
   if (folder && found) await remove(folder, sha256);
   if (from instanceof Blob) {
-    if (folder === undefined) throw new Error("there is no storage to take files into");
+    if (folder === undefined) throw fault("import.noStorage");
     const blob = await importShard(from, shard, folder, { signal, onProgress });
     verified.add(sha256);
     return blob;

@@ -1,7 +1,6 @@
 /** Takes one shard from a file of the visitor's into storage: the whole and right, or nothing. */
 
-import type { PlainError } from "../common/errors.js";
-import { text } from "../common/texts.js";
+import { fault } from "../common/faults.js";
 import type { Options, Shard } from "./download.js";
 import { Sha256 } from "./sha256.js";
 import { discard, openPartialShard } from "./stored.js";
@@ -14,7 +13,7 @@ export async function importShard(
   { signal, onProgress }: Pick<Options, "signal" | "onProgress">,
 ): Promise<Blob> {
   const { file, bytes, sha256 } = shard;
-  if (source.size !== bytes) throw integrity("import.length", { file, bytes, length: source.size });
+  if (source.size !== bytes) throw fault("import.length", { file, bytes, length: source.size });
   const part = await openPartialShard(folder, sha256);
   try {
     part.clear();
@@ -23,12 +22,12 @@ export async function importShard(
       signal.throwIfAborted();
       hash.update(piece);
       part.write(piece);
-      if (!part.stored) throw full(file);
+      if (!part.stored) throw fault("import.full", { file });
       onProgress(part.length);
     }
-    if (hash.hex() !== sha256) throw integrity("error.shard.hash.message", { file });
+    if (hash.hex() !== sha256) throw fault("import.hash", { file });
     const blob = await part.finish();
-    if (!part.stored) throw full(file);
+    if (!part.stored) throw fault("import.full", { file });
     return blob;
   } catch (thrown) {
     part.close();
@@ -41,18 +40,9 @@ async function* piecesOf(source: Blob, file: string): AsyncGenerator<Uint8Array,
   const reader = source.stream().getReader();
   for (;;) {
     const { done, value } = await reader.read().catch((thrown: unknown) => {
-      const message = text("import.unreadable", { file, reason: String(thrown) });
-      throw { name: "File", message, hint: text("import.hint") } satisfies PlainError;
+      throw fault("import.unreadable", { file, reason: String(thrown) });
     });
     if (done) return;
     yield value;
   }
-}
-
-function integrity(key: string, values: Record<string, string | number>): PlainError {
-  return { name: "Integrity", message: text(key, values), hint: text("import.hint.again") };
-}
-
-function full(file: string): PlainError {
-  return { name: "File", message: text("import.full", { file }), hint: text("import.hint.full") };
 }

@@ -1,8 +1,7 @@
 /** Manifests of bundles: what of them the page itself reads and keeps. */
 
 import { fileAddress } from "../common/address.js";
-import { Art2MusError } from "../common/errors.js";
-import { text } from "../common/texts.js";
+import { fault } from "../common/faults.js";
 import type { Shard } from "./download.js";
 import { fetchSmallFile } from "./small-file.js";
 
@@ -34,7 +33,7 @@ export function filesOf(manifest: string): Shard[] {
   } catch {
     // Not even JSON, or no lists: as below.
   }
-  throw new Art2MusError({ name: "Format", message: text("import.noManifest"), hint: text("import.hint") });
+  throw fault("import.noManifest");
 }
 
 function isFile({ file, bytes, sha256 }: Shard): boolean {

@@ -3,8 +3,7 @@
  * write them. Contents stay `Blob`s: neither way takes the memory that they would.
  */
 
-import { Art2MusError } from "../common/errors.js";
-import { text } from "../common/texts.js";
+import { fault } from "../common/faults.js";
 
 /** A file by its path, with slashes between folders. */
 export interface NamedBlob {
@@ -79,15 +78,15 @@ export async function filesOfTar(tar: Blob): Promise<NamedBlob[]> {
     const block = await bytesOf(tar, at, BLOCK);
     at += BLOCK;
     if (block.every((byte) => byte === 0)) return files;
-    if (at === BLOCK && block[0] === 0x1f && block[1] === 0x8b) throw refused("tar.compressed");
-    if (octal(block, "checksum") !== checksum(block)) throw refused(at === BLOCK ? "tar.none" : "tar.damaged");
+    if (at === BLOCK && block[0] === 0x1f && block[1] === 0x8b) throw fault("tar.compressed");
+    if (octal(block, "checksum") !== checksum(block)) throw fault(at === BLOCK ? "tar.none" : "tar.damaged");
     const type = string(block, "type");
     const size = next.size ?? octal(block, "size");
-    if (!(at + size <= tar.size)) throw refused("tar.cut");
+    if (!(at + size <= tar.size)) throw fault("tar.cut");
     const content = tar.slice(at, at + size);
     at += size + rest(size);
     if (type === "x" || type === "L") {
-      if (size > MOST_HEADER_BYTES) throw refused("tar.damaged");
+      if (size > MOST_HEADER_BYTES) throw fault("tar.damaged");
       const said = await content.text();
       next = type === "L" ? { ...next, path: said.replace(/\0.*$/s, "") } : { ...next, ...paxFields(said) };
       continue;
@@ -99,8 +98,8 @@ export async function filesOfTar(tar: Blob): Promise<NamedBlob[]> {
     next = {};
     if ((type === "0" || type === "" || type === "7") && !path.endsWith("/")) files.push({ path, blob: content });
   }
-  if (files.length === 0) throw refused("tar.none");
-  throw refused("tar.cut");
+  if (files.length === 0) throw fault("tar.none");
+  throw fault("tar.cut");
 }
 
 async function bytesOf(tar: Blob, from: number, length: number): Promise<Uint8Array> {
@@ -132,8 +131,4 @@ function paxFields(said: string): { path?: string; size?: number } {
     if (key === "size") fields.size = Number(value);
   }
   return fields;
-}
-
-function refused(key: string): Art2MusError {
-  return new Art2MusError({ name: "Format", message: text(key), hint: text("tar.hint") });
 }

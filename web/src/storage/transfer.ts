@@ -1,9 +1,9 @@
 /** A bundle as one file, out of the browser's storage and into it, for machines without a network. */
 
 import { fault } from "../common/faults.js";
-import { Art2MusError, toError } from "../common/errors.js";
+import { toError, type Art2MusError } from "../common/errors.js";
 import { startWorker } from "../common/start-worker.js";
-import { loadedTexts, text } from "../common/texts.js";
+import { loadedTexts } from "../common/texts.js";
 import type { Shard } from "./download.js";
 import type { FromDownloader, ToDownloader } from "./downloader.js";
 import { filesOf, keepManifest, MANIFEST, MOST_MANIFEST_BYTES, readManifest } from "./manifest.js";
@@ -36,21 +36,17 @@ export async function exportFiles(base: string, program: string, options: Transf
 /** Stores the files of a bundle for the folder `base`: all of them, each with the hash that the manifest gives, or none. */
 export async function importFiles(source: BundleFiles, base: string, program: string, options: TransferOptions): Promise<void> {
   const folder = await openFolder();
-  if (folder === undefined) throw new Art2MusError({ name: "Unsupported", message: text("import.noStorage"), hint: text("import.hint.storage") });
+  if (folder === undefined) throw fault("import.noStorage");
   const given = await filesIn(source);
   const { path, blob } = manifestAmong(given);
   const manifest = await blob.text().catch((thrown: unknown) => {
-    const message = text("import.unreadable", { file: MANIFEST, reason: String(thrown) });
-    throw new Art2MusError({ name: "File", message, hint: text("import.hint") });
+    throw fault("import.unreadable", { file: MANIFEST, reason: String(thrown) });
   });
   const files = filesOf(manifest);
   const beside = new Map(given.map((file) => [file.path, file.blob]));
   const sources = files.map((shard) => ({ shard, blob: beside.get(path.slice(0, -MANIFEST.length) + shard.file) }));
   const missing = sources.filter((source) => source.blob === undefined).map(({ shard }) => shard.file);
-  if (missing.length > 0) {
-    const message = text("import.missing", { list: missing.join(", ") });
-    throw new Art2MusError({ name: "Input", message, hint: text("import.hint") });
-  }
+  if (missing.length > 0) throw fault("import.missing", { list: missing.join(", ") });
   const { shards: before } = await list();
   try {
     await run(program, { imports: sources as { shard: Shard; blob: Blob }[] }, files, options);
@@ -64,7 +60,7 @@ export async function importFiles(source: BundleFiles, base: string, program: st
 async function filesIn(source: BundleFiles): Promise<NamedBlob[]> {
   const files = source instanceof Blob ? [source] : source;
   const [first] = files;
-  if (first === undefined) throw new Art2MusError({ name: "Input", message: text("import.noManifest"), hint: text("import.hint") });
+  if (first === undefined) throw fault("import.noManifest");
   if (files.length === 1 && !(first instanceof File && first.name === MANIFEST)) return filesOfTar(first);
   return (files as readonly File[]).map((file) => ({ path: file.webkitRelativePath || file.name, blob: file }));
 }
@@ -74,7 +70,7 @@ function manifestAmong(files: readonly NamedBlob[]): NamedBlob {
   const depth = ({ path }: NamedBlob) => path.split("/").length;
   const [found] = files.filter(({ path }) => path.split("/").at(-1) === MANIFEST).sort((a, b) => depth(a) - depth(b));
   if (found !== undefined && found.blob.size <= MOST_MANIFEST_BYTES) return found;
-  throw new Art2MusError({ name: "Format", message: text("import.noManifest"), hint: text("import.hint") });
+  throw fault("import.noManifest");
 }
 
 type Task = Extract<ToDownloader, { shards: Shard[] } | { imports: unknown }>;
