@@ -169,6 +169,26 @@ fn takes_other_prompts_when_the_bundle_can() {
         fs::read(path("a.wav")).unwrap(),
         fs::read(path("b.wav")).unwrap()
     );
+    // The bundle's own texts are as good as none.
+    let own = ["--seed", "5", "--negative", art2mus::text::NEGATIVE_PROMPT];
+    generate(&picture, &path("c.wav"), &own);
+    assert_eq!(
+        fs::read(path("a.wav")).unwrap(),
+        fs::read(path("c.wav")).unwrap()
+    );
+    let plain = folder.path().join("plain");
+    let encoder = ["--imagebind", "imagebind-tiny.pth"];
+    convert(&encoder, "aligner-2024-4.pt", &plain, &[]);
+    let output = program()
+        .arg("generate")
+        .arg(&picture)
+        .arg("--bundle")
+        .arg(&plain)
+        .args(["--device", "cpu", "--negative", "Bells"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_sentence(&error, "takes no other prompt");
 }
 
 #[test]

@@ -21,6 +21,8 @@ const T5_MAX_TOKENS: usize = 128;
 /// CLAP's `model_max_length`.
 const CLAP_MAX_TOKENS: usize = 512;
 const T5_PAD: u32 = 0;
+/// Characters that are read for each id that counts: merging takes the square of a word's length.
+const CHARACTERS_EACH: usize = 16;
 
 /// A tokenizer of CLAP or T5.
 #[derive(Debug, Clone)]
@@ -54,6 +56,8 @@ impl TextTokenizer {
 
     /// The ids of `text` with its marks. Longer texts lose their end, never their end mark.
     pub fn encode(&self, text: &str) -> Vec<u32> {
+        let end = text.char_indices().nth(CHARACTERS_EACH * self.longest);
+        let text = &text[..end.map_or(text.len(), |(at, _)| at)];
         let ids = match &self.model {
             Model::Clap(model) => model.encode(text),
             Model::T5(model) => model.encode(text),
@@ -179,6 +183,7 @@ mod tests {
         for (part, longest, end) in [(PARTS[0], CLAP_MAX_TOKENS, 2), (PARTS[1], T5_MAX_TOKENS, 1)] {
             let ids = ours(part).encode(&"music ".repeat(2000));
             assert_eq!((ids.len(), ids.last()), (longest, Some(&end)));
+            assert_eq!(ours(part).encode(&"音".repeat(100_000)).last(), Some(&end));
         }
     }
 
