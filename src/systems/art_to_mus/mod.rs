@@ -127,7 +127,7 @@ impl<B: Kernels> ArtToMus<B> {
     /// The work of every stage that a generation with `settings` goes through now: texts that were encoded for the
     /// last one are not encoded again.
     pub fn work(&self, settings: &Settings) -> Result<Vec<StageWork>> {
-        self.work_with(settings, &self.texts.find(self.asked(settings)?))
+        self.work_with(settings, &self.wanted(settings)?)
     }
 
     fn work_with(&self, settings: &Settings, texts: &Wanted) -> Result<Vec<StageWork>> {
@@ -136,8 +136,9 @@ impl<B: Kernels> ArtToMus<B> {
             .work(&settings.work(self.defaults.window, text))
     }
 
-    fn asked(&self, settings: &Settings) -> Result<Option<Texts>> {
-        Texts::asked(&self.networks, settings)
+    /// Where the texts come from that `settings` ask for.
+    fn wanted(&self, settings: &Settings) -> Result<Wanted> {
+        Ok(self.texts.find(Texts::asked(&self.networks, settings)?))
     }
 
     /// Makes music. The same request gives the same samples with the same kernels.
@@ -152,7 +153,7 @@ impl<B: Kernels> ArtToMus<B> {
         let source = source.into();
         let settings = &request.settings;
         settings.check()?;
-        let texts = self.texts.find(self.asked(settings)?);
+        let texts = self.wanted(settings)?;
         let own = matches!(texts, Wanted::Own);
         let mut work = self.work_with(settings, &texts)?;
         let skipped: &[&str] = match source {

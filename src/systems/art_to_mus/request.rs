@@ -222,6 +222,11 @@ pub fn cannot_transpose(value: f64) -> Error {
     Fault::Transpose { value, least, most }.into()
 }
 
+/// Which tokens count, from a mask of 1 or 0.
+pub(super) fn booleans(mask: &HostTensor) -> Vec<bool> {
+    mask.values.iter().map(|&value| value > 0.5).collect()
+}
+
 /// The conditions that come from texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextConditions {
@@ -268,8 +273,7 @@ impl TextConditions {
             negative,
             prefix,
         } = texts;
-        let counts = prefix.mask.values.iter().map(|&value| value > 0.5);
-        let mask = vec![counts.collect()];
+        let mask = vec![booleans(&prefix.mask)];
         let tokens = gpt2.generate(prefix.states.upload(device)?, Some(&mask))?;
         Ok(Self {
             prompt_states: prompt.states.clone(),

@@ -11,7 +11,7 @@ use super::{
     encoder::PictureEncoder,
     names::{kind, stage},
     networks::vocoder_kind,
-    request::{Piece, Request, Settings, TextConditions},
+    request::{Piece, Request, Settings, TextConditions, booleans},
     texts::{Texts, Wanted},
     transpose::transpose,
     windows::Windows,
@@ -467,8 +467,4 @@ impl<B: Kernels> Denoising<'_, B> {
         trace.record("noise.first.guided", &noise);
         noise
     }
-}
-
-fn booleans(mask: &HostTensor) -> Vec<bool> {
-    mask.values.iter().map(|&value| value > 0.5).collect()
 }
