@@ -46,6 +46,12 @@ pub struct PartConfig<N, L> {
 pub struct SmallModel {
     /// The model's name, as the page shows it.
     pub name: String,
+    /// The licence of the finished weights; "not stated" when left out.
+    #[serde(default = "not_stated")]
+    pub licence: String,
+    /// Whom the finished weights owe something, a line each: who wrote, played and painted the material.
+    #[serde(default)]
+    pub credits: Vec<String>,
     /// Frames of a piece.
     pub frames: usize,
     /// The one tonic of the pieces that the prior and the aligner learn from, 0 for C: generation transposes. Needs
@@ -335,7 +341,9 @@ impl SmallModel {
         let mut config = serde_json::to_value(self)
             .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;
         if let Value::Object(tables) = &mut config {
-            let elsewhere = ["name", "generate", "material", "tonic"];
+            let elsewhere = [
+                "name", "licence", "credits", "generate", "material", "tonic",
+            ];
             tables.retain(|name, _| !elsewhere.contains(&name.as_str()));
             tables.retain(|name, table| {
                 let is_part = table.get("run").is_some();
@@ -392,6 +400,10 @@ pub fn material(path: &Path) -> Result<MaterialConfig> {
     }
     let holder: Holder = parse(path)?;
     Ok(holder.material.beneath(folder_of(path)))
+}
+
+fn not_stated() -> String {
+    "not stated".into()
 }
 
 /// Where a configuration's relative paths begin.

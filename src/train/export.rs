@@ -128,8 +128,8 @@ pub fn bundle(
 
     let model = ModelInfo {
         name: config.name.clone(),
-        licence: "MIT OR Apache-2.0".into(),
-        credits: Vec::new(),
+        licence: config.licence.clone(),
+        credits: config.credits.clone(),
         trained: false,
     };
     let provenance = Provenance {
