@@ -6,7 +6,7 @@
 
 /** SHA-256 of the samples as little-endian floats. */
 export const PIECES = [
-  { picture: "01.jpg", seed: 1, sha256: "984be00300b918e52ca6ba1209584ef6a710211f6fef05c93b8257d0c4d61e06" },
-  { picture: "06.jpg", seed: 2, sha256: "b034c2f6fab67247ec901221916c83e29814fe60055a4023c5b2c227c6573e24" },
-  { picture: "11.jpg", seed: 3, sha256: "5d3c30c669dca046bfac6efe07b094ef6f1ff025b65c6bc8ba95e3791d24e06c" },
+  { picture: "01.jpg", seed: 1, sha256: "2419fb2023348f4003dcbef26bbe6ac4fc4357790035c491b3e4385adca1edbe" },
+  { picture: "06.jpg", seed: 2, sha256: "e473f020b2c52debdcb820f9395ffef59ea5040e8b00d75c3b32b23b33801e59" },
+  { picture: "11.jpg", seed: 3, sha256: "6959650f5c4a4a5c636f0f97f437d33266eb1b06e4ce2503628b7c1863ca46f4" },
 ];
