@@ -42,6 +42,10 @@ pub struct GenerateSettings {
     pub candidates: Option<f64>,
     /// Semitones from the model's own tonic, -6 to 6; the picture's hue decides when it is left out.
     pub transpose: Option<f64>,
+    /// Beats a minute, for a model whose music has one pulse; the picture's colours decide when it is left out.
+    pub tempo: Option<f64>,
+    /// The RMS of the music in dBFS; the picture's colours decide when it is left out, or else the model.
+    pub loudness: Option<f64>,
     /// What the music should be beside the picture, in words; only for a model whose `prompts` are there.
     pub prompt: Option<String>,
     /// What the music should not be, in words; only for such a model.
@@ -77,6 +81,8 @@ impl GenerateSettings {
                 }
                 semitones => semitones.map(|semitones| semitones as i32),
             },
+            tempo: self.tempo,
+            loudness: self.loudness,
             prompt: self.prompt.clone(),
             negative: self.negative.clone(),
         };
@@ -188,7 +194,7 @@ impl Info {
         let mut settings = Settings::from_defaults(defaults, 0);
         let cost = Cost::of(system, &settings, place.rate)?;
         settings.candidates = 2;
-        let work = networks.work(&settings.work(defaults.window, true))?;
+        let work = networks.work(&settings.work(defaults, true))?;
         let stages = work.iter().map(|work| {
             let own = manifest
                 .find_stage(work.stage)

@@ -86,6 +86,69 @@ fn makes_music_that_repeats() {
     );
 }
 
+/// A model with one pulse, and a loudness of its own for every picture.
+#[test]
+fn the_picture_or_the_caller_decides_tempo_and_loudness() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("bundle");
+    fs::create_dir(&own).unwrap();
+    for file in fs::read_dir(bundle()).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), own.join(file.file_name())).unwrap();
+    }
+    let file = own.join("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    manifest["defaults"]["pulse"] = 0.5.into();
+    manifest["defaults"]["loudness"] = serde_json::json!([-26, -14]);
+    fs::write(&file, manifest.to_string()).unwrap();
+    let picture = fixture("picture.png");
+    let output = folder.path().join("a.wav");
+    let own = own.to_str().unwrap();
+    let make = |more: &[&str]| -> (f64, f64, Value) {
+        let more: Vec<&str> = ["--bundle", own, "--force", "--json"]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
+        let arguments = ["generate", picture.to_str().unwrap(), "-o"];
+        let fixed = ["--device", "cpu", "--seconds", "0.5", "--steps", "1"];
+        let arguments: Vec<&str> = arguments
+            .into_iter()
+            .chain([output.to_str().unwrap()])
+            .chain(fixed)
+            .chain(more)
+            .collect();
+        let (made, error) = run(&arguments);
+        assert!(made.status.success(), "{error}");
+        let text = String::from_utf8(made.stdout).unwrap();
+        let result: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let (_, samples) = read_wav(&output);
+        assert_eq!(samples.len(), 8_000);
+        let power = samples.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / 8_000.0;
+        let settings = result["settings"].clone();
+        (
+            10.0 * power.log10(),
+            settings["tempo"].as_f64().unwrap(),
+            settings,
+        )
+    };
+    let (level, tempo, settings) = make(&[]);
+    let loudness = settings["loudness"].as_f64().unwrap();
+    assert!((-26.0..=-14.0).contains(&loudness) && (90.0..=135.0).contains(&tempo));
+    assert!((level - loudness).abs() < 0.5, "{level} {loudness}");
+    let (level, tempo, _) = make(&["--tempo", "200", "--loudness", "-40"]);
+    assert!((level + 40.0).abs() < 0.5 && tempo == 200.0, "{level}");
+    for (more, expected) in [
+        (["--tempo", "10"], "choose a tempo between 60 and 240"),
+        (["--loudness", "3"], "choose a loudness between -60 and -6"),
+    ] {
+        let arguments = ["generate", picture.to_str().unwrap(), "--bundle", own];
+        let arguments: Vec<&str> = arguments.into_iter().chain(more).collect();
+        assert_sentence(&run(&arguments).1, expected);
+    }
+    let (_, error) = generate(&picture, &output, &["--force", "--tempo", "100"]);
+    assert_sentence(&error, "leave tempo out");
+}
+
 #[test]
 fn the_kernels_of_a_result_can_be_asked_for() {
     let folder = tempfile::tempdir().unwrap();

@@ -56,6 +56,8 @@ fn settings(scheduler: SchedulerKind, steps: usize) -> Settings {
         seed: 0,
         candidates: 1,
         transpose: None,
+        tempo: None,
+        loudness: None,
         prompt: None,
         negative: None,
     }

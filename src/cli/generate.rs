@@ -57,6 +57,12 @@ pub(super) struct Arguments {
     /// Semitones from the model's own tonic [default: what the picture's hue asks for].
     #[arg(long, allow_negative_numbers = true)]
     transpose: Option<i32>,
+    /// Beats a minute, for a model that has one pulse [default: what the picture's colours ask for].
+    #[arg(long)]
+    tempo: Option<f64>,
+    /// RMS of the music in dBFS [default: what the picture's colours ask for, or what the model makes].
+    #[arg(long, allow_negative_numbers = true)]
+    loudness: Option<f64>,
     /// What the music should not be; needs a bundle converted with --text.
     #[arg(long)]
     negative: Option<String>,
@@ -165,6 +171,8 @@ fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
     settings.steps = arguments.steps.unwrap_or(settings.steps);
     settings.scheduler = arguments.scheduler.unwrap_or(settings.scheduler);
     settings.transpose = arguments.transpose;
+    settings.tempo = arguments.tempo;
+    settings.loudness = arguments.loudness;
     settings.guidance = arguments.guidance.unwrap_or(settings.guidance);
     settings.candidates = arguments.candidates;
     settings.prompt = arguments.prompt.clone();

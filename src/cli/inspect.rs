@@ -27,10 +27,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let networks = Networks::from_manifest(manifest)?;
     let suggested = Defaults::from_manifest(manifest)?;
     let mut settings = Settings::from_defaults(&suggested, 0);
-    let one = networks.work(&settings.work(suggested.window, true))?;
+    let one = networks.work(&settings.work(&suggested, true))?;
     // Ranking happens only among several pieces: two show what one costs.
     settings.candidates = 2;
-    let two = networks.work(&settings.work(suggested.window, true))?;
+    let two = networks.work(&settings.work(&suggested, true))?;
     let ranking = two.iter().find(|work| work.stage == stage::RANK);
     let flops = |stage: &str| match one.iter().find(|work| work.stage == stage) {
         Some(work) => work.flops,

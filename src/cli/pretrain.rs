@@ -120,8 +120,8 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     let items = Items {
         arguments,
         config: &config,
-        in_all_keys: OnceCell::new(),
-        in_one_key: OnceCell::new(),
+        general: OnceCell::new(),
+        of_prior: OnceCell::new(),
     };
     for part in parts {
         let Some(run) = part.run(&config) else {
@@ -305,24 +305,26 @@ impl OnDevice for Export<'_> {
 struct Items<'a> {
     arguments: &'a Arguments,
     config: &'a SmallModel,
-    in_all_keys: OnceCell<Sources>,
-    in_one_key: OnceCell<Sources>,
+    general: OnceCell<Sources>,
+    of_prior: OnceCell<Sources>,
 }
 
 impl Items<'_> {
-    /// Those of `part`: what comes before the prior hears all keys.
+    /// Those of `part`: what comes before the prior hears all keys and tempi.
     fn of(&self, part: Part) -> Result<Sources> {
         let config = self.config;
         let tonic = config.tonic.filter(|_| part == Part::Prior);
-        let opened = match tonic {
-            Some(_) => &self.in_one_key,
-            None => &self.in_all_keys,
+        let pulse = config.pulse.filter(|_| part == Part::Prior);
+        let opened = match (tonic, pulse) {
+            (None, None) => &self.general,
+            _ => &self.of_prior,
         };
         if let Some(sources) = opened.get() {
             return Ok(sources.clone());
         }
         let material = MaterialConfig {
             tonic: tonic.or(config.material.tonic),
+            pulse: pulse.or(config.material.pulse),
             ..config.material.clone()
         };
         let size = config.imagebind.network.vision.image_size;

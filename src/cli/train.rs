@@ -65,6 +65,7 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     let sizes = (networks.image_size(), networks.seconds());
     let material = MaterialConfig {
         tonic: networks.tonic(),
+        pulse: networks.pulse().or(config.material.pulse),
         ..config.material.clone()
     };
     let sources = arguments.data.sources(&material, sizes)?;

@@ -114,6 +114,11 @@ impl<'a> BundleNetworks<'a> {
         self.defaults.tonic
     }
 
+    /// Seconds of a beat in all music that the networks learnt, if they have one.
+    pub fn pulse(&self) -> Option<f64> {
+        self.networks.pulse()
+    }
+
     /// Whether music can be translated to LoA tokens by way of its own embedding.
     pub fn can_translate(&self) -> bool {
         self.networks.ranking.is_some() && self.audio_projection().is_some()

@@ -74,12 +74,18 @@ faults! {
         "a guidance of {value} cannot be used", "choose a guidance between 0 and {most}";
     Transpose { value: f64, least: i32, most: i32 } = Input, "settings.transpose":
         "music cannot be transposed by {value} semitones", "choose a whole number from {least} to {most}";
+    Tempo { value: f64, least: f64, most: f64 } = Input, "settings.tempo":
+        "music of {value} beats a minute cannot be made", "choose a tempo between {least} and {most}";
+    Loudness { value: f64, least: f64, most: f64 } = Input, "settings.loudness":
+        "music of {value} dBFS cannot be made", "choose a loudness between {least} and {most} dBFS";
     Candidates { value: usize, most: usize } = Input, "settings.candidates":
         "{value} candidates cannot be made", "ask for between 1 and {most} candidates";
     NotWhole { setting: &'static str, value: f64 } = Input, "settings.whole":
         "{setting} cannot be {value}", "give a whole number from 0 to 2^53 - 1";
     Untransposable {} = Input, "settings.untransposable":
         "this model's music cannot be transposed", "leave transpose out";
+    NoTempo {} = Input, "settings.noTempo":
+        "this model's music has no one tempo that could be changed", "leave tempo out";
     NoTexts {} = Input, "settings.noTexts":
         "this model takes no other prompt or negative prompt than its own",
         "leave them out, or use a bundle that was converted with --text";

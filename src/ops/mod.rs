@@ -8,8 +8,12 @@ mod cpu;
 #[cfg(feature = "wgpu")]
 mod gpu;
 pub mod plain;
+#[cfg(feature = "libtorch")]
+mod torch;
 mod weight;
 
+#[cfg(feature = "train")]
+use burn::backend::{Autodiff, autodiff::checkpoint::strategy::CheckpointStrategy};
 use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
@@ -213,6 +217,30 @@ pub trait Kernels: Backend {
     ) -> Tensor<Self, D> {
         plain::layer_norm(x, scale, shift, eps)
     }
+
+    /// [`Kernels::conv2d`] where this backend computes gradients.
+    #[cfg(feature = "train")]
+    fn differentiable_conv2d<C: CheckpointStrategy>(
+        x: Tensor<Autodiff<Self, C>, 4>,
+        weight: Tensor<Autodiff<Self, C>, 4>,
+        epilogue: Epilogue<Autodiff<Self, C>, 4>,
+        geometry: Conv2dGeometry,
+    ) -> Tensor<Autodiff<Self, C>, 4> {
+        plain::conv2d(x, weight, epilogue, geometry)
+    }
+
+    /// [`Kernels::group_norm`] where this backend computes gradients.
+    #[cfg(feature = "train")]
+    fn differentiable_group_norm<C: CheckpointStrategy>(
+        x: Tensor<Autodiff<Self, C>, 4>,
+        groups: usize,
+        scale: Tensor<Autodiff<Self, C>, 1>,
+        shift: Tensor<Autodiff<Self, C>, 1>,
+        eps: f64,
+        activation: Activation,
+    ) -> Tensor<Autodiff<Self, C>, 4> {
+        plain::group_norm(x, groups, scale, shift, eps, activation)
+    }
 }
 
 /// The GPU device: WebGPU in a browser, Vulkan, Metal or DirectX natively.
@@ -222,13 +250,25 @@ pub type Gpu = burn::backend::Wgpu;
 #[cfg(feature = "cuda")]
 impl Kernels for burn::backend::Cuda {}
 
-#[cfg(feature = "libtorch")]
-impl Kernels for burn::backend::LibTorch {}
-
 #[cfg(feature = "train")]
-impl<B, C> Kernels for burn::backend::Autodiff<B, C>
-where
-    B: Kernels,
-    C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy,
-{
+impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    fn conv2d(
+        x: Tensor<Self, 4>,
+        weight: WeightRef<'_, Self, 4>,
+        epilogue: Epilogue<Self, 4>,
+        geometry: Conv2dGeometry,
+    ) -> Tensor<Self, 4> {
+        B::differentiable_conv2d(x, weight.unpack(), epilogue, geometry)
+    }
+
+    fn group_norm(
+        x: Tensor<Self, 4>,
+        groups: usize,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        eps: f64,
+        activation: Activation,
+    ) -> Tensor<Self, 4> {
+        B::differentiable_group_norm(x, groups, scale, shift, eps, activation)
+    }
 }

@@ -60,7 +60,7 @@ pub fn gelu_tanh<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
 }
 
 /// `x` in the numbers of `weight`; the same tensor when it has them already.
-fn like<B: Backend, const D: usize, const E: usize>(
+pub(super) fn like<B: Backend, const D: usize, const E: usize>(
     x: Tensor<B, D>,
     weight: &Tensor<B, E>,
 ) -> Tensor<B, D> {

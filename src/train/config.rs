@@ -58,6 +58,9 @@ pub struct SmallModel {
     /// bands that divide semitones. When left out, they learn all keys.
     #[serde(default)]
     pub tonic: Option<u8>,
+    /// Seconds of a beat in all pieces that the prior and the aligner learn from. When left out, their tempi differ.
+    #[serde(default)]
+    pub pulse: Option<f64>,
     /// What is subtracted from log-mel values, and what they are divided by then, before a network
     /// learns from them.
     pub mel: MelScale,
@@ -264,6 +267,9 @@ pub struct GenerateConfig {
     /// What every piece is raised by, in dB.
     #[serde(default)]
     pub gain: f64,
+    /// The RMS, in dBFS, that pieces of the least and of the most colourful picture are brought to, in place of `gain`.
+    #[serde(default)]
+    pub loudness: Option<[f64; 2]>,
 }
 
 impl SmallModel {
@@ -271,7 +277,19 @@ impl SmallModel {
     pub fn read(path: &Path) -> Result<Self> {
         let mut config: Self = parse(path)?;
         config.check()?;
-        config.material = config.material.beneath(folder_of(path));
+        let folder = folder_of(path);
+        config.material = config.material.beneath(folder);
+        let refinement = config.refinement.as_mut().map(|part| &mut part.run);
+        let runs = [
+            &mut config.vae.run,
+            &mut config.vocoder.run,
+            &mut config.imagebind.run,
+            &mut config.prior.run,
+            &mut config.aligner.run,
+        ];
+        for run in runs.into_iter().chain(refinement) {
+            *run = run.clone().beneath(folder);
+        }
         Ok(config)
     }
 
@@ -300,6 +318,18 @@ impl SmallModel {
                 "the pieces cannot all have the configured tonic",
                 "give tonic a number from 0 (C) to 11 (B) and the vocoder a scale of 12, 24 or 36 bands an octave, or leave tonic out",
             ));
+        }
+        if let Some(rows) = self.prior.network.unet.beat_embedding {
+            let beat =
+                self.seconds() / self.frames as f64 * (rows * self.vae.network.factor()) as f64;
+            if self.pulse.is_none_or(|pulse| (pulse - beat).abs() > 1e-6) {
+                return Err(Error::input(
+                    format!(
+                        "the UNet has a vector for each of {rows} rows of a beat, which are {beat} seconds"
+                    ),
+                    format!("set pulse to {beat}, or leave prior.network.unet.beat_embedding out"),
+                ));
+            }
         }
         let floor = self.prior.loss.floor;
         let velocity = self.prior.network.schedule.prediction_type == "v_prediction";
@@ -336,13 +366,14 @@ impl SmallModel {
     }
 
     /// What the part `part` depends on: its own table, the networks of the parts that it builds on, and what is said of
-    /// all parts. Material and its tonic are not among it: what tells a source from others covers them.
+    /// all parts. Material, its tonic and its pulse are not among
+    /// it: what tells a source from others covers them.
     pub fn of_part(&self, part: &str, builds_on: &[&str]) -> Result<Value> {
         let mut config = serde_json::to_value(self)
             .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;
         if let Value::Object(tables) = &mut config {
             let elsewhere = [
-                "name", "licence", "credits", "generate", "material", "tonic",
+                "name", "licence", "credits", "generate", "material", "tonic", "pulse",
             ];
             tables.retain(|name, _| !elsewhere.contains(&name.as_str()));
             tables.retain(|name, table| {
@@ -371,6 +402,8 @@ impl SmallModel {
             gain: self.generate.gain,
             window: Some(self.seconds()),
             tonic: self.tonic,
+            pulse: self.pulse,
+            loudness: self.generate.loudness,
         }
     }
 
@@ -387,6 +420,7 @@ impl AlignerTraining {
         let mut config: Self = parse(path)?;
         config.aligner.check()?;
         config.material = config.material.beneath(folder_of(path));
+        config.aligner.run = config.aligner.run.beneath(folder_of(path));
         Ok(config)
     }
 }

@@ -17,7 +17,7 @@ use super::{
     clip::{clip_by_global_norm, global_norm, widen},
     config::{OptimiserConfig, Precision},
     precision::convert,
-    weights::{Flat, Rescaled, flat, plan},
+    weights::{Begun, Flat, Rescaled, flat, plan},
 };
 use crate::{
     Error, Result,
@@ -77,12 +77,14 @@ pub struct Start<'a, B: TrainingBackend> {
     pub seed: u64,
     /// What models compute in.
     pub precision: Precision,
+    /// The weights that fresh learners begin with, as far as it has them.
+    pub(super) weights: Option<&'a Checkpoint>,
     /// The folder of the checkpoint to go on from.
     pub(super) checkpoint: Option<&'a Path>,
 }
 
 impl<B: TrainingBackend> Start<'_, B> {
-    /// A learner with fresh weights.
+    /// A learner with fresh weights, or those that the run starts from.
     ///
     /// `name` leads the names of its tensors in files; it is empty where there is only one learner. A
     /// fresh model's tensors whose names contain a part that is named in `scales` are multiplied by the
@@ -103,7 +105,16 @@ impl<B: TrainingBackend> Start<'_, B> {
             source: &fresh,
             scales,
         };
-        self.learner_from(name, &source, config, load)
+        match self.weights {
+            Some(file) => {
+                let source = Begun {
+                    file,
+                    rest: &source,
+                };
+                self.learner_from(name, &source, config, load)
+            }
+            None => self.learner_from(name, &source, config, load),
+        }
     }
 
     /// A learner that begins with the weights of `source`, in whose names `name` leads too.

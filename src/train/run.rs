@@ -11,7 +11,7 @@ use super::{
     log::Log,
     scalar,
 };
-use crate::{Error, Result, dataset::Loader};
+use crate::{Error, Result, checkpoint::Checkpoint, dataset::Loader};
 
 /// Trains `task` to its end and writes `final.safetensors` into `folder`; continues from the newest
 /// checkpoint there. Batches are made ahead on `threads` threads.
@@ -31,7 +31,12 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
         ));
     }
     let checkpoint = folder.checkpoint();
+    let weights = match (&config.start_from, checkpoint) {
+        (Some(file), None) => Some(Checkpoint::open(file)?),
+        _ => None,
+    };
     let start = Start {
+        weights: weights.as_ref(),
         device,
         seed: config.seed,
         precision: config.precision,

@@ -328,6 +328,7 @@ fn steps_too_small_for_bf16_are_not_lost() {
             device: &device,
             seed: 3,
             precision,
+            weights: None,
             checkpoint: None,
         };
         let load = |p: &Params<B>| Linear::load(p, 1, 1);

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use crate::{
     Error, Result,
+    checkpoint::Checkpoint,
     model::params::{Params, Plan, Planned, param_id},
     tensors::{Init, TensorSource, read},
 };
@@ -64,6 +65,29 @@ pub(super) fn named<B: Backend>(plan: &[Planned], flat: &Flat<B>) -> Result<Vec<
             )))
         })
         .collect()
+}
+
+/// Tensors of a file, and from another source those that it lacks.
+pub struct Begun<'a> {
+    /// The file.
+    pub file: &'a Checkpoint,
+    /// The other source.
+    pub rest: &'a dyn TensorSource,
+}
+
+impl TensorSource for Begun<'_> {
+    fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
+        match self.file.shape(name) {
+            Some(_) => self.file.read(name, shape, init),
+            None => {
+                eprintln!(
+                    "note: {} has no {name}, which begins fresh",
+                    self.file.place().display()
+                );
+                self.rest.read(name, shape, init)
+            }
+        }
+    }
 }
 
 /// Scales some tensors of another source when a network starts.

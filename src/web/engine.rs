@@ -16,7 +16,7 @@ use crate::{
     ops::{Cpu, Kernels},
     pipeline::DEFAULT_BUDGET,
     protocol::{Cost, GenerateSettings, Info, PieceInfo, Place, ResultInfo},
-    systems::art_to_mus::{ArtToMus, Output, Request, Settings, Source},
+    systems::art_to_mus::{ArtToMus, Output, Playing, Request, Settings, Source},
     tensors::HostTensor,
     weights::{Bundle, Location},
 };
@@ -216,16 +216,24 @@ impl Engine {
         answer(tokens.map(|tokens| tensor_to_js(&tokens)))
     }
 
-    /// The sounds of latents `{ latents: Float32Array, shape }`, transposed by so many semitones: a list of `Float32Array`.
+    /// The sounds of latents `{ latents: Float32Array, shape }`, transposed by so many semitones, at a tempo in beats a
+    /// minute and a loudness in dBFS: a list of `Float32Array`.
     pub async fn decode(
         &self,
         latents: JsValue,
         transpose: i32,
+        tempo: Option<f64>,
+        loudness: Option<f64>,
         on_event: Function,
         is_cancelled: Function,
     ) -> Answer {
         let mut observer = JsObserver::new(&on_event, &is_cancelled);
-        answer(self.sounds(&latents, transpose, &mut observer).await)
+        let playing = Playing {
+            transpose,
+            tempo,
+            loudness,
+        };
+        answer(self.sounds(&latents, playing, &mut observer).await)
     }
 }
 
@@ -352,12 +360,11 @@ impl Engine {
     async fn sounds(
         &self,
         latents: &JsValue,
-        transpose: i32,
+        playing: Playing,
         observer: &mut JsObserver<'_>,
     ) -> Result<JsValue> {
         let latents = tensor_of(latents, "latents")?;
-        let sounds =
-            on_system!(self, system => system.decode(&latents, transpose, observer).await)?;
+        let sounds = on_system!(self, system => system.decode(&latents, playing, observer).await)?;
         let list = Array::new();
         for samples in &sounds {
             list.push(&Float32Array::from(samples.as_slice()));

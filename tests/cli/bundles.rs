@@ -44,7 +44,7 @@ fn broken_bundles() {
             fs::remove_file(path.join("002.bin")).unwrap();
         }),
     ];
-    let edits: [(&str, Edit); 23] = [
+    let edits: [(&str, Edit); 25] = [
         ("version 9", |m| m["version"] = 9.into()),
         ("has levels 0, which cannot be used", |m| {
             m["stages"][3]["networks"][0]["config"]["block_out_channels"] = Value::Array(vec![]);
@@ -80,6 +80,12 @@ fn broken_bundles() {
         }),
         ("a spectrogram that cannot be transposed", |m| {
             m["defaults"]["tonic"] = 0.into();
+        }),
+        ("the bundle's beats last 5 seconds", |m| {
+            m["defaults"]["pulse"] = 5.into();
+        }),
+        ("pieces of -14 to -26 dBFS", |m| {
+            m["defaults"]["loudness"] = serde_json::json!([-14, -26]);
         }),
         ("200 steps cannot be made", |m| {
             network(m, "scheduler")["num_train_timesteps"] = 100.into();

@@ -54,13 +54,14 @@ async function makeInParts({ picture, seed }) {
   const whole = await art2mus.generate(artwork, { ...settings, candidates: 2 }).result;
   const embedding = await art2mus.embed(artwork);
   const tokens = await art2mus.condition(embedding);
-  // Where a model has one tonic, the picture's hue transposes its pieces; an embedding has no hue.
-  const { transpose } = whole.settings;
-  const transposed = transpose === undefined ? settings : { ...settings, transpose };
-  const fromEmbedding = await art2mus.generate({ embedding }, { ...transposed, candidates: 2 }).result;
-  const fromTokens = await art2mus.generate({ tokens }, transposed).result;
+  // The picture's colours decide key, tempo and loudness where a model leaves them open; an embedding has no colours.
+  const { transpose, tempo, loudness } = whole.settings;
+  const decided = Object.entries({ transpose, tempo, loudness }).filter(([, value]) => value !== undefined);
+  const played = { ...settings, ...Object.fromEntries(decided) };
+  const fromEmbedding = await art2mus.generate({ embedding }, { ...played, candidates: 2 }).result;
+  const fromTokens = await art2mus.generate({ tokens }, played).result;
   const [best] = whole.pieces;
-  const [decoded] = await art2mus.decode(best.latents, { transpose });
+  const [decoded] = await art2mus.decode(best.latents, { transpose, tempo, loudness });
   const upset = await art2mus.decode({ shape: [1, 2, 3], data: new Float32Array(6) }).catch((error) => error);
   const part = await art2mus.embed(artwork, { region: { x: 0, y: 0, width: 0.3, height: 0.3 } });
   art2mus.dispose();

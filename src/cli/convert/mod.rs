@@ -129,6 +129,8 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         gain: 0.0,
         window: None,
         tonic: None,
+        pulse: None,
+        loudness: None,
     };
     defaults.check()?;
     let mut conversion = Conversion {

@@ -40,6 +40,8 @@ pub struct Brief {
     pub regularity: f32,
     /// Whether tones can be held: if not, they are rather broken up.
     pub sustained: bool,
+    /// Seconds of a beat; when left out, whole bars fill the length.
+    pub pulse: Option<f64>,
 }
 
 /// The parts of a piece, in their order.
@@ -57,7 +59,8 @@ struct Span {
     end: f64,
 }
 
-/// Composes a piece whose bars fill about `seconds`. The same brief and seed give the same piece.
+/// Composes a piece whose bars fill about `seconds`, or where the brief has a pulse, whole phrases that reach beyond
+/// them. The same brief and seed give the same piece.
 pub fn compose(brief: &Brief, seconds: f64, seed: u64) -> Score {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let plan = Plan::draw(brief, seconds, &mut rng);
@@ -88,7 +91,7 @@ pub fn compose(brief: &Brief, seconds: f64, seed: u64) -> Score {
         bars: bars.collect(),
         tempi: vec![Tempo {
             start: 0.0,
-            quarters_per_minute: 60.0 * plan.quarters() / seconds,
+            quarters_per_minute: 60.0 * plan.quarters() / plan.seconds,
         }],
     };
     score.in_order()

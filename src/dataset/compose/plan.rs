@@ -24,6 +24,8 @@ const TWO_CHORDS: f64 = 1.9;
 /// How a piece is laid out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// The length in seconds.
+    pub seconds: f64,
     /// As written.
     pub metre: [u8; 2],
     /// Beats that are felt.
@@ -48,7 +50,17 @@ impl Plan {
         let mut best: Option<(f32, Self)> = None;
         for (metre, beats, divisions) in METRES {
             for bars in BARS {
-                let bar = seconds / bars as f64;
+                let bar = match brief.pulse {
+                    Some(pulse) => {
+                        let bar = pulse * beats as f64;
+                        let needed = (seconds / bar).ceil() as usize;
+                        if bars != needed.next_multiple_of(PHRASE) {
+                            continue;
+                        }
+                        bar
+                    }
+                    None => seconds / bars as f64,
+                };
                 if !(BAR_SECONDS[0]..=BAR_SECONDS[1]).contains(&bar) {
                     continue;
                 }
@@ -69,6 +81,7 @@ impl Plan {
                             false => 1,
                         };
                         let plan = Self {
+                            seconds: bar * bars as f64,
                             metre,
                             beats,
                             bars,
@@ -84,6 +97,7 @@ impl Plan {
             }
         }
         best.map(|(_, plan)| plan).unwrap_or(Self {
+            seconds,
             metre: [4, 4],
             beats: 4,
             bars: 1,

@@ -13,6 +13,7 @@ fn brief(number: u32) -> Brief {
         register: 52.0 + (number * 11 % 28) as f32,
         regularity: (number % 5) as f32 / 4.0,
         sustained: number.is_multiple_of(3),
+        pulse: None,
     }
 }
 
@@ -52,6 +53,31 @@ fn rate_and_regularity_follow_the_brief() {
     }
     let [free, strict] = sums.map(|[count, sum]| sum / count);
     assert!(strict > free + 0.1, "{free} {strict}");
+}
+
+#[test]
+fn pieces_on_a_pulse_fill_phrases_of_it() {
+    for number in 0..60 {
+        let brief = Brief {
+            pulse: Some(0.512),
+            ..brief(number)
+        };
+        let score = compose(&brief, 9.96, number.into());
+        let notes = score.notes_until(10.24);
+        assert!(score.bars.len().is_multiple_of(4));
+        let ends = notes.iter().map(|note| note.start + note.duration);
+        let end = ends.fold(0.0, f64::max);
+        assert!((end - 10.24).abs() < 0.02, "{end} {brief:?}");
+        for note in &notes {
+            let beats = 12.0 * (note.start - 0.03) / 0.512;
+            assert!((beats - beats.round()).abs() < 1e-6, "{note:?} {brief:?}");
+        }
+        let found = NoteStatistics::measure(&notes, 10.24);
+        assert!(
+            (0.5..1.6).contains(&(found.onset_rate / brief.rate)),
+            "{found:?} {brief:?}"
+        );
+    }
 }
 
 #[test]

@@ -21,12 +21,16 @@ pub struct MaterialConfig {
     pub painted: f32,
     /// The tonic of all music, 0 for C; when left out, pictures decide it.
     pub tonic: Option<u8>,
+    /// Seconds of a beat, the same in all music; when left out, tempi differ.
+    pub pulse: Option<f64>,
     /// The length of a piece in seconds; when left out, what the model makes.
     pub seconds: Option<f64>,
 }
 
-/// The longest and the shortest piece in seconds.
+/// The shortest and the longest piece in seconds.
 const SECONDS: [f64; 2] = [1.0, 60.0];
+/// The shortest and the longest beat in seconds.
+const PULSE: [f64; 2] = [0.3, 1.0];
 
 impl Default for MaterialConfig {
     fn default() -> Self {
@@ -37,6 +41,7 @@ impl Default for MaterialConfig {
             composed: 0.25,
             painted: 0.5,
             tonic: None,
+            pulse: None,
             seconds: None,
         }
     }
@@ -60,6 +65,18 @@ impl MaterialConfig {
                     "give a share from 0 to 1",
                 ));
             }
+        }
+        if let Some(pulse) = self
+            .pulse
+            .filter(|pulse| !(PULSE[0]..=PULSE[1]).contains(pulse))
+        {
+            return Err(Error::input(
+                format!("material.pulse cannot be {pulse} seconds"),
+                format!(
+                    "choose between {} and {} seconds for a beat",
+                    PULSE[0], PULSE[1]
+                ),
+            ));
         }
         if !(SECONDS[0]..=SECONDS[1]).contains(&seconds) {
             return Err(Error::input(

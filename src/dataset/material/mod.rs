@@ -53,7 +53,7 @@ impl Material {
         let scores = match &config.scores {
             Some(folder) => {
                 let library = Library::open(folder)?;
-                let catalogue = Catalogue::new(&library, seconds);
+                let catalogue = Catalogue::new(&library, seconds, config.pulse);
                 Some((library, catalogue))
             }
             None => None,
@@ -121,6 +121,9 @@ impl Material {
             "{} {} {} {:?}",
             self.seconds, config.composed, config.painted, config.tonic
         ));
+        if let Some(pulse) = config.pulse {
+            part(&format!("pulse {pulse}"));
+        }
         part(
             self.scores
                 .as_ref()

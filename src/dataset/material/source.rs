@@ -27,6 +27,7 @@ use crate::{
         Picture,
         statistics::{Statistics, VIEW},
     },
+    systems::art_to_mus::tempo_of,
 };
 
 /// Drafts that are kept: an item's picture, music and factors are asked for one by one.
@@ -142,6 +143,10 @@ impl Rendered {
         let ranks = statistics.ranks();
         let mut wish = correspond(&ranks, &mut rng);
         wish.tonic = self.material.config.tonic.unwrap_or(wish.tonic);
+        if self.material.config.pulse.is_some() {
+            // Music of one pulse is played at the picture's tempo later, and then has the rate that was wished for.
+            wish.rate /= tempo_of(ranks.chroma) as f32;
+        }
         let (performance, score) = self.music(&wish, &mut rng);
         let found = performance.statistics;
         let music = MusicFactors {
@@ -240,7 +245,7 @@ impl Rendered {
                 register: wish.register,
             };
             if let Some(excerpt) = catalogue.choose(self.split, &wanted, rng) {
-                let notes = excerpt.notes(library);
+                let notes = excerpt.notes(library, seconds);
                 let tonic = excerpt.statistics.key.tonic;
                 let performance = arrange(notes, tonic, seconds, &wishes, rng);
                 return (performance, Some(excerpt.score as usize));
@@ -253,9 +258,13 @@ impl Rendered {
             register: wish.register,
             regularity: wish.regularity,
             sustained: wish.ensemble.is_sustained(),
+            pulse: self.material.config.pulse,
         };
         let score = compose(&brief, filled(seconds), rng.random());
-        let notes = score.notes_in(seconds);
+        let notes = match brief.pulse {
+            Some(_) => score.notes_until(seconds),
+            None => score.notes_in(seconds),
+        };
         (arrange(notes, wish.tonic, seconds, &wishes, rng), None)
     }
 }

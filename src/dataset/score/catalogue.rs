@@ -4,12 +4,14 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{Clock, Library, Mode, NoteStatistics, Score, Sounding};
+use super::{Bar, Clock, Library, Mode, NoteStatistics, Score, Sounding};
 use crate::dataset::Split;
 
 /// How many times its own tempo an excerpt is played at: the ones that are tried. Between the second and
 /// the fourth are the free 20 %; the others are for wishes that no excerpt meets otherwise.
 const TEMPI: [f64; 5] = [0.64, 0.82, 1.0, 1.2, 1.55];
+/// How many times its own tempo an excerpt may be played at so that its beats have a given length.
+const PULSE_TEMPI: std::ops::Range<f64> = 0.55..1.8;
 /// What a tempo outside the free range costs, in the units of the distance, per doubling.
 const STRETCH_COST: f32 = 1.0;
 /// The least number of notes.
@@ -30,17 +32,19 @@ const BEST: usize = 12;
 pub(super) const LEAD: f64 = 0.03;
 const TAIL: f64 = 0.25;
 
-/// Whole bars of a score that fill a length.
+/// Whole bars of a score that fill a length, or as many beats of one pulse as do.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Excerpt {
     /// The place of the score in the library.
     pub score: u32,
     /// The first bar.
     pub bar: u32,
-    /// How many bars.
+    /// How many bars. Of the last one on a pulse, only what the length has room for sounds.
     pub bars: u32,
     /// How many times the score's tempo it is played at, so that the bars fill the length.
     pub tempo: f32,
+    /// Seconds of every quarter note where there is one pulse: the score's own changes of tempo are not played then.
+    pub quarter: Option<f64>,
     /// What is measured on it at that tempo.
     pub statistics: NoteStatistics,
 }
@@ -75,12 +79,15 @@ pub struct Catalogue {
 
 impl Catalogue {
     /// Lists the excerpts of `library` that fill `seconds`: with notes enough, with little silence, and in a
-    /// clear key.
-    pub fn new(library: &Library, seconds: f64) -> Self {
+    /// clear key. With a `pulse`, in seconds, all of them have beats of that length, from the first note on.
+    pub fn new(library: &Library, seconds: f64, pulse: Option<f64>) -> Self {
         let numbered: Vec<(usize, &Score)> = library.scores.iter().enumerate().collect();
         let excerpts: Vec<Excerpt> = numbered
             .par_iter()
-            .flat_map_iter(|(number, score)| of_score(*number, score, seconds))
+            .flat_map_iter(|(number, score)| match pulse {
+                Some(pulse) => on_pulse(*number, score, seconds, pulse),
+                None => of_score(*number, score, seconds),
+            })
             .collect();
         let mut order: Vec<usize> = (0..excerpts.len()).collect();
         order.sort_by(|a, b| {
@@ -199,9 +206,65 @@ fn of_score(number: usize, score: &Score, seconds: f64) -> Vec<Excerpt> {
                 bar: bar as u32,
                 bars: bars as u32,
                 tempo: exact as f32,
+                quarter: None,
                 statistics: NoteStatistics::measure(&[], seconds),
             };
-            excerpt.statistics = NoteStatistics::measure(&notes(score, &clock, &excerpt), seconds);
+            let notes = notes(score, &clock, &excerpt, seconds);
+            excerpt.statistics = NoteStatistics::measure(&notes, seconds);
+            if is_fit(&excerpt.statistics) {
+                found.push(excerpt);
+            }
+        }
+    }
+    found
+}
+
+/// The quarter notes of a beat as it is felt: three eighths in compound metres.
+fn beat_of(metre: [u8; 2]) -> f64 {
+    let unit = 4.0 / f64::from(metre[1].max(1));
+    match metre {
+        [beats, 8 | 16] if beats > 3 && beats % 3 == 0 => 3.0 * unit,
+        _ => unit,
+    }
+}
+
+/// The excerpts of a score whose beats, or halves of them, or two of them, last `pulse` seconds: from every bar on,
+/// as far as its metre does not change.
+fn on_pulse(number: usize, score: &Score, seconds: f64, pulse: f64) -> Vec<Excerpt> {
+    let clock = score.clock();
+    let mut found = Vec::new();
+    for (place, bar) in score.bars.iter().enumerate() {
+        for beats in [0.5, 1.0, 2.0] {
+            let felt = beats * beat_of(bar.metre);
+            let quarter = pulse / felt;
+            let end = bar.start + (seconds - LEAD) / quarter;
+            let on_grid = |other: &&Bar| {
+                let beats = other.length / felt;
+                other.metre == bar.metre && (beats - beats.round()).abs() < 1e-3
+            };
+            let inside = score.bars[place..]
+                .iter()
+                .take_while(|bar| bar.start < end - 1e-3);
+            let bars = inside.take_while(on_grid).count();
+            let Some(last) = score.bars[place..place + bars].last() else {
+                continue;
+            };
+            let until = (last.start + last.length).min(end);
+            let own = clock.seconds(until) - clock.seconds(bar.start);
+            let tempo = own / ((until - bar.start) * quarter);
+            if end - until > 1e-3 || !PULSE_TEMPI.contains(&tempo) {
+                continue;
+            }
+            let mut excerpt = Excerpt {
+                score: number as u32,
+                bar: place as u32,
+                bars: bars as u32,
+                tempo: tempo as f32,
+                quarter: Some(quarter),
+                statistics: NoteStatistics::measure(&[], seconds),
+            };
+            let notes = notes(score, &clock, &excerpt, seconds);
+            excerpt.statistics = NoteStatistics::measure(&notes, seconds);
             if is_fit(&excerpt.statistics) {
                 found.push(excerpt);
             }
@@ -221,13 +284,26 @@ fn is_fit(statistics: &NoteStatistics) -> bool {
 
 /// The notes of an excerpt in seconds, without drums; their `voice` is their part.
 ///
-/// What sounds on behind the last bar is cut there.
-pub(super) fn notes(score: &Score, clock: &Clock, excerpt: &Excerpt) -> Vec<Sounding> {
+/// What sounds on behind the last bar, or behind the length `seconds`, is cut there.
+pub(super) fn notes(
+    score: &Score,
+    clock: &Clock,
+    excerpt: &Excerpt,
+    seconds: f64,
+) -> Vec<Sounding> {
     let bars = &score.bars[excerpt.bar as usize..(excerpt.bar + excerpt.bars) as usize];
     let start = bars.first().map_or(0.0, |bar| bar.start);
-    let end = bars.last().map_or(0.0, |bar| bar.start + bar.length);
+    let mut end = bars.last().map_or(0.0, |bar| bar.start + bar.length);
+    if let Some(quarter) = excerpt.quarter {
+        end = end.min(start + (seconds - LEAD) / quarter);
+    }
     let origin = clock.seconds(start);
-    let time = |quarters: f64| LEAD + (clock.seconds(quarters) - origin) / f64::from(excerpt.tempo);
+    let time = |quarters: f64| {
+        LEAD + match excerpt.quarter {
+            Some(quarter) => (quarters - start) * quarter,
+            None => (clock.seconds(quarters) - origin) / f64::from(excerpt.tempo),
+        }
+    };
     // Onsets of files are rounded to ticks.
     let first = score
         .notes
@@ -250,11 +326,11 @@ pub(super) fn notes(score: &Score, clock: &Clock, excerpt: &Excerpt) -> Vec<Soun
 }
 
 impl Excerpt {
-    /// The notes of the excerpt in seconds, without drums; their `voice` is their part. What sounds on behind
-    /// the last bar is cut there.
-    pub fn notes(&self, library: &Library) -> Vec<Sounding> {
+    /// The notes of the excerpt, which is one of `seconds`, without drums; their `voice` is their part. What sounds
+    /// on behind the last bar is cut there.
+    pub fn notes(&self, library: &Library, seconds: f64) -> Vec<Sounding> {
         let score = &library.scores[self.score as usize];
-        notes(score, &score.clock(), self)
+        notes(score, &score.clock(), self, seconds)
     }
 }
 
@@ -267,14 +343,33 @@ impl Score {
             .bars
             .last()
             .map_or(0.0, |bar| clock.seconds(bar.start + bar.length));
-        let whole = Excerpt {
+        let whole = self.whole((end / filled(seconds)) as f32, None);
+        notes(self, &clock, &whole, seconds)
+    }
+
+    /// The notes of the first `seconds` at the tempo in which the score begins, without drums; their `voice` is
+    /// their part. What sounds on then is cut there.
+    pub fn notes_until(&self, seconds: f64) -> Vec<Sounding> {
+        let quarter = self
+            .tempi
+            .first()
+            .map_or(60.0 / super::DEFAULT_TEMPO, |tempo| {
+                60.0 / tempo.quarters_per_minute
+            });
+        let whole = self.whole(1.0, Some(quarter));
+        notes(self, &self.clock(), &whole, seconds)
+    }
+
+    /// All bars as one excerpt.
+    fn whole(&self, tempo: f32, quarter: Option<f64>) -> Excerpt {
+        Excerpt {
             score: 0,
             bar: 0,
             bars: self.bars.len() as u32,
-            tempo: (end / filled(seconds)) as f32,
-            statistics: NoteStatistics::measure(&[], seconds),
-        };
-        notes(self, &clock, &whole)
+            tempo,
+            quarter,
+            statistics: NoteStatistics::measure(&[], 1.0),
+        }
     }
 }
 

@@ -273,7 +273,7 @@ pub(crate) fn library() -> (tempfile::TempDir, Library) {
 fn excerpts_are_whole_bars_in_a_clear_key() {
     let (_folder, mut library) = library();
     library.splits.fill(crate::dataset::Split::Training);
-    let catalogue = Catalogue::new(&library, 8.0);
+    let catalogue = Catalogue::new(&library, 8.0, None);
     assert!(catalogue.excerpts.len() > 100);
     let mut own = 0;
     for excerpt in &catalogue.excerpts {
@@ -283,7 +283,7 @@ fn excerpts_are_whole_bars_in_a_clear_key() {
         assert!(key.correlation >= 0.75 && key.mode_margin >= 0.08);
         // Some begin and end on the dominant.
         own += usize::from((key.tonic, key.mode == Mode::Major) == expected);
-        let notes = catalogue::notes(score, &score.clock(), excerpt);
+        let notes = catalogue::notes(score, &score.clock(), excerpt, 8.0);
         let end = notes
             .iter()
             .map(|note| note.start + note.duration)
@@ -294,10 +294,31 @@ fn excerpts_are_whole_bars_in_a_clear_key() {
 }
 
 #[test]
+fn excerpts_on_a_pulse_have_beats_of_its_length() {
+    let (_folder, mut library) = library();
+    library.splits.fill(crate::dataset::Split::Training);
+    let catalogue = Catalogue::new(&library, 8.0, Some(0.5));
+    assert!(catalogue.excerpts.len() > 50);
+    for excerpt in &catalogue.excerpts {
+        let notes = excerpt.notes(&library, 8.0);
+        assert!((0.55..1.8).contains(&excerpt.tempo));
+        assert!((notes[0].start - 0.03).abs() < 1e-3);
+        for note in &notes {
+            // The scores of the library have nothing shorter than a sixth of a beat.
+            let beats = 12.0 * (note.start - 0.03) / 0.5;
+            assert!((beats - beats.round()).abs() < 0.02, "{note:?} {excerpt:?}");
+            assert!(note.start + note.duration < 8.0 + 1e-6);
+        }
+        let last = notes.iter().map(|note| note.start).fold(0.0, f64::max);
+        assert!(last > 7.0, "the music ends at {last}");
+    }
+}
+
+#[test]
 fn arrangements_keep_to_wishes_and_ranges() {
     let (_folder, mut library) = library();
     library.splits.fill(crate::dataset::Split::Training);
-    let catalogue = Catalogue::new(&library, 8.0);
+    let catalogue = Catalogue::new(&library, 8.0, None);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for (number, ensemble) in Ensemble::ALL.into_iter().cycle().take(48).enumerate() {
         let mode = if number % 3 == 0 {
@@ -317,7 +338,7 @@ fn arrangements_keep_to_wishes_and_ranges() {
             .choose(crate::dataset::Split::Training, &wanted, &mut rng)
             .unwrap();
         let score = &library.scores[excerpt.score as usize];
-        let notes = catalogue::notes(score, &score.clock(), &excerpt);
+        let notes = catalogue::notes(score, &score.clock(), &excerpt, 8.0);
         let wishes = Wishes {
             tonic,
             register,

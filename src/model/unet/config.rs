@@ -79,6 +79,10 @@ pub struct UnetConfig {
     /// Not in the published weights: convolutions do not know where they are, and a key is a matter of where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency_embedding: Option<usize>,
+    /// The rows of a beat, each with a learnt vector that is added behind the first convolution, beat after beat: for
+    /// music that all has one pulse and begins on it. Not in the published weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beat_embedding: Option<usize>,
 }
 
 /// The context widths of one level, or (in the form of plain UNets) one width.
@@ -134,6 +138,7 @@ impl Default for UnetConfig {
             resnet_time_scale_shift: "default".into(),
             mean_token_dim: None,
             frequency_embedding: None,
+            beat_embedding: None,
         }
     }
 }

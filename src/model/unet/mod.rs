@@ -75,6 +75,8 @@ pub struct Unet<B: Backend> {
     conv_in: Conv2d<B>,
     /// What is added at each column, `[1, channels, 1, columns]`.
     frequency: Option<Param<Tensor<B, 4>>>,
+    /// What is added at each row of a beat, `[1, channels, rows, 1]`.
+    beat: Option<Param<Tensor<B, 4>>>,
     down_blocks: Vec<DownBlock<B>>,
     mid: MidBlock<B>,
     up_blocks: Vec<UpBlock<B>>,
@@ -146,9 +148,17 @@ impl<B: Kernels> Unet<B> {
             }
             None => None,
         };
+        let beat = match config.beat_embedding {
+            Some(rows) => {
+                let init = Init::Uniform(0.02);
+                Some(p.get("beat_embedding.weight", [1, first, rows, 1], init)?)
+            }
+            None => None,
+        };
         Ok(Self {
             mean_token,
             frequency,
+            beat,
             time_1: Linear::load(&time.at("linear_1"), first, time_width)?,
             time_2: Linear::load(&time.at("linear_2"), time_width, time_width)?,
             conv_in: Conv2d::load_same(&p.at("conv_in"), config.in_channels, first, 3)?,
@@ -201,6 +211,12 @@ impl<B: Kernels> Unet<B> {
         let mut x = self.conv_in.forward(latents);
         if let Some(frequency) = &self.frequency {
             x = x + frequency.val();
+        }
+        if let Some(beat) = &self.beat {
+            let [_, _, rows, _] = x.dims();
+            let [_, _, period, _] = beat.dims();
+            let beats = beat.val().repeat_dim(2, rows.div_ceil(period));
+            x = x + beats.narrow(2, 0, rows);
         }
         trace.record("unet.conv_in", &x);
         let mut skips = vec![x.clone()];

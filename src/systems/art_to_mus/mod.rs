@@ -11,6 +11,7 @@ mod names;
 mod networks;
 mod request;
 mod stages;
+mod tempo;
 mod texts;
 mod transpose;
 mod windows;
@@ -25,16 +26,17 @@ pub use networks::{
 };
 pub(crate) use request::cannot_transpose;
 pub use request::{
-    Defaults, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, Request, SECONDS, Settings,
-    Source, TextConditions,
+    Defaults, LOUDNESS, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, Playing, Request,
+    SECONDS, Settings, Source, TextConditions,
 };
 
-pub use transpose::{SEMITONES, bands_of_semitone, semitones, tonic_of, tonic_of_picture};
+pub use tempo::tempo_of;
+pub use transpose::{SEMITONES, bands_of_semitone, semitones, tonic_of};
 
 use crate::{
     Error, Fault, Result,
     diffusion::Sampler,
-    image::Picture,
+    image::{Picture, statistics::Statistics},
     ops::{Cpu, Kernels},
     pipeline::{DEFAULT_BUDGET, Model, Observer, Run, StageWork},
     tensors::HostTensor,
@@ -132,8 +134,7 @@ impl<B: Kernels> ArtToMus<B> {
 
     fn work_with(&self, settings: &Settings, texts: &Wanted) -> Result<Vec<StageWork>> {
         let text = matches!(texts, Wanted::New(_));
-        self.networks
-            .work(&settings.work(self.defaults.window, text))
+        self.networks.work(&settings.work(&self.defaults, text))
     }
 
     /// Where the texts come from that `settings` ask for.
@@ -151,8 +152,11 @@ impl<B: Kernels> ArtToMus<B> {
         observer: &mut dyn Observer,
     ) -> Result<Output> {
         let source = source.into();
+        let request = Request {
+            settings: self.settle(source, &request.settings)?,
+            ..request.clone()
+        };
         let settings = &request.settings;
-        settings.check()?;
         let texts = self.wanted(settings)?;
         let own = matches!(texts, Wanted::Own);
         let mut work = self.work_with(settings, &texts)?;
@@ -164,7 +168,7 @@ impl<B: Kernels> ArtToMus<B> {
         work.retain(|work| !skipped.contains(&work.stage));
         let ranked = work.iter().any(|work| work.stage == stage::RANK);
         let mut run = self.run(work, observer, request.trace)?;
-        let initial = run.initial_latents(request)?;
+        let initial = run.initial_latents(&request)?;
         let texts = run.encode_texts(texts).await?;
         let embedding = match source {
             Source::Picture(picture) => Some(run.encode(picture).await?),
@@ -184,10 +188,12 @@ impl<B: Kernels> ArtToMus<B> {
             )
             .await?;
         let latents = run.denoise(initial, &conditions, settings).await?;
-        let transpose = self.transposition(source, settings)?;
-        let mels = run.decode(&latents, transpose.unwrap_or(0)).await?;
+        let pace = settings.pace(self.defaults.pulse);
+        let mels = run
+            .decode(&latents, settings.transpose.unwrap_or(0), pace)
+            .await?;
         let samples = self.networks.lengths(settings.seconds).samples;
-        let sounds = run.vocode(mels, samples).await?;
+        let sounds = run.vocode(mels, samples, settings.loudness).await?;
         let mut pieces: Vec<Piece> = sounds
             .into_iter()
             .zip(latents)
@@ -207,7 +213,6 @@ impl<B: Kernels> ArtToMus<B> {
             pieces,
             sample_rate: self.networks.vocoder.sampling_rate(),
             settings: Settings {
-                transpose,
                 prompt: settings.prompt.clone().filter(|_| !own),
                 negative: settings.negative.clone().filter(|_| !own),
                 ..settings.clone()
@@ -218,19 +223,46 @@ impl<B: Kernels> ArtToMus<B> {
         })
     }
 
-    /// By how many semitones a piece of `source` is transposed; nothing where the model knows all keys.
-    fn transposition(&self, source: Source<'_>, settings: &Settings) -> Result<Option<i32>> {
-        let Some(tonic) = self.defaults.tonic else {
-            return match settings.transpose {
-                None | Some(0) => Ok(None),
-                Some(_) => Err(Fault::Untransposable {}.into()),
-            };
+    /// The settings with what the picture decides where they leave it out: tonic and tempo of a model that has one of
+    /// its own, and the loudness where the bundle says how.
+    fn settle(&self, source: Source<'_>, settings: &Settings) -> Result<Settings> {
+        settings.check()?;
+        let Defaults {
+            tonic,
+            pulse,
+            loudness,
+            ..
+        } = self.defaults;
+        if tonic.is_none() && !matches!(settings.transpose, None | Some(0)) {
+            return Err(Fault::Untransposable {}.into());
+        }
+        if let Some(tempo) = settings.tempo {
+            tempo::check(tempo, pulse)?;
+        }
+        let ranks = match source {
+            Source::Picture(picture)
+                if tonic.is_some() || pulse.is_some() || loudness.is_some() =>
+            {
+                Some(Statistics::measure(picture).ranks())
+            }
+            _ => None,
         };
-        let asked = match source {
-            Source::Picture(picture) => semitones(tonic, tonic_of_picture(picture)),
-            Source::Embedding(_) | Source::Tokens(_) => 0,
-        };
-        Ok(Some(settings.transpose.unwrap_or(asked)))
+        let transpose = tonic.map(|tonic| {
+            let wanted = ranks.as_ref().map(|ranks| tonic_of(ranks.hue));
+            wanted.map_or(0, |wanted| semitones(tonic, wanted))
+        });
+        let tempo = pulse
+            .map(|pulse| ranks.as_ref().map_or(1.0, |ranks| tempo_of(ranks.chroma)) * 60.0 / pulse);
+        let loudness = loudness.map(|[quiet, loud]| {
+            let chroma = ranks.as_ref().map_or(0.5, |ranks| f64::from(ranks.chroma));
+            quiet + (loud - quiet) * chroma
+        });
+        Ok(Settings {
+            loudness: settings.loudness.or(loudness),
+            transpose: transpose.map(|decided| settings.transpose.unwrap_or(decided)),
+            tempo: settings.tempo.or(tempo),
+            ..settings.clone()
+        })
     }
 
     /// The embedding of a picture, `[1, width]`.
@@ -258,14 +290,24 @@ impl<B: Kernels> ArtToMus<B> {
     }
 
     /// The sound of latents `[count, channels, rows, columns]` as a generation makes them: one piece each, as long as
-    /// the latents are. `transpose` is in semitones, as the result of the generation tells it.
+    /// the latents are. The settings of the generation's result say how they were played.
     pub async fn decode(
         &self,
         latents: &HostTensor,
-        transpose: i32,
+        playing: Playing,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<f32>>> {
         let networks = &self.networks;
+        let settings = Settings {
+            tempo: playing.tempo,
+            loudness: playing.loudness,
+            ..Settings::from_defaults(&self.defaults, 0)
+        };
+        settings.check()?;
+        if let Some(tempo) = playing.tempo {
+            tempo::check(tempo, self.defaults.pulse)?;
+        }
+        let pace = settings.pace(self.defaults.pulse);
         let factor = networks.vae.factor();
         let columns = networks.vocoder.mel_bins() / factor;
         let (count, rows) = match latents.shape[..] {
@@ -300,13 +342,13 @@ impl<B: Kernels> ArtToMus<B> {
                 values: values.to_vec(),
             })
             .collect();
-        let windows = Windows::new(rows, networks.window_rows(self.defaults.window));
+        let windows = networks.windows(rows, self.defaults.window);
         let work = networks.sound_work(&windows, count).to_vec();
         let mut run = self.run(work, observer, false)?;
-        let mels = run.decode(&latents, transpose).await?;
-        let sounds = run
-            .vocode(mels, rows * factor * networks.vocoder.hop())
-            .await?;
+        let mels = run.decode(&latents, playing.transpose, pace).await?;
+        let frames = ((rows * factor) as f64 / pace) as usize;
+        let length = frames * networks.vocoder.hop();
+        let sounds = run.vocode(mels, length, playing.loudness).await?;
         run.finish().await?;
         Ok(sounds)
     }
@@ -314,7 +356,7 @@ impl<B: Kernels> ArtToMus<B> {
     /// How long latents `[1, channels, rows, columns]` are denoised and decoded.
     fn windows(&self, latents: &HostTensor) -> Windows {
         let rows = latents.shape.get(2).copied().unwrap_or(0);
-        Windows::new(rows, self.networks.window_rows(self.defaults.window))
+        self.networks.windows(rows, self.defaults.window)
     }
 
     fn run<'a>(

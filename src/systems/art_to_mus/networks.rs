@@ -127,10 +127,19 @@ impl Networks {
 
     /// The lengths that belong to `seconds` of music.
     pub fn lengths(&self, seconds: f64) -> Lengths {
+        self.lengths_at(seconds, 1.0)
+    }
+
+    /// The lengths that belong to `seconds` of music which is played `pace` times as fast as it is made.
+    pub fn lengths_at(&self, seconds: f64, pace: f64) -> Lengths {
         let rate = self.vocoder.sampling_rate() as f64;
         let frame = self.vocoder.hop() as f64 / rate;
         let factor = self.vae.factor();
-        let frames = ((seconds / frame) as usize).next_multiple_of(factor);
+        let made = match pace {
+            1.0 => (seconds / frame) as usize,
+            pace => (seconds / frame * pace).ceil() as usize,
+        };
+        let frames = made.next_multiple_of(factor);
         Lengths {
             samples: (seconds * rate) as usize,
             frames,
@@ -141,11 +150,11 @@ impl Networks {
 
     /// Floating-point operations of each stage of a generation, in order of use.
     pub fn work(&self, work: &Work) -> Result<Vec<StageWork>> {
-        let lengths = self.lengths(work.seconds);
+        let lengths = self.lengths_at(work.seconds, work.pace);
         let batch = if work.guided { 2 } else { 1 };
         let (rows, columns) = (lengths.rows, lengths.columns);
         let audio = self.gpt2.max_new_tokens;
-        let windows = Windows::new(rows, self.window_rows(work.window));
+        let windows = self.windows(rows, work.window);
         let call = self
             .unet
             .flops(windows.rows(), columns, audio, self.prompt_tokens.max(1))?
@@ -174,9 +183,19 @@ impl Networks {
         Ok(stages)
     }
 
-    /// Rows of the latents of `window` seconds.
-    pub(super) fn window_rows(&self, window: Option<f64>) -> Option<usize> {
-        window.map(|seconds| self.lengths(seconds).rows)
+    /// Seconds of a beat in all music that the UNet learnt, where it has an embedding of beats.
+    #[cfg(feature = "native")]
+    pub fn pulse(&self) -> Option<f64> {
+        let frame = self.vocoder.hop() as f64 / self.vocoder.sampling_rate() as f64;
+        let rows = self.unet.beat_embedding?;
+        Some((rows * self.vae.factor()) as f64 * frame)
+    }
+
+    /// How latents of `rows` rows are denoised and decoded, where networks learnt `window` seconds: windows begin on a
+    /// beat where the UNet knows beats.
+    pub(super) fn windows(&self, rows: usize, window: Option<f64>) -> Windows {
+        let learnt = window.map(|seconds| self.lengths(seconds).rows);
+        Windows::new(rows, learnt, self.unet.beat_embedding.unwrap_or(1))
     }
 
     /// Floating-point operations from latents in `windows` to sound, `count` times.
@@ -413,6 +432,8 @@ fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config, unet: &UnetConfig)
 pub struct Work {
     /// Length of the music.
     pub seconds: f64,
+    /// How many times as fast it is played as it is made.
+    pub pace: f64,
     /// Denoising steps.
     pub steps: usize,
     /// Whether the UNet runs on a batch of two.

@@ -19,6 +19,10 @@ use crate::{
 pub const SECONDS: std::ops::RangeInclusive<f64> = 0.1..=60.0;
 /// Most decibels that a bundle can raise or lower pieces by.
 const MAX_GAIN: f64 = 40.0;
+/// Shortest and longest beat of a bundle in seconds.
+pub const PULSE: std::ops::RangeInclusive<f64> = 0.3..=1.0;
+/// The RMS, in dBFS, of the quietest and the loudest piece that can be asked for.
+pub const LOUDNESS: std::ops::RangeInclusive<f64> = -60.0..=-6.0;
 /// Largest guidance scale.
 pub const MAX_GUIDANCE: f64 = 20.0;
 /// Most denoising steps.
@@ -50,6 +54,14 @@ pub struct Defaults {
     /// networks know all keys, as published ones do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tonic: Option<u8>,
+    /// Seconds of a beat in all music that the networks learnt: pieces are played at other tempi from it. When left
+    /// out, the networks know many tempi, as published ones do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulse: Option<f64>,
+    /// The RMS, in dBFS, that pieces of the least and of the most colourful picture are brought to, in place of `gain`.
+    /// When left out, pieces are as loud as the networks make them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loudness: Option<[f64; 2]>,
 }
 
 impl Default for Defaults {
@@ -63,6 +75,8 @@ impl Default for Defaults {
             gain: 0.0,
             window: None,
             tonic: None,
+            pulse: None,
+            loudness: None,
         }
     }
 }
@@ -101,6 +115,28 @@ impl Defaults {
                 "give its manifest one from 0 (C) to 11 (B)",
             ));
         }
+        if let Some(pulse) = self.pulse.filter(|pulse| !PULSE.contains(pulse)) {
+            return Err(Error::format(
+                format!("the bundle's beats last {pulse} seconds"),
+                format!(
+                    "give its manifest a pulse between {} and {}",
+                    PULSE.start(),
+                    PULSE.end()
+                ),
+            ));
+        }
+        if let Some([quiet, loud]) = self.loudness
+            && !(quiet <= loud && LOUDNESS.contains(&quiet) && LOUDNESS.contains(&loud))
+        {
+            return Err(Error::format(
+                format!("the bundle wants pieces of {quiet} to {loud} dBFS"),
+                format!(
+                    "give its manifest a loudness that rises between {} and {}",
+                    LOUDNESS.start(),
+                    LOUDNESS.end()
+                ),
+            ));
+        }
         if (-MAX_GAIN..=MAX_GAIN).contains(&self.gain) {
             return Ok(());
         }
@@ -133,6 +169,15 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub transpose: Option<i32>,
+    /// Beats a minute. When left out, the colours of the picture decide, where the model's music has one pulse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub tempo: Option<f64>,
+    /// The RMS of the music in dBFS. When left out, the colours of the picture decide, where the bundle says how, or
+    /// else the networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub loudness: Option<f64>,
     /// What the music should be beside the picture, in words. When left out, the bundle's own prompt counts; others
     /// need its stage `text`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +200,8 @@ impl Settings {
             seed,
             candidates: 1,
             transpose: None,
+            tempo: None,
+            loudness: None,
             prompt: None,
             negative: None,
         }
@@ -187,6 +234,14 @@ impl Settings {
         if let Some(semitones) = self.transpose.filter(|n| !SEMITONES.contains(n)) {
             return Err(cannot_transpose(semitones.into()));
         }
+        if let Some(value) = self.loudness.filter(|value| !LOUDNESS.contains(value)) {
+            return Err(Fault::Loudness {
+                value,
+                least: *LOUDNESS.start(),
+                most: *LOUDNESS.end(),
+            }
+            .into());
+        }
         if !(1..=MAX_CANDIDATES).contains(&self.candidates) {
             return Err(Fault::Candidates {
                 value: self.candidates,
@@ -202,18 +257,46 @@ impl Settings {
         self.guidance > 1.0
     }
 
-    /// The cost that these settings cause, where `window` seconds are denoised at once, and texts have to be encoded
-    /// or not.
-    pub fn work(&self, window: Option<f64>, text: bool) -> Work {
+    /// How latents of these settings were played, for [`decode`](super::ArtToMus::decode).
+    pub fn playing(&self) -> Playing {
+        Playing {
+            transpose: self.transpose.unwrap_or(0),
+            tempo: self.tempo,
+            loudness: self.loudness,
+        }
+    }
+
+    /// How many times its own tempo a model plays, whose beats last `pulse` seconds: once where no tempo is asked for.
+    pub fn pace(&self, pulse: Option<f64>) -> f64 {
+        match (self.tempo, pulse) {
+            (Some(tempo), Some(pulse)) => tempo * pulse / 60.0,
+            _ => 1.0,
+        }
+    }
+
+    /// The cost that these settings cause with a model of these defaults, where texts have to be encoded or not.
+    pub fn work(&self, defaults: &Defaults, text: bool) -> Work {
         Work {
             text,
             seconds: self.seconds,
+            pace: self.pace(defaults.pulse),
             steps: self.steps,
             guided: self.guided(),
             candidates: self.candidates,
-            window,
+            window: defaults.window,
         }
     }
+}
+
+/// How latents become sound, as the settings of a result tell it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Playing {
+    /// Semitones.
+    pub transpose: i32,
+    /// Beats a minute; the model's own when left out.
+    pub tempo: Option<f64>,
+    /// RMS in dBFS; what the networks make of them when left out.
+    pub loudness: Option<f64>,
 }
 
 /// The refusal to transpose by `value` semitones.

@@ -12,6 +12,7 @@ use super::{
     names::{kind, stage},
     networks::vocoder_kind,
     request::{Piece, Request, Settings, TextConditions, booleans},
+    tempo::stretch,
     texts::{Texts, Wanted},
     transpose::transpose,
     windows::Windows,
@@ -36,6 +37,9 @@ use crate::{
     tensors::{HostTensor, cosine, read},
     text::{EncodedTexts, TextEncoders, Tokenizers},
 };
+
+/// The most decibels that music is raised by to reach a loudness: silence stays silent.
+const MOST_RAISED: f64 = 40.0;
 
 /// One generation under way.
 pub(super) struct Stages<'a, B: Kernels> {
@@ -71,7 +75,8 @@ impl<B: Kernels> Stages<'_, B> {
     pub fn initial_latents(&self, request: &Request) -> Result<Vec<HostTensor>> {
         let settings = &request.settings;
         let networks = &self.system.networks;
-        let lengths = networks.lengths(settings.seconds);
+        let pace = settings.pace(self.system.defaults.pulse);
+        let lengths = networks.lengths_at(settings.seconds, pace);
         let shape = vec![1, networks.unet.in_channels, lengths.rows, lengths.columns];
         let count = shape.iter().product::<usize>();
         let latents = |values: Vec<f32>| HostTensor {
@@ -251,11 +256,13 @@ impl<B: Kernels> Stages<'_, B> {
             .await
     }
 
-    /// Latents, as the UNet makes them, to spectrograms `[1, 1, frames, bands]`, transposed by so many semitones.
+    /// Latents, as the UNet makes them, to spectrograms `[1, 1, frames, bands]`, transposed by so many semitones and
+    /// played `pace` times as fast.
     pub async fn decode(
         &mut self,
         latents: &[HostTensor],
         semitones: i32,
+        pace: f64,
     ) -> Result<Vec<HostTensor>> {
         let system = self.system;
         let config = &self.system.networks.vae;
@@ -283,6 +290,7 @@ impl<B: Kernels> Stages<'_, B> {
                         run.trace.resume(false);
                         let mut mel = HostTensor::read(mel).await?;
                         transpose(&mut mel, &spectrogram, semitones)?;
+                        stretch(&mut mel, pace);
                         mels.push(mel);
                         run.pause().await?;
                     }
@@ -293,8 +301,14 @@ impl<B: Kernels> Stages<'_, B> {
             .await
     }
 
-    /// Spectrograms to sounds of at most `length` samples.
-    pub async fn vocode(&mut self, mels: Vec<HostTensor>, length: usize) -> Result<Vec<Vec<f32>>> {
+    /// Spectrograms to sounds of at most `length` samples, brought to a loudness in dBFS where one is given, or else
+    /// raised by the bundle's gain.
+    pub async fn vocode(
+        &mut self,
+        mels: Vec<HostTensor>,
+        length: usize,
+        loudness: Option<f64>,
+    ) -> Result<Vec<Vec<f32>>> {
         let config = &self.system.networks.vocoder;
         let gain = self.system.defaults.gain;
         self.run
@@ -308,6 +322,14 @@ impl<B: Kernels> Stages<'_, B> {
                         let waveform = vocoder.forward(mel.squeeze_dim(1), &mut run.trace);
                         let [_, made] = waveform.dims();
                         let waveform = waveform.narrow(1, 0, length.min(made));
+                        let gain = match loudness {
+                            Some(wanted) => {
+                                let power = waveform.clone().powi_scalar(2).mean();
+                                let power = f64::from(read(power).await?[0]);
+                                (wanted - 10.0 * power.max(1e-12).log10()).min(MOST_RAISED)
+                            }
+                            None => gain,
+                        };
                         let waveform = match gain {
                             0.0 => waveform,
                             gain => limit(waveform * 10f64.powf(gain / 20.0)),

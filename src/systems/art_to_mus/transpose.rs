@@ -7,7 +7,6 @@
 use crate::{
     Fault, Result,
     audio::spectrogram::{FrequencyScale, SpectrogramConfig},
-    image::{Picture, statistics::Statistics},
     tensors::HostTensor,
 };
 
@@ -22,11 +21,6 @@ const DECAY: f32 = 0.15;
 pub fn tonic_of(hue: f32) -> u8 {
     let twelfth = ((12.0 * hue) as u8).min(11);
     7 * twelfth % 12
-}
-
-/// The tonic that a picture asks for.
-pub fn tonic_of_picture(picture: &Picture) -> u8 {
-    tonic_of(Statistics::measure(picture).ranks().hue)
 }
 
 /// The semitones from the tonic `from` to `to`, -6 to 5.

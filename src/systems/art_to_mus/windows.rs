@@ -22,13 +22,16 @@ pub(super) struct Windows {
 const SHARED: usize = 8;
 
 impl Windows {
-    /// Windows over `total` rows for networks that learnt `rows`; one where that is enough.
-    pub fn new(total: usize, rows: Option<usize>) -> Self {
+    /// Windows over `total` rows for networks that learnt `rows`; one where that is enough. All begin at multiples of
+    /// `grid`.
+    pub fn new(total: usize, rows: Option<usize>, grid: usize) -> Self {
         let learnt = rows.unwrap_or(total).max(1);
         let shared = learnt / SHARED;
         let count = total.saturating_sub(shared).div_ceil(learnt).max(1);
-        let rows = (total + (count - 1) * shared).div_ceil(count);
-        let start = |i: usize| (total - rows) * i / (count - 1).max(1);
+        let mut rows = (total + (count - 1) * shared).div_ceil(count);
+        rows += (total - rows) % grid;
+        let steps = (total - rows) / grid;
+        let start = |i: usize| steps * i / (count - 1).max(1) * grid;
         Self {
             starts: (0..count).map(start).collect(),
             rows,
@@ -121,7 +124,7 @@ mod tests {
             (7, 4),
             (5, 1),
         ] {
-            let windows = Windows::new(total, Some(learnt));
+            let windows = Windows::new(total, Some(learnt), 1);
             let (rows, shared) = (windows.rows, learnt / SHARED);
             assert!(
                 windows.count() > 1 && rows <= learnt + shared,
@@ -139,11 +142,24 @@ mod tests {
             let cost = (windows.count() * rows) as f64 / total as f64;
             assert!(cost < 1.0 + 1.5 / SHARED as f64, "{cost} for {total}");
         }
-        assert_eq!(Windows::new(100, None).count(), 1);
-        assert_eq!(Windows::new(100, Some(160)).rows, 100);
+        assert_eq!(Windows::new(100, None, 1).count(), 1);
+        assert_eq!(Windows::new(100, Some(160), 8).rows, 100);
         for total in [160, 161, 180] {
-            let windows = Windows::new(total, Some(160));
+            let windows = Windows::new(total, Some(160), 8);
             assert_eq!((windows.count(), windows.rows), (1, total));
+        }
+    }
+
+    #[test]
+    fn windows_begin_on_a_grid() {
+        for total in 161..1000 {
+            let windows = Windows::new(total, Some(160), 8);
+            assert!(windows.starts.iter().all(|start| start % 8 == 0));
+            assert!(windows.rows <= 160 + 20 + 8);
+            assert_eq!(windows.starts.last().unwrap() + windows.rows, total);
+            for pair in windows.starts.windows(2) {
+                assert!(pair[1] > pair[0] && pair[1] + 12 <= pair[0] + windows.rows);
+            }
         }
     }
 
@@ -153,7 +169,7 @@ mod tests {
         let values = crate::random::standard_normal(1, 0, 2 * 3 * 80 * 4);
         let x =
             Tensor::<Cpu, 4>::from_data(TensorData::new(values.clone(), [2, 3, 80, 4]), &device);
-        let windows = Windows::new(80, Some(16));
+        let windows = Windows::new(80, Some(16), 4);
         assert!(windows.count() > 4);
         let parts = (0..windows.count()).map(|i| windows.part(&x, i)).collect();
         let back = windows.blend(parts, 1).into_data().to_vec::<f32>().unwrap();
@@ -166,7 +182,7 @@ mod tests {
     fn one_window_changes_no_bit() {
         let device = Default::default();
         let x = Tensor::<Cpu, 4>::from_floats([[[[1.5], [0.3]]]], &device);
-        let windows = Windows::new(2, Some(2));
+        let windows = Windows::new(2, Some(2), 1);
         let same = windows.blend(vec![windows.part(&x, 0)], 1);
         assert_eq!(same.into_data().to_vec::<f32>().unwrap(), [1.5, 0.3]);
     }

@@ -2,6 +2,7 @@
 
 use burn::tensor::FloatDType;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
@@ -117,6 +118,10 @@ pub struct RunConfig {
     /// less memory, more time. Refused where the device lacks it.
     #[serde(default)]
     pub activation_checkpointing: bool,
+    /// The weights to begin with, `final.safetensors` of another run. What that file lacks begins fresh, and is told;
+    /// a tensor of another shape is refused. Relative to the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
     /// The seed of the first weights, and of the order of items.
     #[serde(default)]
     pub seed: u64,
@@ -151,6 +156,12 @@ fn epsilon() -> f32 {
 }
 
 impl RunConfig {
+    /// The same with a path that begins in `folder`, where it is relative.
+    pub fn beneath(mut self, folder: &Path) -> Self {
+        self.start_from = self.start_from.map(|file| folder.join(file));
+        self
+    }
+
     /// Refuses numbers with which the part `part` cannot be trained.
     pub fn check(&self, part: &str) -> Result<()> {
         for (key, count, most) in [

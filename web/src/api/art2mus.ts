@@ -66,6 +66,10 @@ export interface DownloadOptions extends GenerateOptions {
 export interface DecodeOptions extends CallOptions {
   /** Semitones. */
   transpose?: number;
+  /** Beats a minute. */
+  tempo?: number;
+  /** RMS in dBFS. */
+  loudness?: number;
 }
 
 export interface EmbedOptions extends CallOptions {
@@ -184,10 +188,10 @@ export class Art2Mus {
 
   /**
    * The sounds of latents as pieces have them, `[pieces, channels, rows, columns]`: one for each. They are transposed
-   * by `transpose` semitones, as `settings.transpose` of a result tells them.
+   * by `transpose` semitones, played at `tempo` and brought to `loudness`, as the `settings` of a result tell all three.
    */
-  decode(latents: Tensor, { transpose = 0, signal }: DecodeOptions = {}): Promise<Float32Array[]> {
-    const prepare = () => Promise.resolve({ call: { kind: "decode" as const, latents, transpose } });
+  decode(latents: Tensor, { transpose = 0, tempo, loudness, signal }: DecodeOptions = {}): Promise<Float32Array[]> {
+    const prepare = () => Promise.resolve({ call: { kind: "decode" as const, latents, transpose, tempo, loudness } });
     return this.#call(prepare, ignore, signal);
   }
 

@@ -59,6 +59,14 @@ candidates?: number,
  */
 transpose?: number, 
 /**
+ * Beats a minute, for a model whose music has one pulse; the picture's colours decide when it is left out.
+ */
+tempo?: number, 
+/**
+ * The RMS of the music in dBFS; the picture's colours decide when it is left out, or else the model.
+ */
+loudness?: number, 
+/**
  * What the music should be beside the picture, in words; only for a model whose `prompts` are there.
  */
 prompt?: string, 
@@ -336,6 +344,15 @@ candidates: number,
  */
 transpose?: number, 
 /**
+ * Beats a minute. When left out, the colours of the picture decide, where the model's music has one pulse.
+ */
+tempo?: number, 
+/**
+ * The RMS of the music in dBFS. When left out, the colours of the picture decide, where the bundle says how, or
+ * else the networks.
+ */
+loudness?: number, 
+/**
  * What the music should be beside the picture, in words. When left out, the bundle's own prompt counts; others
  * need its stage `text`.
  */
@@ -425,9 +442,12 @@ export type EngineFault =
   | "settings.steps"
   | "settings.guidance"
   | "settings.transpose"
+  | "settings.tempo"
+  | "settings.loudness"
   | "settings.candidates"
   | "settings.whole"
   | "settings.untransposable"
+  | "settings.noTempo"
   | "settings.noTexts"
   | "settings.unreadable"
   | "bundle.noManifest"

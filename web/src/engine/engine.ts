@@ -38,6 +38,8 @@ export interface Engine {
   decode(
     latents: { latents: Float32Array; shape: number[] },
     transpose: number,
+    tempo: number | undefined,
+    loudness: number | undefined,
     onEvent: OnEvent,
     isCancelled: IsCancelled,
   ): Promise<Float32Array[]>;

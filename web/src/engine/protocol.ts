@@ -109,7 +109,7 @@ export type Call =
   | { kind: "generate"; source: Source; settings: Settings }
   | { kind: "embed"; picture: Picture; settings: Settings }
   | { kind: "condition"; embedding: Float32Array }
-  | { kind: "decode"; latents: Tensor; transpose: number };
+  | { kind: "decode"; latents: Tensor; transpose: number; tempo: number | undefined; loudness: number | undefined };
 
 /** Answer to each kind of call. */
 export interface Replies {

@@ -174,7 +174,8 @@ async function run(
       return { value: await engine.condition(call.embedding, onEvent, isCancelled), transfer: [] };
     case "decode": {
       const { data, shape } = call.latents;
-      const sounds = await engine.decode({ latents: data, shape }, call.transpose, onEvent, isCancelled);
+      const { transpose, tempo, loudness } = call;
+      const sounds = await engine.decode({ latents: data, shape }, transpose, tempo, loudness, onEvent, isCancelled);
       const value = sounds.map((samples) => owned(samples));
       return { value, transfer: value.map(({ buffer }) => buffer) };
     }
