@@ -107,3 +107,40 @@ impl TensorSource for Rescaled<'_> {
         Ok(values)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
+
+    struct Sevens;
+
+    impl TensorSource for Sevens {
+        fn read(&self, _: &str, shape: &[usize], _: Init) -> Result<Vec<f32>> {
+            Ok(vec![7.0; shape.iter().product()])
+        }
+    }
+
+    #[test]
+    fn a_run_begins_with_what_a_file_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("final.safetensors");
+        let values: Vec<u8> = [1.0f32, 2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let view = TensorView::new(Dtype::F32, vec![2], &values).unwrap();
+        serialize_to_file([("known", view)], None, &path).unwrap();
+        let file = Checkpoint::open(&path).unwrap();
+        let begun = Begun {
+            file: &file,
+            rest: &Sevens,
+        };
+        let init = Init::Constant(0.0);
+        assert_eq!(begun.read("known", &[2], init).unwrap(), [1.0, 2.0]);
+        assert_eq!(begun.read("new", &[3], init).unwrap(), [7.0; 3]);
+        let error = begun.read("known", &[3], init).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("has shape [2] where [3] is needed")
+        );
+    }
+}

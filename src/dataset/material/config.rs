@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::{Error, Result, systems::art_to_mus::PULSE};
 
 /// What training material is made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,6 @@ pub struct MaterialConfig {
 
 /// The shortest and the longest piece in seconds.
 const SECONDS: [f64; 2] = [1.0, 60.0];
-/// The shortest and the longest beat in seconds.
-const PULSE: [f64; 2] = [0.3, 1.0];
 
 impl Default for MaterialConfig {
     fn default() -> Self {
@@ -66,15 +64,13 @@ impl MaterialConfig {
                 ));
             }
         }
-        if let Some(pulse) = self
-            .pulse
-            .filter(|pulse| !(PULSE[0]..=PULSE[1]).contains(pulse))
-        {
+        if let Some(pulse) = self.pulse.filter(|pulse| !PULSE.contains(pulse)) {
             return Err(Error::input(
                 format!("material.pulse cannot be {pulse} seconds"),
                 format!(
                     "choose between {} and {} seconds for a beat",
-                    PULSE[0], PULSE[1]
+                    PULSE.start(),
+                    PULSE.end()
                 ),
             ));
         }

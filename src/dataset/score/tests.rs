@@ -304,7 +304,7 @@ fn excerpts_on_a_pulse_have_beats_of_its_length() {
         assert!((0.55..1.8).contains(&excerpt.tempo));
         assert!((notes[0].start - 0.03).abs() < 1e-3);
         for note in &notes {
-            // The scores of the library have nothing shorter than a sixth of a beat.
+            // Whatever note value was taken for a beat, notes begin at twelfths of it.
             let beats = 12.0 * (note.start - 0.03) / 0.5;
             assert!((beats - beats.round()).abs() < 0.02, "{note:?} {excerpt:?}");
             assert!(note.start + note.duration < 8.0 + 1e-6);

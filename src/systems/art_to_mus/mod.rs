@@ -26,8 +26,8 @@ pub use networks::{
 };
 pub(crate) use request::cannot_transpose;
 pub use request::{
-    Defaults, LOUDNESS, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, Playing, Request,
-    SECONDS, Settings, Source, TextConditions,
+    Defaults, LOUDNESS, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, PULSE, Piece, Playing,
+    Request, SECONDS, Settings, Source, TextConditions,
 };
 
 pub use tempo::tempo_of;

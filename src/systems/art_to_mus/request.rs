@@ -257,15 +257,6 @@ impl Settings {
         self.guidance > 1.0
     }
 
-    /// How latents of these settings were played, for [`decode`](super::ArtToMus::decode).
-    pub fn playing(&self) -> Playing {
-        Playing {
-            transpose: self.transpose.unwrap_or(0),
-            tempo: self.tempo,
-            loudness: self.loudness,
-        }
-    }
-
     /// How many times its own tempo a model plays, whose beats last `pulse` seconds: once where no tempo is asked for.
     pub fn pace(&self, pulse: Option<f64>) -> f64 {
         match (self.tempo, pulse) {
