@@ -132,16 +132,16 @@ impl Networks {
 
     /// The lengths that belong to `seconds` of music which is played `pace` times as fast as it is made.
     pub fn lengths_at(&self, seconds: f64, pace: f64) -> Lengths {
-        let rate = self.vocoder.sampling_rate() as f64;
-        let frame = self.vocoder.hop() as f64 / rate;
+        let samples = (seconds * self.vocoder.sampling_rate() as f64) as usize;
         let factor = self.vae.factor();
         let made = match pace {
-            1.0 => (seconds / frame) as usize,
-            pace => (seconds / frame * pace).ceil() as usize,
+            1.0 => samples,
+            pace => (samples as f64 * pace).ceil() as usize,
         };
-        let frames = made.next_multiple_of(factor);
+        // No less than was asked for, whatever a frame is.
+        let frames = made.div_ceil(self.vocoder.hop()).next_multiple_of(factor);
         Lengths {
-            samples: (seconds * rate) as usize,
+            samples,
             frames,
             rows: frames / factor,
             columns: self.vocoder.mel_bins() / factor,
