@@ -320,8 +320,7 @@ impl<B: Kernels> Stages<'_, B> {
                     for mel in &mels {
                         let mel: Tensor<B, 4> = mel.upload(run.device())?;
                         let waveform = vocoder.forward(mel.squeeze_dim(1), &mut run.trace);
-                        let [_, made] = waveform.dims();
-                        let waveform = waveform.narrow(1, 0, length.min(made));
+                        // Of all that was made: however much of it is kept, it is raised alike.
                         let gain = match loudness {
                             Some(wanted) => {
                                 let power = waveform.clone().powi_scalar(2).mean();
@@ -330,6 +329,8 @@ impl<B: Kernels> Stages<'_, B> {
                             }
                             None => gain,
                         };
+                        let [_, made] = waveform.dims();
+                        let waveform = waveform.narrow(1, 0, length.min(made));
                         let waveform = match gain {
                             0.0 => waveform,
                             gain => limit(waveform * 10f64.powf(gain / 20.0)),
