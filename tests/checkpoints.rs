@@ -7,7 +7,7 @@ use art2mus::{
     checkpoint::Checkpoint,
     tensors::{Init, TensorSource},
 };
-use common::{Fixture, convert, fixture, program};
+use common::{Fixture, convert, copy_folder, fixture, program};
 use proptest::prelude::*;
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ struct Workshop {
 impl Workshop {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        copy(&fixture("audioldm2-tiny"), &folder.path().join("audioldm2"));
+        copy_folder(&fixture("audioldm2-tiny"), &folder.path().join("audioldm2"));
         Self { folder }
     }
 
@@ -90,18 +90,6 @@ impl Workshop {
                 .last()
                 .unwrap_or_default()
                 .to_string()),
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
         }
     }
 }

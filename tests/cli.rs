@@ -11,7 +11,7 @@ mod exhibits;
 mod files;
 
 use art2mus::audio::wav;
-use common::{convert, fixture, program, read_wav, run};
+use common::{convert, copy_folder, fixture, program, read_wav, run};
 use serde_json::Value;
 use std::{
     fs,
@@ -91,11 +91,7 @@ fn makes_music_that_repeats() {
 fn the_picture_or_the_caller_decides_tempo_and_loudness() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("bundle");
-    fs::create_dir(&own).unwrap();
-    for file in fs::read_dir(bundle()).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), own.join(file.file_name())).unwrap();
-    }
+    copy_folder(bundle(), &own);
     let file = own.join("manifest.json");
     let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     manifest["defaults"]["pulse"] = 0.5.into();
@@ -398,19 +394,6 @@ fn checkpoints_that_cannot_be_used() {
     assert_sentence(&attempt(&copy, &imagebind, &aligner), "mish");
     fs::write(&config, whole.replacen("24\n", "32\n", 1)).unwrap();
     assert_sentence(&attempt(&copy, &imagebind, &aligner), "has shape");
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// A full disk, played by a limit on the size of files.

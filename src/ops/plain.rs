@@ -146,12 +146,20 @@ pub fn self_attention<B: Backend>(qkv: Tensor<B, 3>, heads: usize, scale: f64) -
 pub fn conv2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
-    epilogue: Epilogue<B, 4>,
+    mut epilogue: Epilogue<B, 4>,
     geometry: Conv2dGeometry,
 ) -> Tensor<B, 4> {
     let options = ConvOptions::new(geometry.stride, geometry.padding, [1, 1], 1);
     let x = like(x, &weight);
-    let mut out = module::conv2d(x, weight, epilogue.bias, options);
+    let out = module::conv2d(x, weight, epilogue.bias.take(), options);
+    behind_conv2d(out, epilogue)
+}
+
+/// What follows the bias of a two-dimensional convolution.
+pub(super) fn behind_conv2d<B: Backend>(
+    mut out: Tensor<B, 4>,
+    epilogue: Epilogue<B, 4>,
+) -> Tensor<B, 4> {
     if let Some(shift) = epilogue.shift {
         let [batch, channels] = shift.dims();
         out = out + shift.reshape([batch, channels, 1, 1]);

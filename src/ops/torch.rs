@@ -28,7 +28,7 @@ impl Kernels for LibTorch {
     fn differentiable_conv2d<C: CheckpointStrategy>(
         x: Tensor<Autodiff<Self, C>, 4>,
         weight: Tensor<Autodiff<Self, C>, 4>,
-        epilogue: Epilogue<Autodiff<Self, C>, 4>,
+        mut epilogue: Epilogue<Autodiff<Self, C>, 4>,
         geometry: Conv2dGeometry,
     ) -> Tensor<Autodiff<Self, C>, 4> {
         if recomputes::<C>() {
@@ -41,17 +41,13 @@ impl Kernels for LibTorch {
         let conv2d = |x: &tch::Tensor, weight: &tch::Tensor, bias: Option<&tch::Tensor>| {
             tch::Tensor::conv2d(x, weight, bias, stride, padding, [1, 1], 1)
         };
-        let mut out: Tensor<Autodiff<Self, C>, 4> = match epilogue.bias {
+        let out = match epilogue.bias.take() {
             Some(bias) => native([x, weight, bias.into_primitive()], |[x, weight, bias]| {
                 conv2d(x, weight, Some(bias))
             }),
             None => native([x, weight], |[x, weight]| conv2d(x, weight, None)),
         };
-        if let Some(shift) = epilogue.shift {
-            let [batch, channels] = shift.dims();
-            out = out + shift.reshape([batch, channels, 1, 1]);
-        }
-        plain::onto(activate(out, epilogue.activation), epilogue.residual)
+        plain::behind_conv2d(out, epilogue)
     }
 
     fn differentiable_group_norm<C: CheckpointStrategy>(

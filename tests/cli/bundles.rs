@@ -1,6 +1,6 @@
 //! Bundles with a fault: `verify` and `generate` refuse them in the same words.
 
-use super::common::{fixture, run};
+use super::common::{copy_folder, fixture, run};
 use super::{assert_sentence, bundle};
 use serde_json::Value;
 use std::{fs, path::Path};
@@ -123,10 +123,7 @@ fn broken_bundles() {
     ];
     let copy = || {
         let folder = tempfile::tempdir().unwrap();
-        for entry in fs::read_dir(bundle()).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
-        }
+        copy_folder(bundle(), folder.path());
         folder
     };
     let check = |folder: &tempfile::TempDir, expected: &str| {

@@ -27,6 +27,20 @@ pub fn run(arguments: &[&str]) -> (Output, String) {
     (output, error)
 }
 
+/// Copies a folder with everything in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// Converts the small checkpoints; `encoder` is a flag and a fixture.
 pub fn convert(encoder: &[&str; 2], aligner: &str, bundle: &Path, more: &[&str]) {
     let output = program()

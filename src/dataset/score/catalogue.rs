@@ -201,7 +201,7 @@ fn of_score(number: usize, score: &Score, seconds: f64) -> Vec<Excerpt> {
                 continue;
             }
             tried = bars;
-            let mut excerpt = Excerpt {
+            let excerpt = Excerpt {
                 score: number as u32,
                 bar: bar as u32,
                 bars: bars as u32,
@@ -209,11 +209,7 @@ fn of_score(number: usize, score: &Score, seconds: f64) -> Vec<Excerpt> {
                 quarter: None,
                 statistics: NoteStatistics::measure(&[], seconds),
             };
-            let notes = notes(score, &clock, &excerpt, seconds);
-            excerpt.statistics = NoteStatistics::measure(&notes, seconds);
-            if is_fit(&excerpt.statistics) {
-                found.push(excerpt);
-            }
+            found.extend(fit(excerpt, score, &clock, seconds));
         }
     }
     found
@@ -255,7 +251,7 @@ fn on_pulse(number: usize, score: &Score, seconds: f64, pulse: f64) -> Vec<Excer
             if end - until > 1e-3 || !PULSE_TEMPI.contains(&tempo) {
                 continue;
             }
-            let mut excerpt = Excerpt {
+            let excerpt = Excerpt {
                 score: number as u32,
                 bar: place as u32,
                 bars: bars as u32,
@@ -263,23 +259,24 @@ fn on_pulse(number: usize, score: &Score, seconds: f64, pulse: f64) -> Vec<Excer
                 quarter: Some(quarter),
                 statistics: NoteStatistics::measure(&[], seconds),
             };
-            let notes = notes(score, &clock, &excerpt, seconds);
-            excerpt.statistics = NoteStatistics::measure(&notes, seconds);
-            if is_fit(&excerpt.statistics) {
-                found.push(excerpt);
-            }
+            found.extend(fit(excerpt, score, &clock, seconds));
         }
     }
     found
 }
 
-fn is_fit(statistics: &NoteStatistics) -> bool {
-    statistics.notes >= NOTES
+/// The excerpt with what is measured on it, if it is fit to be heard alone.
+fn fit(mut excerpt: Excerpt, score: &Score, clock: &Clock, seconds: f64) -> Option<Excerpt> {
+    let notes = notes(score, clock, &excerpt, seconds);
+    excerpt.statistics = NoteStatistics::measure(&notes, seconds);
+    let statistics = &excerpt.statistics;
+    let fit = statistics.notes >= NOTES
         && statistics.first_onset <= FIRST_ONSET
         && statistics.longest_rest <= LONGEST_REST
         && statistics.key.correlation >= CORRELATION
         && statistics.key.mode_margin >= MODE_MARGIN
-        && (RATES[0]..RATES[1]).contains(&statistics.onset_rate)
+        && (RATES[0]..RATES[1]).contains(&statistics.onset_rate);
+    fit.then_some(excerpt)
 }
 
 /// The notes of an excerpt in seconds, without drums; their `voice` is their part.
