@@ -116,7 +116,7 @@ impl<'a> BundleNetworks<'a> {
 
     /// Seconds of a beat in all music that the networks learnt, if they have one.
     pub fn pulse(&self) -> Option<f64> {
-        self.networks.pulse()
+        self.defaults.pulse
     }
 
     /// Whether music can be translated to LoA tokens by way of its own embedding.

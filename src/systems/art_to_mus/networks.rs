@@ -183,14 +183,6 @@ impl Networks {
         Ok(stages)
     }
 
-    /// Seconds of a beat in all music that the UNet learnt, where it has an embedding of beats.
-    #[cfg(feature = "native")]
-    pub fn pulse(&self) -> Option<f64> {
-        let frame = self.vocoder.hop() as f64 / self.vocoder.sampling_rate() as f64;
-        let rows = self.unet.beat_embedding?;
-        Some((rows * self.vae.factor()) as f64 * frame)
-    }
-
     /// How latents of `rows` rows are denoised and decoded, where networks learnt `window` seconds: windows begin on a
     /// beat where the UNet knows beats.
     pub(super) fn windows(&self, rows: usize, window: Option<f64>) -> Windows {
