@@ -366,8 +366,7 @@ impl SmallModel {
     }
 
     /// What the part `part` depends on: its own table, the networks of the parts that it builds on, and what is said of
-    /// all parts. Material, its tonic and its pulse are not among
-    /// it: what tells a source from others covers them.
+    /// all parts. Material, its tonic and its pulse are not among it: what tells a source from others covers them.
     pub fn of_part(&self, part: &str, builds_on: &[&str]) -> Result<Value> {
         let mut config = serde_json::to_value(self)
             .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;

@@ -152,11 +152,7 @@ impl<B: Kernels> ArtToMus<B> {
         observer: &mut dyn Observer,
     ) -> Result<Output> {
         let source = source.into();
-        let request = Request {
-            settings: self.settle(source, &request.settings)?,
-            ..request.clone()
-        };
-        let settings = &request.settings;
+        let settings = &self.settle(source, &request.settings)?;
         let texts = self.wanted(settings)?;
         let own = matches!(texts, Wanted::Own);
         let mut work = self.work_with(settings, &texts)?;
@@ -168,7 +164,7 @@ impl<B: Kernels> ArtToMus<B> {
         work.retain(|work| !skipped.contains(&work.stage));
         let ranked = work.iter().any(|work| work.stage == stage::RANK);
         let mut run = self.run(work, observer, request.trace)?;
-        let initial = run.initial_latents(&request)?;
+        let initial = run.initial_latents(settings, request.latents.as_ref())?;
         let texts = run.encode_texts(texts).await?;
         let embedding = match source {
             Source::Picture(picture) => Some(run.encode(picture).await?),

@@ -11,7 +11,7 @@ use super::{
     encoder::PictureEncoder,
     names::{kind, stage},
     networks::vocoder_kind,
-    request::{Piece, Request, Settings, TextConditions, booleans},
+    request::{Piece, Settings, TextConditions, booleans},
     tempo::stretch,
     texts::{Texts, Wanted},
     transpose::transpose,
@@ -71,9 +71,12 @@ struct Conditioner<B: Backend> {
 }
 
 impl<B: Kernels> Stages<'_, B> {
-    /// The noise to start from, one tensor `[1, channels, rows, columns]` for each candidate.
-    pub fn initial_latents(&self, request: &Request) -> Result<Vec<HostTensor>> {
-        let settings = &request.settings;
+    /// The noise to start from, one tensor `[1, channels, rows, columns]` for each candidate: `given`, or the seed's.
+    pub fn initial_latents(
+        &self,
+        settings: &Settings,
+        given: Option<&HostTensor>,
+    ) -> Result<Vec<HostTensor>> {
         let networks = &self.system.networks;
         let pace = settings.pace(self.system.defaults.pulse);
         let lengths = networks.lengths_at(settings.seconds, pace);
@@ -83,7 +86,7 @@ impl<B: Kernels> Stages<'_, B> {
             shape: shape.clone(),
             values,
         };
-        let Some(given) = &request.latents else {
+        let Some(given) = given else {
             let candidates = 0..settings.candidates as u64;
             return Ok(candidates
                 .map(|candidate| latents(standard_normal(settings.seed, candidate, count)))
