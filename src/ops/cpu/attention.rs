@@ -7,6 +7,7 @@ use wide::f32x4;
 
 use super::{
     Cpu, map, owned,
+    product::Matrices,
     vector::{self, LANES},
 };
 
@@ -39,22 +40,30 @@ pub(super) fn attention(
     // Parts of tensors are not copied: products read them where they are.
     let part = |x: &Tensor<Cpu, 4>, [item, head]: [usize; 2], rows: Range<usize>| {
         let [.., width] = x.dims();
-        x.clone()
-            .slice([item..item + 1, head..head + 1, rows, 0..width])
+        let x = x.clone();
+        let part = x.slice([item..item + 1, head..head + 1, rows, 0..width]);
+        part.squeeze_dim::<3>(1)
     };
+    let heads_of_items: Vec<[usize; 2]> = (0..batch * heads)
+        .map(|head| [head / heads, head % heads])
+        .collect();
+    let matrices = map(&heads_of_items, |head| {
+        let all = |x| part(x, *head, 0..keys);
+        [Matrices::of_lines(all(&k)), Matrices::of_places(all(&v))]
+    });
     let parts = map(&blocks, |block| {
         let rows = block.first..queries.min(block.first + each);
         let count = rows.len();
-        let all = |x| part(x, block.head, 0..keys);
-        let mut scores = part(&q, block.head, rows.clone()).matmul(all(&k).transpose());
+        let [k, v] = &matrices[block.head[0] * heads + block.head[1]];
+        let mut scores = k.product(part(&q, block.head, rows.clone()));
         if let Some(bias) = &bias {
-            scores = scores + part(bias, block.head, rows);
+            let bias = owned(part(bias, block.head, rows));
+            scores.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
         }
-        let mut scores = owned(scores);
         let lines = scores.chunks_exact_mut(keys.max(1));
         let sums: Vec<f32> = lines.map(powers).collect();
-        let scores = TensorData::new(scores, [1, 1, count, keys]);
-        let mut attended = owned(Tensor::<Cpu, 4>::from_data(scores, &device).matmul(all(&v)));
+        let scores = TensorData::new(scores, [1, count, keys]);
+        let mut attended = v.product(Tensor::from_data(scores, &device));
         for (attended, sum) in attended.chunks_exact_mut(dim.max(1)).zip(sums) {
             attended.iter_mut().for_each(|x| *x /= sum);
         }

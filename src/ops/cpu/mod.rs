@@ -1,14 +1,16 @@
 //! The operations of the CPU device: burn's own, but for those where there is a faster way.
 
 mod attention;
-mod gelu;
+mod convolution;
+mod linear;
 mod norm;
+mod product;
 mod vector;
 mod winograd;
 
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 
-use super::{Activation, Conv2dGeometry, Epilogue, Kernels, WeightRef, plain};
+use super::{Activation, Conv1dGeometry, Conv2dGeometry, Epilogue, Kernels, WeightRef, plain};
 
 /// The CPU device: tests, native generation, and browsers without a GPU.
 pub type Cpu = burn::backend::Flex;
@@ -23,7 +25,7 @@ impl Kernels for Cpu {
         weight: WeightRef<'_, Self, 2>,
         epilogue: Epilogue<Self, D>,
     ) -> Tensor<Self, D> {
-        gelu::linear(x, weight, epilogue)
+        linear::linear(x, weight, epilogue)
     }
 
     fn linear_geglu<const D: usize>(
@@ -31,7 +33,7 @@ impl Kernels for Cpu {
         weight: WeightRef<'_, Self, 2>,
         bias: Option<Tensor<Self, 1>>,
     ) -> Tensor<Self, D> {
-        gelu::gated(x, weight, bias)
+        linear::gated(x, weight, bias)
     }
 
     fn attention(
@@ -55,7 +57,35 @@ impl Kernels for Cpu {
         if linear && winograd::pays(x.dims(), weight.dims(), geometry) {
             return winograd::conv2d(x, weight, epilogue);
         }
+        if product::OWN {
+            return convolution::conv2d(x, weight, epilogue, geometry);
+        }
         plain::conv2d(x, weight, epilogue, geometry)
+    }
+
+    fn linear_to_channels(
+        x: Tensor<Self, 3>,
+        weight: WeightRef<'_, Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+        residual: Tensor<Self, 4>,
+    ) -> Tensor<Self, 4> {
+        let y = Self::linear(x, weight, Epilogue::bias(bias));
+        let ([_, tokens, outputs], shape) = (y.dims(), residual.dims());
+        let channels = vector::turned(&owned(y), tokens, outputs);
+        let device = residual.device();
+        residual + Tensor::from_data(TensorData::new(channels, shape), &device)
+    }
+
+    fn conv1d(
+        x: Tensor<Self, 3>,
+        weight: WeightRef<'_, Self, 3>,
+        epilogue: Epilogue<Self, 3>,
+        geometry: Conv1dGeometry,
+    ) -> Tensor<Self, 3> {
+        if product::OWN {
+            return convolution::conv1d(x, weight.unpack(), epilogue, geometry);
+        }
+        plain::conv1d(x, weight.unpack(), epilogue, geometry)
     }
 
     fn group_norm(
@@ -67,6 +97,20 @@ impl Kernels for Cpu {
         activation: Activation,
     ) -> Tensor<Self, 4> {
         norm::groups(x, groups, scale, shift, eps, activation)
+    }
+
+    fn group_norm_to_tokens(
+        x: Tensor<Self, 4>,
+        groups: usize,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        eps: f64,
+    ) -> Tensor<Self, 3> {
+        let ([batch, channels, rows, columns], device) = (x.dims(), x.device());
+        let x = norm::groups(x, groups, scale, shift, eps, Activation::None);
+        let tokens = vector::turned(&owned(x), channels, rows * columns);
+        let shape = [batch, rows * columns, channels];
+        Tensor::from_data(TensorData::new(tokens, shape), &device)
     }
 
     fn layer_norm<const D: usize>(
@@ -123,7 +167,28 @@ fn each_chunk(all: &mut [f32], length: usize, change: impl Fn(usize, &mut [f32])
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::TensorData;
+
+    #[test]
+    fn tokens_and_channels_equal_the_plain_forms() {
+        let x: Tensor<Cpu, 4> = numbers([2, 6, 5, 3], 1);
+        let (scale, shift) = (numbers([6], 2), numbers([6], 3));
+        let norm = |of: fn(_, _, _, _, _) -> Tensor<Cpu, 3>| {
+            of(x.clone(), 2, scale.clone(), shift.clone(), 1e-5)
+        };
+        let tokens = norm(Cpu::group_norm_to_tokens);
+        let error = tokens.clone() - norm(plain::group_norm_to_tokens);
+        assert!(error.abs().max().into_scalar() < 1e-5);
+        let (weight, bias): (Tensor<Cpu, 2>, _) = (numbers([7, 6], 4), numbers([7], 5));
+        let residual: Tensor<Cpu, 4> = numbers([2, 7, 5, 3], 6);
+        let found = Cpu::linear_to_channels(
+            tokens.clone(),
+            WeightRef::Dense(weight.clone()),
+            Some(bias),
+            residual.clone(),
+        );
+        let expected = plain::onto_channels(tokens, weight, Some(numbers([7], 5)), residual);
+        assert!((found - expected).abs().max().into_scalar() < 1e-5);
+    }
 
     /// Normally distributed.
     pub(super) fn numbers<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<Cpu, D> {

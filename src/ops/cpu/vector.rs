@@ -67,6 +67,35 @@ pub(super) fn gelu(x: f32x4) -> f32x4 {
     x.fast_max(f32x4::ZERO) - size * tail
 }
 
+/// Matrices `[rows, columns]`, as many as there are in `from`, with rows and columns exchanged.
+pub(super) fn turned(from: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let area = (rows * columns).max(1);
+    let mut to = vec![0.0; from.len()];
+    for (from, to) in from.chunks_exact(area).zip(to.chunks_exact_mut(area)) {
+        let [whole_rows, whole_columns] = [rows, columns].map(|count| count / LANES * LANES);
+        for row in (0..whole_rows).step_by(LANES) {
+            for column in (0..whole_columns).step_by(LANES) {
+                let four = |i: usize| {
+                    let four = &from[(row + i) * columns + column..][..LANES];
+                    f32x4::from([four[0], four[1], four[2], four[3]])
+                };
+                let fours = f32x4::transpose(std::array::from_fn(four));
+                for (i, four) in fours.into_iter().enumerate() {
+                    let at = (column + i) * rows + row;
+                    to[at..at + LANES].copy_from_slice(four.as_array());
+                }
+            }
+        }
+        for row in 0..rows {
+            let first = if row < whole_rows { whole_columns } else { 0 };
+            for column in first..columns {
+                to[column * rows + row] = from[row * columns + column];
+            }
+        }
+    }
+    to
+}
+
 /// Sums of many numbers lose no accuracy when only so many are summed in 32 bits.
 const RUN: usize = 1024;
 
@@ -97,6 +126,18 @@ pub(super) fn each(values: &mut [f32], of: impl Fn(f32x4) -> f32x4) {
 mod tests {
     use super::{super::Cpu, *};
     use burn::tensor::Tensor;
+
+    #[test]
+    fn matrices_are_turned() {
+        for [count, rows, columns] in [[1, 4, 8], [3, 5, 7], [2, 1, 9], [2, 9, 1], [1, 0, 3]] {
+            let values: Vec<f32> = (0..count * rows * columns).map(|i| i as f32).collect();
+            let expected = (0..values.len()).map(|i| {
+                let (item, at) = (i / (rows * columns), i % (rows * columns));
+                values[item * rows * columns + at % rows * columns + at / rows]
+            });
+            assert_eq!(turned(&values, rows, columns), expected.collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn functions_are_right() {

@@ -9,7 +9,9 @@
 use burn::tensor::{Tensor, TensorData};
 use wide::f32x4;
 
-use super::{Conv2dGeometry, Cpu, Epilogue, map, owned, vector::LANES, with_values};
+use super::{
+    Conv2dGeometry, Cpu, Epilogue, map, owned, product::Matrices, vector::LANES, with_values,
+};
 
 /// The side of a tile of outputs, and of the inputs that it reads.
 const SIDE: usize = 4;
@@ -21,9 +23,10 @@ const TILES: usize = 128;
 
 /// Whether a convolution can be computed so, and is worth it.
 pub(super) fn pays(x: [usize; 4], weight: [usize; 4], geometry: Conv2dGeometry) -> bool {
-    let [batch, inputs, rows, columns] = x;
-    let tiles = batch * rows.div_ceil(SIDE) * columns.div_ceil(SIDE);
-    geometry.is_three_by_three(weight) && tiles >= 16 && inputs >= 8 && weight[0] >= 8
+    let [_, inputs, rows, columns] = x;
+    // Of one item: what is made of it does not depend on what is beside it.
+    let tiles = rows.div_ceil(SIDE) * columns.div_ceil(SIDE);
+    geometry.is_three_by_three(weight) && tiles >= 8 && inputs >= 8 && weight[0] >= 8
 }
 
 /// A convolution with bias, shift and residual; without an activation.
@@ -57,7 +60,7 @@ pub(super) fn conv2d(
 }
 
 /// What is added to the sums: they begin with it.
-fn start(epilogue: Epilogue<Cpu, 4>, shape: [usize; 4]) -> Vec<f32> {
+pub(super) fn start(epilogue: Epilogue<Cpu, 4>, shape: [usize; 4]) -> Vec<f32> {
     let [batch, outputs, rows, columns] = shape;
     let mut y = match epilogue.residual {
         Some(residual) => owned(residual),
@@ -105,8 +108,8 @@ impl Size {
         [self.inputs, self.outputs].map(|count| count.next_multiple_of(LANES))
     }
 
-    /// `G g G^T` of all pairs of channels: `[out, in, 3, 3]` to `[36, in, out]`, padded with zeros.
-    fn spread_weights(self, weights: &[f32]) -> Tensor<Cpu, 3> {
+    /// `G g G^T` of all pairs of channels of weights `[out, in, 3, 3]`: 36 matrices, padded with zeros.
+    fn spread_weights(self, weights: &[f32]) -> Matrices {
         let [inputs, outputs] = self.padded();
         let mut spread = vec![0.0; PLACES * outputs * inputs];
         for (output, own) in weights.chunks_exact(self.inputs * 9).enumerate() {
@@ -127,11 +130,11 @@ impl Size {
             }
         }
         let spread = TensorData::new(spread, [PLACES, outputs, inputs]);
-        Tensor::from_data(spread, &Default::default()).swap_dims(1, 2)
+        Matrices::of_lines(Tensor::from_data(spread, &Default::default()))
     }
 
     /// The sums of some lines, `[out, lines * 4, across * 4]`.
-    fn strip(self, x: &[f32], weights: &Tensor<Cpu, 3>, lines: &[Line]) -> Vec<f32> {
+    fn strip(self, x: &[f32], weights: &Matrices, lines: &[Line]) -> Vec<f32> {
         let [inputs, outputs] = self.padded();
         let tiles = lines.len() * self.across();
         let mut spread = vec![0.0; PLACES * tiles * inputs];
@@ -140,14 +143,12 @@ impl Size {
             self.spread(rows, &mut spread, tiles, number * self.across());
         }
         let spread = TensorData::new(spread, [PLACES, tiles, inputs]);
-        let spread = Tensor::<Cpu, 3>::from_data(spread, &Default::default());
-        with_values(spread.matmul(weights.clone()), |products| {
-            let mut sums = vec![0.0; outputs * tiles * SIDE * SIDE];
-            for tile in 0..tiles {
-                self.gather(products, tiles, tile, &mut sums);
-            }
-            sums
-        })
+        let products = weights.product(Tensor::from_data(spread, &Default::default()));
+        let mut sums = vec![0.0; outputs * tiles * SIDE * SIDE];
+        for tile in 0..tiles {
+            self.gather(&products, tiles, tile, &mut sums);
+        }
+        sums
     }
 
     /// The rows that a line reads, `[6, width, in]`, with zeros outside of the image.

@@ -1,12 +1,14 @@
-//! GELU and GEGLU behind linear layers, four numbers at once.
+//! Linear layers: products where they are our own, GELU and GEGLU behind them four numbers at once.
 
 use burn::tensor::{Tensor, TensorData};
 
 use super::{
     Cpu, each_chunk, owned,
+    product::{self, add_linear},
     vector::{each, gelu},
+    with_values,
 };
-use crate::ops::{Activation, Epilogue, WeightRef, plain};
+use crate::ops::{Activation, Epilogue, WeightRef, activate, plain};
 
 /// Numbers that are worth another thread.
 const PART: usize = 1 << 14;
@@ -17,15 +19,47 @@ pub(super) fn linear<const D: usize>(
     weight: WeightRef<'_, Cpu, 2>,
     epilogue: Epilogue<Cpu, D>,
 ) -> Tensor<Cpu, D> {
-    if epilogue.activation != Activation::Gelu {
-        return plain::linear(x, weight.unpack(), epilogue);
-    }
-    let y = plain::linear(x, weight.unpack(), Epilogue::bias(epilogue.bias));
-    let (shape, device) = (y.dims(), y.device());
-    let mut y = owned(y);
-    each_chunk(&mut y, PART, |_, y| each(y, gelu));
-    let y = Tensor::from_data(TensorData::new(y, shape), &device);
+    let y = sums(x, weight.unpack(), epilogue.bias);
+    let y = match epilogue.activation {
+        Activation::Gelu => {
+            let (shape, device) = (y.dims(), y.device());
+            let mut y = owned(y);
+            each_chunk(&mut y, PART, |_, y| each(y, gelu));
+            Tensor::from_data(TensorData::new(y, shape), &device)
+        }
+        other => activate(y, other),
+    };
     plain::onto(y, epilogue.residual)
+}
+
+/// `x weight^T + bias`.
+fn sums<const D: usize>(
+    x: Tensor<Cpu, D>,
+    weight: Tensor<Cpu, 2>,
+    bias: Option<Tensor<Cpu, 1>>,
+) -> Tensor<Cpu, D> {
+    if !product::OWN {
+        return plain::linear(x, weight, Epilogue::bias(bias));
+    }
+    own_sums(x, weight, bias)
+}
+
+fn own_sums<const D: usize>(
+    x: Tensor<Cpu, D>,
+    weight: Tensor<Cpu, 2>,
+    bias: Option<Tensor<Cpu, 1>>,
+) -> Tensor<Cpu, D> {
+    let ([outputs, inputs], mut shape, device) = (weight.dims(), x.dims(), x.device());
+    shape[D - 1] = outputs;
+    let rows = shape[..D - 1].iter().product::<usize>();
+    let mut y = match bias {
+        Some(bias) => owned(bias).repeat(rows),
+        None => vec![0.0; rows * outputs],
+    };
+    with_values(x, |x| {
+        with_values(weight, |weight| add_linear(x, weight, inputs, &mut y));
+    });
+    Tensor::from_data(TensorData::new(y, shape), &device)
 }
 
 /// See [`crate::ops::Kernels::linear_geglu`].
@@ -34,7 +68,7 @@ pub(super) fn gated<const D: usize>(
     weight: WeightRef<'_, Cpu, 2>,
     bias: Option<Tensor<Cpu, 1>>,
 ) -> Tensor<Cpu, D> {
-    let both = plain::linear(x, weight.unpack(), Epilogue::bias(bias));
+    let both = sums(x, weight.unpack(), bias);
     let (mut shape, device) = (both.dims(), both.device());
     let width = shape[D - 1] / 2;
     shape[D - 1] = width;
@@ -71,6 +105,11 @@ mod tests {
             let found = linear(x.clone(), WeightRef::Dense(weight.clone()), epilogue());
             let error = found - plain::linear(x.clone(), weight.clone(), epilogue());
             assert!(error.abs().max().into_scalar() < 1e-5);
+            for bias in [None, Some(bias.clone())] {
+                let found = own_sums(x.clone(), weight.clone(), bias.clone());
+                let expected = plain::linear(x.clone(), weight.clone(), Epilogue::bias(bias));
+                assert!((found - expected).abs().max().into_scalar() < 1e-4);
+            }
 
             let found = gated(
                 x.clone(),
