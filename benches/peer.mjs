@@ -1,9 +1,10 @@
-// Ours beside ONNX Runtime Web, in one browser, on the same tensors: milliseconds, and whether both
+// Ours beside ONNX Runtime Web, in one browser, on the same tensors and in turn: milliseconds, and whether both
 // give the same numbers.
 //
-//   npm --prefix benches install && node benches/peer.mjs [webgpu|wasm] [NAME]
+//   npm --prefix benches install && node benches/peer.mjs [webgpu|wasm] [NAME] [--rounds 7] [--record]
 //
-// Builds the package that it measures. NAME keeps the cases whose name contains it. The last line is JSON.
+// Builds the package that it measures. NAME keeps the cases whose name contains it. Of the rounds the median counts,
+// and the middle half of the ratios is told. `--record` puts the table into RESULTS.md. The last line is JSON.
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
@@ -11,9 +12,10 @@ import { launch, ROOT } from "../tests/e2e/harness.mjs";
 import { serve } from "../tests/e2e/server.mjs";
 import { Graph, Real } from "./onnx-model.mjs";
 import { unet } from "./onnx-unet.mjs";
+import { options, quantile, record, spread } from "./results.mjs";
 
-const device = process.argv[2] ?? "webgpu";
-const only = process.argv[3] ?? "";
+const { rounds, record: kept, rest } = options({ rounds: 7 });
+const [device = "webgpu", only = ""] = rest;
 execFileSync(join(ROOT, "pkg-scripts/build"), [`bench-${device}`], { stdio: "inherit" });
 
 /** Numbers without a pattern, in -1..1: a linear congruential generator. */
@@ -168,6 +170,7 @@ const given = (_, response) => {
 const server = await serve({ root: ROOT, overrides: new Map([["/blank", blank], ["/model", given]]) });
 const browser = await launch();
 const results = [];
+const rows = [["operation", "ours, ms", "GFLOP/s", "ONNX Runtime, ms", "times as fast (middle half)", "relative difference"]];
 for (const [key, make] of Object.entries(makers)) {
   if (!key.includes(only)) continue;
   const { name, otherWeights, ...made } = make();
@@ -184,13 +187,21 @@ for (const [key, make] of Object.entries(makers)) {
   const given = Object.fromEntries(Object.entries(made.given).map(([tensor, { shape, data }]) => [tensor, { shape, data: encode(data) }]));
   const spec = { ...made, device, given, model: `${server.url}model` };
   try {
-    const mine = await page.evaluate(ours, spec);
-    const peer = await page.evaluate(theirs, spec);
-    const gflops = (ms) => (mine.flops / ms / 1e6).toFixed(2);
+    const times = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const mine = await page.evaluate(ours, spec);
+      const peer = await page.evaluate(theirs, spec);
+      times.push({ mine: mine.ms, peer: peer.ms, ratio: peer.ms / mine.ms, flops: mine.flops, error: peer.error });
+    }
+    const of = (what) => times.map((time) => time[what]);
+    const [mine, peer] = ["mine", "peer"].map((what) => quantile(of(what), 0.5));
+    const [{ flops, error }] = times;
+    const gflops = (ms) => (flops / ms / 1e6).toFixed(1);
     // The networks of the two have other random weights.
-    const error = otherWeights ? "" : `, relative difference ${peer.error.toExponential(1)}`;
-    console.log(`${name}: ${mine.ms.toFixed(0)} ms (${gflops(mine.ms)} GFLOP/s), ONNX Runtime ${peer.ms.toFixed(0)} ms (${gflops(peer.ms)}): ${(peer.ms / mine.ms).toFixed(2)} times as fast${error}`);
-    results.push({ name, ms: mine.ms, peerMs: peer.ms, ratio: peer.ms / mine.ms, error: otherWeights ? null : peer.error });
+    const agreed = otherWeights ? "" : error.toExponential(1);
+    console.log(`${name}: ${mine.toFixed(1)} ms (${gflops(mine)} GFLOP/s), ONNX Runtime ${peer.toFixed(1)} ms (${gflops(peer)}): ${spread(of("ratio"))} times as fast ${agreed}`);
+    results.push({ name, ms: mine, peerMs: peer, ratio: quantile(of("ratio"), 0.5), error: otherWeights ? null : error });
+    rows.push([name, mine.toFixed(1), gflops(mine), peer.toFixed(1), spread(of("ratio")), agreed]);
   } catch (error) {
     console.log(`${name}: ${String(error.message ?? error).split("\n")[0]}`);
     results.push({ name, error: String(error.message ?? error) });
@@ -199,4 +210,8 @@ for (const [key, make] of Object.entries(makers)) {
 }
 await browser.close();
 await server.close();
+if (kept) {
+  const where = device === "webgpu" ? "WebGPU" : "WebAssembly, one thread each";
+  record(`ONNX Runtime Web, ${where}`, `node benches/peer.mjs ${device} --rounds ${rounds} --record`, rows);
+}
 console.log(JSON.stringify({ device, results }));
