@@ -255,6 +255,8 @@ pub struct Cost {
     pub ms: Option<f64>,
     /// The stages that it goes through, by name.
     pub stages: Vec<&'static str>,
+    /// Into how many parts its work falls, at most, that can be computed at the same time.
+    pub parts: usize,
     /// Bytes of weights that it reads.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
@@ -263,7 +265,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// What a generation with `settings` costs, at `rate` floating-point operations a millisecond.
+    /// What a generation with `settings` costs, where an engine does `rate` floating-point operations a millisecond.
     pub fn of<B: Kernels>(
         system: &ArtToMus<B>,
         settings: &Settings,
@@ -271,10 +273,16 @@ impl Cost {
     ) -> Result<Self> {
         let manifest = system.bundle().manifest();
         let mut flops = 0;
+        let mut time = 0.0;
+        let mut parts = 1;
         let mut stages = Vec::new();
         let mut shards = Vec::new();
         for work in system.work(settings)? {
             flops += work.flops;
+            // Whoever has the most parts is waited for.
+            let most = work.parts.div_ceil(system.model().engines(work.parts));
+            time += work.flops as f64 * most as f64 / work.parts as f64;
+            parts = parts.max(work.parts);
             stages.push(work.stage);
             if work.stage == stage::TEXT {
                 let assets = manifest.assets.iter();
@@ -286,8 +294,9 @@ impl Cost {
         }
         Ok(Self {
             gflop: flops as f64 / 1e9,
-            ms: rate.map(|rate| flops as f64 / rate),
+            ms: rate.map(|rate| time / rate),
             stages,
+            parts,
             bytes: shards.iter().map(|shard| shard.bytes).sum(),
             shards,
         })

@@ -12,10 +12,16 @@ use art2mus::{
     diffusion::SchedulerKind,
     evaluate::apart,
     ops::{Cpu, Gpu, Kernels},
+    pipeline::{Helpers, Part},
     systems::art_to_mus::{ArtToMus, Output, Request, Settings},
-    weights::{Bundle, Location},
+    tensors::HostTensor,
+    weights::{Bundle, LocalFuture, Location},
 };
 use common::{Fixture, fixture, relative_error, skipped};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 const CPU_BOUND: f64 = 1e-3;
 const GPU_BOUND: f64 = 2e-3;
@@ -133,6 +139,86 @@ fn gpu_is_missing() -> bool {
         skipped("no Vulkan device answers");
     }
     missing
+}
+
+/// Another engine with the same bundle.
+#[derive(Debug)]
+struct Other {
+    system: ArtToMus<Cpu>,
+    fails: bool,
+    asked: AtomicUsize,
+}
+
+impl Helpers for Other {
+    fn expected(&self, parts: usize) -> usize {
+        parts.min(2) - 1
+    }
+
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn start<'a>(&'a self, _: usize, part: Part) -> LocalFuture<'a, art2mus::Result<HostTensor>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let part = match self.fails {
+            true => Part {
+                tensors: Vec::new(),
+                ..part
+            },
+            false => part,
+        };
+        Box::pin(async move { self.system.compute(&part, &mut ()).await })
+    }
+}
+
+#[test]
+fn helpers_compute_parts_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("bundle");
+    let encoder = IMAGEBIND.picture_encoder;
+    common::convert(&encoder, IMAGEBIND.aligner, &folder, &["--dtype", "f32"]);
+    let open = || {
+        let location = Location::Folder(folder.clone());
+        let bundle = pollster::block_on(Bundle::open(location)).unwrap();
+        ArtToMus::<Cpu>::new(bundle, Default::default()).unwrap()
+    };
+    let bytes = std::fs::read(fixture("picture.png")).unwrap();
+    let picture = art2mus::image::decode(&bytes).unwrap();
+    for guidance in [3.5, 1.0] {
+        let settings = Settings {
+            guidance,
+            seed: 7,
+            candidates: 2,
+            ..settings(SchedulerKind::Dpmpp, 3)
+        };
+        let make = |system: &ArtToMus<Cpu>| {
+            let request = Request::new(settings.clone());
+            pollster::block_on(system.generate(&picture, &request, &mut ())).unwrap()
+        };
+        let alone = make(&open());
+        for fails in [false, true] {
+            let other = Arc::new(Other {
+                system: open(),
+                fails,
+                asked: AtomicUsize::new(0),
+            });
+            let mut system = open();
+            system.set_helpers(other.clone());
+            let parts = |settings: &Settings| {
+                let work = system.work(settings).unwrap();
+                work.iter().map(|work| work.parts).max()
+            };
+            assert_eq!(parts(&settings), Some(if guidance == 1.0 { 1 } else { 2 }));
+            let together = make(&system);
+            // One half of each step of each candidate.
+            let asked = if guidance == 1.0 { 0 } else { 6 };
+            assert_eq!(other.asked.load(Ordering::Relaxed), asked);
+            for (a, b) in alone.pieces.iter().zip(&together.pieces) {
+                let error = relative_error(&a.latents.values, &b.latents.values);
+                assert!(error < 1e-5, "off by {error:.2e}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -67,6 +67,23 @@ impl HifiGanConfig {
         self.upsample_rates.iter().product()
     }
 
+    /// How many frames on either side a frame's samples depend on.
+    pub fn context(&self) -> usize {
+        let blocks = (self.resblock_kernel_sizes.iter()).zip(&self.resblock_dilation_sizes);
+        let reach = blocks.map(|(kernel, dilations)| {
+            let pairs = dilations.iter().map(|dilation| dilation + 1);
+            kernel / 2 * pairs.sum::<usize>()
+        });
+        let reach = reach.max().unwrap_or(0);
+        let stages = self.upsample_rates.iter().zip(&self.upsample_kernel_sizes);
+        // From the samples back to the frames.
+        let samples = OUTER_KERNEL / 2;
+        let frames = stages.rev().fold(samples, |beside, (rate, kernel)| {
+            (beside + reach + kernel).div_ceil(*rate)
+        });
+        frames + OUTER_KERNEL / 2
+    }
+
     /// Floating-point operations for `frames` frames.
     pub fn flops(&self, frames: usize) -> u64 {
         // In u64: a browser's usize has 32 bits.

@@ -104,6 +104,11 @@ impl IstftConfig {
         }
     }
 
+    /// How many frames on either side a frame's samples depend on.
+    pub fn context(&self) -> usize {
+        KERNEL / 2 * (1 + self.num_layers) + self.n_fft.div_ceil(self.hop_length)
+    }
+
     /// Floating-point operations for `frames` frames.
     pub fn flops(&self, frames: usize) -> u64 {
         // In u64: a browser's usize has 32 bits.

@@ -5,6 +5,8 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
+use std::ops::Range;
+
 use super::{
     hifigan::{HifiGan, HifiGanConfig},
     istft::{IstftConfig, IstftVocoder},
@@ -63,6 +65,33 @@ impl VocoderConfig {
         }
     }
 
+    /// How many frames on either side a frame's samples depend on.
+    pub fn context(&self) -> usize {
+        match self {
+            Self::HifiGan(config) => config.context(),
+            Self::Istft(config) => config.context(),
+        }
+    }
+
+    /// Cuts `frames` frames into `count` chunks, or as many as there can be, whose samples do not depend on how many
+    /// there are.
+    pub fn chunks(&self, frames: usize, count: usize) -> Vec<Chunk> {
+        let (context, hop) = (self.context(), self.hop());
+        let count = count.clamp(1, frames.max(1));
+        let edge = |i: usize| frames * i / count;
+        let chunks = (0..count).map(|i| {
+            let own = edge(i)..edge(i + 1);
+            let first = own.start.saturating_sub(context);
+            let last = i + 1 == count;
+            Chunk {
+                frames: first..frames.min(own.end + context),
+                skipped: (own.start - first) * hop,
+                samples: (!last).then_some(own.len() * hop),
+            }
+        });
+        chunks.collect()
+    }
+
     /// Refuses sizes that make no network.
     pub fn check(&self) -> Result<()> {
         match self {
@@ -77,6 +106,26 @@ impl VocoderConfig {
             Self::HifiGan(config) => config.flops(frames),
             Self::Istft(config) => config.flops(frames),
         }
+    }
+}
+
+/// A part of a spectrogram that becomes a part of the samples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Its frames, with those on either side that its samples depend on.
+    pub frames: Range<usize>,
+    /// Samples of frames on the left of it.
+    skipped: usize,
+    /// Samples of its own; the last chunk has all that there are.
+    samples: Option<usize>,
+}
+
+impl Chunk {
+    /// Its own samples, `[batch, samples]`, of those that [`Vocoder::forward`] makes of its frames.
+    pub fn own<B: Backend>(&self, samples: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [_, all] = samples.dims();
+        let count = self.samples.unwrap_or(all - self.skipped);
+        samples.narrow(1, self.skipped, count)
     }
 }
 
@@ -104,6 +153,59 @@ impl<B: Kernels> Vocoder<B> {
         match self {
             Self::HifiGan(network) => network.forward(mel, trace),
             Self::Istft(network) => network.forward(mel, trace),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::params::FreshInit, ops::Cpu, random::standard_normal};
+    use burn::tensor::TensorData;
+
+    #[test]
+    fn chunks_give_the_samples_of_the_whole() {
+        let hifigan = HifiGanConfig {
+            model_in_dim: 6,
+            upsample_initial_channel: 16,
+            upsample_rates: vec![5, 2],
+            upsample_kernel_sizes: vec![16, 5],
+            ..HifiGanConfig::default()
+        };
+        let istft = IstftConfig {
+            model_in_dim: 64,
+            sampling_rate: 16_000,
+            n_fft: 512,
+            hop_length: 160,
+            dim: 16,
+            intermediate_dim: 32,
+            num_layers: 3,
+            mel_mean: -5.0,
+            mel_scale: 3.0,
+            scale: None,
+        };
+        let device = Default::default();
+        for config in [VocoderConfig::HifiGan(hifigan), VocoderConfig::Istft(istft)] {
+            let source = FreshInit::new(1);
+            let vocoder = Vocoder::<Cpu>::load(&Params::new(&source, &device), &config).unwrap();
+            let frames = 3 * config.context() + 7;
+            let shape = [1, frames, config.mel_bins()];
+            let mel = TensorData::new(standard_normal(2, 0, shape.iter().product()), shape);
+            let mel = Tensor::<Cpu, 3>::from_data(mel, &device);
+            let whole = vocoder.forward(mel.clone(), &mut Trace::off());
+            for count in [1, 2, 5] {
+                let chunks = config.chunks(frames, count);
+                assert_eq!(chunks.len(), count);
+                let parts = chunks.iter().map(|chunk| {
+                    let Range { start, end } = chunk.frames;
+                    let part = mel.clone().narrow(1, start, end - start);
+                    chunk.own(vocoder.forward(part, &mut Trace::off()))
+                });
+                let joined = Tensor::cat(parts.collect(), 1);
+                assert_eq!(joined.dims(), whole.dims());
+                let error = (joined - whole.clone()).abs().max().into_scalar();
+                assert!(error < 1e-5, "{count} chunks: {error}");
+            }
         }
     }
 }

@@ -3,12 +3,14 @@
 //! What the stages are, a system says (`crate::systems`); the bundle names the system. A stage loads its weights,
 //! runs, and then either stays for the next piece or gives its memory back before the next stage begins.
 
+mod helpers;
 mod progress;
 mod residency;
 mod run;
 
 use std::sync::Arc;
 
+pub use helpers::{Helpers, Part};
 pub use progress::{Event, Observer};
 pub use residency::DEFAULT_BUDGET;
 pub use run::{Finished, Run, Timing};
@@ -26,6 +28,8 @@ pub struct StageWork {
     pub stage: &'static str,
     /// Floating-point operations, a product and a sum being two.
     pub flops: u64,
+    /// Into how many parts it falls that can be computed at the same time.
+    pub parts: usize,
 }
 
 /// An opened bundle on a device, with the networks that stay there.
@@ -34,6 +38,7 @@ pub struct Model<B: Kernels> {
     bundle: Bundle,
     device: B::Device,
     residents: Arc<Residents>,
+    helpers: Option<Arc<dyn Helpers>>,
 }
 
 impl<B: Kernels> Model<B> {
@@ -50,7 +55,13 @@ impl<B: Kernels> Model<B> {
             residents: Arc::new(Residents::new(&sizes, budget)),
             bundle,
             device,
+            helpers: None,
         }
+    }
+
+    /// Has `helpers` compute parts of the work from now on.
+    pub fn set_helpers(&mut self, helpers: Arc<dyn Helpers>) {
+        self.helpers = Some(helpers);
     }
 
     /// The bundle.
@@ -61,6 +72,12 @@ impl<B: Kernels> Model<B> {
     /// The device.
     pub fn device(&self) -> &B::Device {
         &self.device
+    }
+
+    /// How many engines compute work of so many parts, this one among them.
+    pub fn engines(&self, parts: usize) -> usize {
+        let helpers = self.helpers.as_ref();
+        1 + helpers.map_or(0, |helpers| helpers.expected(parts))
     }
 
     /// Whether the networks of `stage` are on the device already.

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 
-use super::{Model, Observer, StageWork, progress::Progress};
+use super::{Model, Observer, Part, StageWork, progress::Progress};
 use crate::{
     ErrorKind, Result,
     model::{
@@ -33,7 +33,7 @@ impl<'a, B: Kernels> Run<'a, B> {
     ) -> Result<Self> {
         let manifest = model.bundle().manifest();
         let mut plan = Vec::with_capacity(stages.len());
-        for StageWork { stage, flops } in stages {
+        for StageWork { stage, flops, .. } in stages {
             let bytes = match model.is_resident(stage) {
                 true => 0,
                 false => manifest.stage_bytes(manifest.stage(stage)?),
@@ -89,6 +89,48 @@ impl<'a, B: Kernels> Run<'a, B> {
             Err(_) => self.model.residents().clear(),
         }
         result
+    }
+
+    /// Whether there may be such engines, now or later in this run.
+    pub fn may_share(&self) -> bool {
+        self.model.helpers.is_some() && !self.tracing
+    }
+
+    /// How many engines there are that compute parts of the work; none where tensors are recorded.
+    pub fn helpers(&self) -> usize {
+        let helpers = self.model.helpers.as_ref().filter(|_| !self.tracing);
+        helpers.map_or(0, |helpers| helpers.count())
+    }
+
+    /// What `count` parts of the current stage's work give, in order. This engine computes its share with `own` while
+    /// helpers compute what `part` describes for them; what a helper fails at is computed here.
+    pub async fn share<T>(
+        &mut self,
+        count: usize,
+        part: impl Fn(usize) -> Result<Part>,
+        mut own: impl AsyncFnMut(&mut Self, usize) -> Result<T>,
+        from: impl Fn(HostTensor) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let helpers = self.model.helpers.as_ref();
+        let engines = self.helpers() + 1;
+        let mut given = Vec::new();
+        for i in (0..count).filter(|i| i % engines > 0) {
+            let part = part(i)?;
+            given.extend(helpers.map(|helpers| (i, helpers.start(i % engines - 1, part))));
+        }
+        let mut results: Vec<Option<T>> = (0..count).map(|_| None).collect();
+        for i in (0..count).step_by(engines) {
+            results[i] = Some(own(self, i).await?);
+            self.pause().await?;
+        }
+        for (i, answer) in given {
+            results[i] = Some(match answer.await {
+                Ok(tensor) => from(tensor)?,
+                Err(_) => own(self, i).await?,
+            });
+            self.pause().await?;
+        }
+        Ok(results.into_iter().flatten().collect())
     }
 
     async fn load<N>(

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 
 use super::{
-    ShardStore, StoreFetcher, device,
-    values::{JsObserver, LoadOptions, generate_settings, set, to_js, to_js_error, trace_to_js},
+    JsHelpers, ShardStore, StoreFetcher, device,
+    helpers::part_of,
+    values::{
+        JsObserver, LoadOptions, generate_settings, set, tensor_of, tensor_to_js, to_js,
+        to_js_error, trace_to_js,
+    },
 };
 use crate::{
     Error, ErrorKind, Fault, Result,
@@ -112,38 +116,6 @@ impl JsSource {
     }
 }
 
-/// The tensor `{ NAME: Float32Array, shape: number[] }`.
-fn tensor_of(value: &JsValue, name: &str) -> Result<HostTensor> {
-    let wrong = || {
-        Error::input(
-            format!("{name} cannot be used"),
-            "give a Float32Array and its shape as a list of numbers",
-        )
-    };
-    let field = |name: &str| Reflect::get(value, &name.into()).map_err(|_| wrong());
-    let values = field(name)?
-        .dyn_into::<Float32Array>()
-        .map_err(|_| wrong())?;
-    let shape: Vec<usize> = serde_wasm_bindgen::from_value(field("shape")?).map_err(|_| wrong())?;
-    let values = values.to_vec();
-    let count = shape
-        .iter()
-        .try_fold(1usize, |product, n| product.checked_mul(*n));
-    if count != Some(values.len()) {
-        return Err(wrong());
-    }
-    Ok(HostTensor { shape, values })
-}
-
-/// `{ data: Float32Array, shape: number[] }`.
-fn tensor_to_js(tensor: &HostTensor) -> JsValue {
-    let object = Object::new();
-    let data = Float32Array::from(tensor.values.as_slice());
-    set(&object, "data", &data);
-    set(&object, "shape", &to_js(&tensor.shape));
-    object.into()
-}
-
 #[wasm_bindgen]
 impl Engine {
     /// Reads the manifest of the bundle that `store` gets, and prepares `device`, `webgpu` or `wasm`.
@@ -234,6 +206,32 @@ impl Engine {
             loudness,
         };
         answer(self.sounds(&latents, playing, &mut observer).await)
+    }
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Has other engines with the same bundle compute parts of the work. `helpers` is a `Helpers` of
+    /// `web/src/engine/helpers.ts`.
+    #[wasm_bindgen(js_name = setHelpers)]
+    pub fn set_helpers(&mut self, helpers: JsHelpers) {
+        // A browser has no threads to share it with.
+        #[allow(clippy::arc_with_non_send_sync)]
+        let helpers = Arc::new(helpers);
+        match &mut self.system {
+            AnySystem::Cpu(system) => system.set_helpers(helpers),
+            #[cfg(feature = "wgpu")]
+            AnySystem::Gpu(system) => system.set_helpers(helpers),
+        }
+    }
+
+    /// Computes a part of another engine's work, as its `Helpers` were given it: `{ data: Float32Array, shape }`.
+    pub async fn compute(&self, part: JsValue) -> Answer {
+        let result = match part_of(&part) {
+            Ok(part) => on_system!(self, system => system.compute(&part, &mut ()).await),
+            Err(error) => Err(error),
+        };
+        answer(result.map(|tensor| tensor_to_js(&tensor)))
     }
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod device;
 mod engine;
 mod fetcher;
+mod helpers;
 mod values;
 
 #[cfg(feature = "bench")]
@@ -13,3 +14,4 @@ pub use bench::{bench, bench_cases};
 pub use device::{device_trouble, gpu_device, launch_cost_ms};
 pub use engine::Engine;
 pub use fetcher::{ShardStore, StoreFetcher};
+pub use helpers::JsHelpers;

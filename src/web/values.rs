@@ -2,7 +2,7 @@
 
 use js_sys::{Float32Array, Function, Object, Reflect};
 use serde::{Deserialize, Serialize};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 use crate::{
     Error, Fault, Result,
@@ -85,6 +85,38 @@ pub(super) fn trace_to_js(trace: &[(String, HostTensor)]) -> Object {
         set(&object, name, &entry);
     }
     object
+}
+
+/// The tensor `{ NAME: Float32Array, shape: number[] }`.
+pub(super) fn tensor_of(value: &JsValue, name: &str) -> Result<HostTensor> {
+    let wrong = || {
+        Error::input(
+            format!("{name} cannot be used"),
+            "give a Float32Array and its shape as a list of numbers",
+        )
+    };
+    let field = |name: &str| Reflect::get(value, &name.into()).map_err(|_| wrong());
+    let values = field(name)?
+        .dyn_into::<Float32Array>()
+        .map_err(|_| wrong())?;
+    let shape: Vec<usize> = serde_wasm_bindgen::from_value(field("shape")?).map_err(|_| wrong())?;
+    let values = values.to_vec();
+    let count = shape
+        .iter()
+        .try_fold(1usize, |product, n| product.checked_mul(*n));
+    if count != Some(values.len()) {
+        return Err(wrong());
+    }
+    Ok(HostTensor { shape, values })
+}
+
+/// `{ data: Float32Array, shape: number[] }`.
+pub(super) fn tensor_to_js(tensor: &HostTensor) -> JsValue {
+    let object = Object::new();
+    let data = Float32Array::from(tensor.values.as_slice());
+    set(&object, "data", &data);
+    set(&object, "shape", &to_js(&tensor.shape));
+    object.into()
 }
 
 /// Passes events to a function, and asks another whether to stop.

@@ -6,10 +6,12 @@
 
 #[cfg(feature = "native")]
 mod assemble;
+mod denoise;
 mod encoder;
 mod names;
 mod networks;
 mod request;
+mod sound;
 mod stages;
 mod tempo;
 mod texts;
@@ -33,12 +35,14 @@ pub use request::{
 pub use tempo::tempo_of;
 pub use transpose::{SEMITONES, bands_of_semitone, semitones, tonic_of};
 
+use std::sync::Arc;
+
 use crate::{
     Error, Fault, Result,
     diffusion::Sampler,
     image::{Picture, statistics::Statistics},
     ops::{Cpu, Kernels},
-    pipeline::{DEFAULT_BUDGET, Model, Observer, Run, StageWork},
+    pipeline::{DEFAULT_BUDGET, Helpers, Model, Observer, Part, Run, StageWork},
     tensors::HostTensor,
     weights::{Bundle, Manifest},
 };
@@ -104,6 +108,28 @@ impl<B: Kernels> ArtToMus<B> {
             texts: LastTexts::default(),
             model: Model::new(bundle, device, &STAGES, budget),
         })
+    }
+
+    /// Has other engines with the same bundle compute parts of the work, which they do with [`Self::compute`].
+    pub fn set_helpers(&mut self, helpers: Arc<dyn Helpers>) {
+        self.model.set_helpers(helpers);
+    }
+
+    /// Computes a part of another engine's work.
+    pub async fn compute(&self, part: &Part, observer: &mut dyn Observer) -> Result<HostTensor> {
+        let stage = STAGES.into_iter().find(|stage| *stage == part.stage);
+        let mut run = self.run_of(stage.unwrap_or_default(), observer)?;
+        let result = match stage {
+            Some(stage::DENOISE) => run.denoise_part(part).await?,
+            Some(stage::DECODE) => run.decode_part(part).await?,
+            Some(stage::VOCODE) => run.vocode_part(part).await?,
+            _ => {
+                let message = format!("the stage {} has no parts", part.stage);
+                return Err(Error::internal(message));
+            }
+        };
+        run.finish().await?;
+        Ok(result)
     }
 
     /// The bundle.

@@ -160,7 +160,11 @@ impl Networks {
             .flops(windows.rows(), columns, audio, self.prompt_tokens.max(1))?
             * windows.count() as u64;
         let candidates = work.candidates as u64;
-        let stage_work = |stage, flops| StageWork { stage, flops };
+        let stage_work = |stage, flops| StageWork {
+            stage,
+            flops,
+            parts: 1,
+        };
         let mut stages = Vec::new();
         if let Some(text) = self.text.as_ref().filter(|_| work.text) {
             stages.push(stage_work(stage::TEXT, text.flops(self.prompt_tokens)));
@@ -168,10 +172,11 @@ impl Networks {
         stages.extend([
             stage_work(stage::ENCODE, self.encoder.flops()),
             stage_work(stage::CONDITION, self.gpt2.flops(self.aligner.tokens)),
-            stage_work(
-                stage::DENOISE,
-                candidates * batch * work.steps as u64 * call,
-            ),
+            StageWork {
+                stage: stage::DENOISE,
+                flops: candidates * batch * work.steps as u64 * call,
+                parts: windows.count() * batch as usize,
+            },
         ]);
         stages.extend(self.sound_work(&windows, work.candidates));
         if let Some(ranking) = self.ranking.as_ref().filter(|_| work.candidates > 1) {
@@ -201,10 +206,12 @@ impl Networks {
                 flops: count
                     * windows.count() as u64
                     * self.vae.decoder_flops(windows.rows(), columns),
+                parts: windows.count(),
             },
             StageWork {
                 stage: stage::VOCODE,
                 flops: count * self.vocoder.flops(windows.total() * factor),
+                parts: 2 * windows.count(),
             },
         ]
     }

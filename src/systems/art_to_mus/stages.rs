@@ -10,26 +10,17 @@ use super::{
     ArtToMus,
     encoder::PictureEncoder,
     names::{kind, stage},
-    networks::vocoder_kind,
     request::{Piece, Settings, TextConditions, booleans},
-    tempo::stretch,
     texts::{Texts, Wanted},
-    transpose::transpose,
-    windows::Windows,
 };
 use crate::{
     Error, Fault, Result,
-    diffusion::{Sampler, guide},
     image::{self, Picture},
     model::{
         aligner::Aligner,
         gpt2::Gpt2,
         imagebind::{AudioTrunk, SoundInput},
-        istft::limit,
         trace::Trace,
-        unet::{Context, CrossAttentionCache, Unet},
-        vae::VaeDecoder,
-        vocoder::Vocoder,
     },
     ops::Kernels,
     pipeline::{Finished, Run},
@@ -37,9 +28,6 @@ use crate::{
     tensors::{HostTensor, cosine, read},
     text::{EncodedTexts, TextEncoders, Tokenizers},
 };
-
-/// The most decibels that music is raised by to reach a loudness: silence stays silent.
-const MOST_RAISED: f64 = 40.0;
 
 /// One generation under way.
 pub(super) struct Stages<'a, B: Kernels> {
@@ -49,9 +37,10 @@ pub(super) struct Stages<'a, B: Kernels> {
 
 /// What the UNet is conditioned on: a batch of two when guided (negative first), else one.
 pub(super) struct Conditions {
-    audio: HostTensor,
-    text: HostTensor,
-    mask: Vec<Vec<bool>>,
+    pub audio: HostTensor,
+    pub text: HostTensor,
+    /// Which of the text's states count.
+    pub mask: Vec<Vec<bool>>,
 }
 
 impl Conditions {
@@ -217,143 +206,6 @@ impl<B: Kernels> Stages<'_, B> {
             .await
     }
 
-    /// Noise to latents, one for each candidate.
-    pub async fn denoise(
-        &mut self,
-        initial: Vec<HostTensor>,
-        conditions: &Conditions,
-        settings: &Settings,
-    ) -> Result<Vec<HostTensor>> {
-        let system = self.system;
-        self.run
-            .stage(
-                stage::DENOISE,
-                |params, _| Unet::load(&params.at(kind::UNET), &system.networks.unet),
-                async |run: &mut Run<'_, B>, unet: &Unet<B>| {
-                    let device = run.device();
-                    let prepared = unet.cache(&Context::new(
-                        conditions.audio.upload(device)?,
-                        conditions.text.upload(device)?,
-                        &conditions.mask,
-                    ));
-                    let mut finished = Vec::new();
-                    let candidates = initial.len();
-                    for (candidate, latents) in initial.iter().enumerate() {
-                        // Only the first candidate is traced.
-                        run.trace.resume(run.is_tracing() && candidate == 0);
-                        let done = candidate * settings.steps;
-                        let progress = (done, candidates * settings.steps);
-                        let denoising = Denoising {
-                            system,
-                            unet,
-                            conditions: &prepared,
-                            settings,
-                            windows: system.windows(latents),
-                        };
-                        finished.push(denoising.sample(run, latents, progress).await?);
-                    }
-                    run.trace.resume(run.is_tracing());
-                    Ok(finished)
-                },
-            )
-            .await
-    }
-
-    /// Latents, as the UNet makes them, to spectrograms `[1, 1, frames, bands]`, transposed by so many semitones and
-    /// played `pace` times as fast.
-    pub async fn decode(
-        &mut self,
-        latents: &[HostTensor],
-        semitones: i32,
-        pace: f64,
-    ) -> Result<Vec<HostTensor>> {
-        let system = self.system;
-        let config = &self.system.networks.vae;
-        let spectrogram = self.system.networks.spectrogram();
-        self.run
-            .stage(
-                stage::DECODE,
-                |params, _| VaeDecoder::load(&params.at(kind::VAE_DECODER), config),
-                async |run: &mut Run<'_, B>, decoder: &VaeDecoder<B>| {
-                    let mut mels = Vec::new();
-                    for latents in latents {
-                        let windows = system.windows(latents);
-                        let latents: Tensor<B, 4> = latents.upload(run.device())?;
-                        let latents = latents / config.scaling_factor;
-                        let mut parts = Vec::with_capacity(windows.count());
-                        for window in 0..windows.count() {
-                            let part = windows.part(&latents, window);
-                            parts.push(decoder.decode(part, &mut run.trace));
-                            if window > 0 {
-                                run.pause().await?;
-                            }
-                        }
-                        let mel = windows.blend(parts, config.factor());
-                        run.trace.record("vae.decoded_mel", &mel);
-                        run.trace.resume(false);
-                        let mut mel = HostTensor::read(mel).await?;
-                        transpose(&mut mel, &spectrogram, semitones)?;
-                        stretch(&mut mel, pace);
-                        mels.push(mel);
-                        run.pause().await?;
-                    }
-                    run.trace.resume(run.is_tracing());
-                    Ok(mels)
-                },
-            )
-            .await
-    }
-
-    /// Spectrograms to sounds of at most `length` samples, brought to a loudness in dBFS where one is given, or else
-    /// raised by the bundle's gain.
-    pub async fn vocode(
-        &mut self,
-        mels: Vec<HostTensor>,
-        length: usize,
-        loudness: Option<f64>,
-    ) -> Result<Vec<Vec<f32>>> {
-        let config = &self.system.networks.vocoder;
-        let gain = self.system.defaults.gain;
-        self.run
-            .stage(
-                stage::VOCODE,
-                |params, _| Vocoder::load(&params.at(vocoder_kind(config)), config),
-                async |run: &mut Run<'_, B>, vocoder: &Vocoder<B>| {
-                    let mut sounds = Vec::new();
-                    for mel in &mels {
-                        let mel: Tensor<B, 4> = mel.upload(run.device())?;
-                        let waveform = vocoder.forward(mel.squeeze_dim(1), &mut run.trace);
-                        // Of all that was made: however much of it is kept, it is raised alike.
-                        let gain = match loudness {
-                            Some(wanted) => {
-                                let power = waveform.clone().powi_scalar(2).mean();
-                                let power = f64::from(read(power).await?[0]);
-                                (wanted - 10.0 * power.max(1e-12).log10()).min(MOST_RAISED)
-                            }
-                            None => gain,
-                        };
-                        let [_, made] = waveform.dims();
-                        let waveform = waveform.narrow(1, 0, length.min(made));
-                        let waveform = match gain {
-                            0.0 => waveform,
-                            gain => limit(waveform * 10f64.powf(gain / 20.0)),
-                        };
-                        run.trace.record("waveform", &waveform);
-                        run.trace.resume(false);
-                        let samples = read(waveform).await?;
-                        if samples.iter().any(|sample| !sample.is_finite()) {
-                            return Err(Fault::NoSound {}.into());
-                        }
-                        sounds.push(samples);
-                        run.pause().await?;
-                    }
-                    run.trace.resume(run.is_tracing());
-                    Ok(sounds)
-                },
-            )
-            .await
-    }
-
     /// Scores every piece by the similarity of its embedding with the picture's, best first.
     pub async fn rank(&mut self, embedding: &HostTensor, pieces: &mut [Piece]) -> Result<()> {
         let networks = &self.system.networks;
@@ -423,74 +275,4 @@ async fn conditions<B: Kernels>(
         text: HostTensor::read(text).await?,
         mask,
     })
-}
-
-/// The sampling of one candidate.
-struct Denoising<'a, B: Kernels> {
-    system: &'a ArtToMus<B>,
-    unet: &'a Unet<B>,
-    conditions: &'a CrossAttentionCache<B>,
-    settings: &'a Settings,
-    windows: Windows,
-}
-
-impl<B: Kernels> Denoising<'_, B> {
-    /// Noise to latents. `(done, all)` are the steps before this candidate and those of all candidates.
-    async fn sample(
-        &self,
-        run: &mut Run<'_, B>,
-        initial: &HostTensor,
-        (done, all): (usize, usize),
-    ) -> Result<HostTensor> {
-        let settings = self.settings;
-        let schedule = &self.system.networks.schedule;
-        let mut sampler = Sampler::new(settings.scheduler, schedule, settings.steps)?;
-        let mut latents: Tensor<B, 4> = initial.upload(run.device())?;
-        let tracing = run.trace.is_on();
-        run.trace.record("latents.initial", &latents);
-        for (index, t) in sampler.timesteps().to_vec().into_iter().enumerate() {
-            let mut parts = Vec::with_capacity(self.windows.count());
-            for window in 0..self.windows.count() {
-                // Of the UNet's calls only the first is traced.
-                run.trace.resume(tracing && index == 0 && window == 0);
-                let part = self.windows.part(&latents, window);
-                parts.push(self.predict(&mut run.trace, &part, t));
-                if window > 0 {
-                    run.pause().await?;
-                }
-            }
-            let noise = self.windows.blend(parts, 1);
-            latents = sampler.step(index, latents, noise);
-            run.trace.resume(tracing);
-            let name = settings.scheduler.trace_name();
-            run.trace
-                .record(format_args!("{name}.latents.{index}"), &latents);
-            // One number read back keeps the step's time and the reaction to cancel honest.
-            read(latents.clone().slice([0..1, 0..1, 0..1, 0..1])).await?;
-            run.step(done + index + 1, all).await?;
-        }
-        HostTensor::read(latents).await
-    }
-
-    /// The noise in `latents` at timestep `t`, guided when the conditions are a batch of two.
-    fn predict(&self, trace: &mut Trace<B>, latents: &Tensor<B, 4>, t: usize) -> Tensor<B, 4> {
-        let schedule = &self.system.networks.schedule;
-        let (unet, conditions) = (self.unet, self.conditions);
-        if !self.settings.guided() {
-            let predicted = unet.forward(latents.clone(), &[t as f64], conditions, trace);
-            let noise = schedule.noise(predicted, latents, t);
-            trace.record("noise.first.cond", &noise);
-            return noise;
-        }
-        let both = Tensor::cat(vec![latents.clone(), latents.clone()], 0);
-        let noise = unet.forward(both, &[t as f64; 2], conditions, trace);
-        let negative = noise.clone().narrow(0, 0, 1);
-        let positive = noise.narrow(0, 1, 1);
-        trace.record("noise.first.uncond", &negative);
-        trace.record("noise.first.cond", &positive);
-        let predicted = guide(negative, positive, self.settings.guidance);
-        let noise = schedule.noise(predicted, latents, t);
-        trace.record("noise.first.guided", &noise);
-        noise
-    }
 }

@@ -44,6 +44,11 @@ export interface CreateOptions {
    * stage by stage for every piece, and needs the memory of its largest stage only.
    */
   memoryBudget?: number;
+  /**
+   * The most workers that compute at the same time on the CPU, 1 to 4; as many as there are processors where this is left
+   * out, and one for models of more than 64 MB. Each has the model in its memory. Samples are the same with any number.
+   */
+  workers?: number;
   signal?: AbortSignal;
   /**
    * Hears how many bytes of the engine's program have arrived, where that takes longer than a moment. `total` is 0 where the
@@ -112,8 +117,8 @@ async function start(options: CreateOptions): Promise<Art2Mus> {
   const wanted = options.device ?? "auto";
   const allowSlow = options.allowSlow ?? false;
   const open = async (device: Device, reasons: string[]) => {
-    const { kernels, memoryBudget } = options;
-    const session = new Session({ bundle, device, allowSlow, kernels, memoryBudget });
+    const { kernels, memoryBudget, workers } = options;
+    const session = new Session({ bundle, device, allowSlow, kernels, memoryBudget, workers });
     try {
       return new Art2Mus(session, await session.open(options.signal, options.onEngineBytes), device, reasons);
     } catch (thrown) {

@@ -4,7 +4,7 @@ import { orAbort } from "../common/abort.js";
 import { toError } from "../common/errors.js";
 import { fault } from "../common/faults.js";
 import { loadedTexts } from "../common/texts.js";
-import { DOWNLOADER, ENGINES } from "../engine/files.js";
+import { DOWNLOADER, ENGINES, WORKER } from "../engine/files.js";
 import { WorkerClient, type Running } from "../engine/worker-client.js";
 import type { Call, Estimate, GenerationEvent, Info, Opened, Replies, Settings } from "../engine/protocol.js";
 
@@ -25,7 +25,7 @@ export class Session {
   async open(signal?: AbortSignal, onBytes?: (loaded: number, total: number) => void): Promise<Info> {
     let client: WorkerClient | undefined;
     try {
-      client = this.#client = new WorkerClient();
+      client = this.#client = new WorkerClient(WORKER, "art2mus");
       const surroundings = {
         engine: ENGINES[this.#what.device],
         countsEngine: onBytes !== undefined,

@@ -300,7 +300,11 @@ ms: number | null,
 /**
  * The stages that it goes through, by name.
  */
-stages: Array<string>, 
+stages: Array<string>,
+/**
+ * Into how many parts its work falls, at most, that can be computed at the same time.
+ */
+parts: number, 
 /**
  * Bytes of weights that it reads.
  */

@@ -2,7 +2,8 @@
 
 import type { ShardStore } from "../storage/shards.js";
 import type { Cost } from "./bindings.js";
-import type { Device, GenerationEvent, Info, RawResult, Settings, Tensor } from "./protocol.js";
+import type { Helpers } from "./helpers.js";
+import type { Device, GenerationEvent, Info, Part, RawResult, Settings, Tensor } from "./protocol.js";
 
 type OnEvent = (event: GenerationEvent) => void;
 type IsCancelled = () => boolean;
@@ -43,12 +44,16 @@ export interface Engine {
     onEvent: OnEvent,
     isCancelled: IsCancelled,
   ): Promise<Float32Array[]>;
+  /** Has other engines compute parts of the work. */
+  setHelpers(helpers: Helpers): void;
+  /** Computes a part of another engine's work. */
+  compute(part: Part): Promise<Tensor>;
   free(): void;
 }
 
 export interface EngineModule {
-  /** Starts the WebAssembly that this answer holds. */
-  default(from: { module_or_path: Promise<Response> }): Promise<{ memory: WebAssembly.Memory }>;
+  /** Starts the WebAssembly. */
+  default(from: { module_or_path: WebAssembly.Module }): Promise<{ memory: WebAssembly.Memory }>;
   /** What the GPU said of its own accord; only in the module with WebGPU. */
   deviceTrouble?(): Error | undefined;
   Engine: {

@@ -10,11 +10,19 @@ const QUICK_MS = 300;
 /** Time between two reports. */
 const REPORT_MS = 100;
 
+/** The WebAssembly at this address, compiled while it arrives where its host calls it by its type. */
+export async function compileProgram(address: string, onBytes: OnBytes | undefined): Promise<WebAssembly.Module> {
+  const response = await fetchProgram(address, onBytes);
+  if (!response.ok) throw new Error(`${address} answers ${response.status}`);
+  const streams = response.headers.get("content-type")?.startsWith("application/wasm");
+  return streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
+}
+
 /**
- * The answer at this address; its bytes are compiled while they arrive. They are counted when somebody wants to hear of them
+ * The answer at this address. They are counted when somebody wants to hear of them
  * and the file is not kept here: browsers remember what they compiled of their own answers only, and not of counted ones.
  */
-export async function fetchProgram(address: string, onBytes: OnBytes | undefined): Promise<Response> {
+async function fetchProgram(address: string, onBytes: OnBytes | undefined): Promise<Response> {
   const response = await fetch(address);
   if (onBytes === undefined || !response.ok || response.body === null || (await keptCopy(address))) return response;
   const { headers, type } = response;

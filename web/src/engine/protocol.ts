@@ -7,6 +7,7 @@
 import type { PlainError } from "../common/errors.js";
 import type { FaultCode } from "../common/faults.js";
 import type { Texts } from "../common/texts.js";
+import type { Lent } from "./helpers.js";
 import type { Cost, EngineFault, Event, GenerateSettings as Settings, Info, PieceInfo, ResultInfo } from "./bindings.js";
 
 export type {
@@ -88,6 +89,8 @@ export interface Opened {
   allowSlow: boolean;
   kernels: string | undefined;
   memoryBudget: number | undefined;
+  /** The most that compute at the same time. */
+  workers: number | undefined;
 }
 
 /** What the worker cannot find by itself: its own address says nothing where a bundler has moved it. */
@@ -101,15 +104,23 @@ export interface Surroundings {
   texts: Texts;
 }
 
+/** A part of the engine's work, in its system's terms. */
+export interface Part {
+  stage: string;
+  place: number;
+  tensors: Tensor[];
+}
+
 /** Calls that are answered by exactly one `reply` or `failure` with the same id. */
 export type Call =
-  | ({ kind: "load" } & Opened & Surroundings)
+  | ({ kind: "load"; lent?: Lent } & Opened & Surroundings)
   | { kind: "estimate"; settings: Settings }
   | { kind: "download"; settings: Settings }
   | { kind: "generate"; source: Source; settings: Settings }
   | { kind: "embed"; picture: Picture; settings: Settings }
   | { kind: "condition"; embedding: Float32Array }
-  | { kind: "decode"; latents: Tensor; transpose: number; tempo: number | undefined; loudness: number | undefined };
+  | { kind: "decode"; latents: Tensor; transpose: number; tempo: number | undefined; loudness: number | undefined }
+  | { kind: "compute"; part: Part };
 
 /** Answer to each kind of call. */
 export interface Replies {
@@ -121,6 +132,7 @@ export interface Replies {
   embed: Float32Array;
   condition: Tensor;
   decode: Float32Array[];
+  compute: Tensor;
 }
 
 /** From the page to the worker. `cancel` names the call to stop and has no answer of its own. */

@@ -3,7 +3,6 @@
 import { toError, type Art2MusError } from "../common/errors.js";
 import { fault } from "../common/faults.js";
 import { cannotStart, startWorker } from "../common/start-worker.js";
-import { WORKER } from "./files.js";
 import type { Call, FromWorker, GenerationEvent, Replies, ToWorker } from "./protocol.js";
 
 interface Pending {
@@ -24,14 +23,15 @@ export class WorkerClient {
   #nextId = 1;
   #alive = true;
 
-  constructor() {
-    this.#worker = startWorker(WORKER, "art2mus");
+  /** `program` is the address of the worker's module. */
+  constructor(program: string, name: string) {
+    this.#worker = startWorker(program, name);
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
     this.#worker.onmessageerror = () => this.close(lost("messageerror"));
     this.#worker.onerror = (event) => {
       event.preventDefault();
       // Without a message it is the worker's own file that could not be loaded.
-      this.close(event.message ? lost(event.message) : cannotStart(WORKER));
+      this.close(event.message ? lost(event.message) : cannotStart(program));
     };
   }
 

@@ -15,10 +15,12 @@ import type {
   GenerationEvent,
   Picture,
   Replies,
+  Settings,
   Source,
   ToWorker,
 } from "./protocol.js";
-import { fetchProgram, type OnBytes } from "./program.js";
+import { Helpers, LentShards } from "./helpers.js";
+import { compileProgram, type OnBytes } from "./program.js";
 import { Shards } from "../storage/shards.js";
 import { list } from "../storage/stored.js";
 import { useTexts } from "../common/texts.js";
@@ -33,14 +35,18 @@ interface Scope {
 
 const scope = self as unknown as Scope;
 const cancelled = new Set<number>();
+/** Bytes of a model that are lent to helpers. */
+const MOST_LENT = 64e6;
 /** How long the GPU may take to say what happened to it. */
 const TELLING_MS = 50;
 /** Failures that the GPU may be behind. */
 const ASK_THE_GPU: readonly string[] = ["Internal", "DeviceLost"];
 let engine: Engine | undefined;
 let module: EngineModule | undefined;
+let program: WebAssembly.Module | undefined;
 let memory: WebAssembly.Memory | undefined;
 let shards: Shards | undefined;
+let helpers: Helpers | undefined;
 
 scope.addEventListener("message", ({ data }) => {
   if ("cancel" in data) {
@@ -116,16 +122,34 @@ function closeBitmap(call: Call): void {
 
 async function load(call: Extract<Call, { kind: "load" }>, onBytes: OnBytes): Promise<Engine> {
   useTexts(call.texts);
+  const { lent } = call;
   try {
     module = (await import(call.engine.script)) as EngineModule;
-    ({ memory } = await module.default({ module_or_path: fetchProgram(call.engine.module, call.countsEngine ? onBytes : undefined) }));
+    program = lent?.module ?? (await compileProgram(call.engine.module, call.countsEngine ? onBytes : undefined));
+    ({ memory } = await module.default({ module_or_path: program }));
   } catch (thrown) {
     throw oursOr(thrown, thrown instanceof WebAssembly.CompileError ? "engine.wasm" : "engine.unavailable");
   }
-  shards = new Shards(call.bundle, call.downloader);
+  if (lent === undefined) shards = new Shards(call.bundle, call.downloader);
   const { allowSlow, kernels, memoryBudget } = call;
   const options = { allowSlow, kernels, memoryBudget };
-  return module.Engine.load(call.device, options, shards);
+  const engine = await module.Engine.load(call.device, options, lent ? new LentShards(call.bundle, lent) : (shards as Shards));
+  // A GPU is one for all.
+  if (lent === undefined && call.device === "wasm") {
+    helpers = new Helpers(import.meta.url, call);
+    engine.setHelpers(helpers);
+  }
+  return engine;
+}
+
+/** Starts helpers for a generation with these settings, where the model is small enough to be there more than once. */
+async function prepareHelpers(engine: Engine, settings: Settings): Promise<void> {
+  const compiled = program;
+  if (helpers === undefined || shards === undefined || compiled === undefined) return;
+  const { parts, shards: wanted } = engine.estimate(settings);
+  if (wanted.reduce((sum, { bytes }) => sum + bytes, 0) > MOST_LENT) return;
+  const store = shards;
+  await helpers.prepare(parts, async () => ({ module: compiled, ...(await store.lend(wanted)) }));
 }
 
 /** An answer, and the buffers that go over without a copy. */
@@ -156,7 +180,10 @@ async function run(
     case "download":
       return { value: await fetchAll(engine.estimate(call.settings).shards, onEvent), transfer: [] };
     case "generate": {
-      const made = await engine.generate(sourceOf(call.source), call.settings, onEvent, isCancelled);
+      // The engine asks for its first stage's shards first.
+      const making = engine.generate(sourceOf(call.source), call.settings, onEvent, isCancelled);
+      void prepareHelpers(engine, call.settings).catch(() => {});
+      const made = await making;
       const pieces = made.pieces.map((piece) => ({
         ...piece,
         samples: owned(piece.samples),
@@ -178,6 +205,10 @@ async function run(
       const sounds = await engine.decode({ latents: data, shape }, transpose, tempo, loudness, onEvent, isCancelled);
       const value = sounds.map((samples) => owned(samples));
       return { value, transfer: value.map(({ buffer }) => buffer) };
+    }
+    case "compute": {
+      const value = await engine.compute(call.part);
+      return { value, transfer: [value.data.buffer] };
     }
   }
 }

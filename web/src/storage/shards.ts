@@ -44,6 +44,10 @@ export class Shards implements ShardStore {
   readonly #reader = new FileReaderSync();
   /** Started again after a crash. */
   #downloader: Worker | undefined;
+  /** Files that are no shards, as they came. */
+  readonly #files = new Map<string, Uint8Array>();
+  /** Shards that are lent, or will be when they arrive. */
+  readonly #lent = new Map<string, Blob | undefined>();
   /** What was stored cannot be read any more: all of it may be gone. */
   #stale = false;
   #wake: () => void = () => {};
@@ -56,8 +60,34 @@ export class Shards implements ShardStore {
     this.#downloader = this.#start(); // Now: it gets ready while the engine does.
   }
 
-  file(name: string, most: number): Promise<Uint8Array> {
-    return fetchSmallFile(fileAddress(this.base, name), most);
+  async file(name: string, most: number): Promise<Uint8Array> {
+    const bytes = await fetchSmallFile(fileAddress(this.base, name), most);
+    this.#files.set(name, bytes);
+    return bytes;
+  }
+
+  /**
+   * These shards, and the files that were read, for engines in other workers. Shards are downloaded where they are not
+   * there, and can be read there whatever is released here.
+   */
+  async lend(shards: Shard[]): Promise<{ files: ReadonlyMap<string, Uint8Array>; shards: ReadonlyMap<string, Blob> }> {
+    for (const { file } of shards) {
+      if (!this.#lent.has(file)) this.#lent.set(file, this.#entries.get(file)?.blob);
+    }
+    const missing = () => shards.filter(({ file }) => this.#lent.get(file) === undefined);
+    this.prefetch(missing());
+    for (;;) {
+      const waited = missing();
+      if (waited.length === 0) break;
+      for (const { file } of waited) {
+        const entry = this.#entries.get(file);
+        if (entry === undefined) throw fault("cancelled");
+        if (entry.error !== undefined) throw entry.error;
+      }
+      await this.#changed;
+    }
+    const lent = shards.map(({ file }) => [file, this.#lent.get(file)] as [string, Blob]);
+    return { files: this.#files, shards: new Map(lent) };
   }
 
   async arrived(shards: Shard[], known: number): Promise<number> {
@@ -110,7 +140,10 @@ export class Shards implements ShardStore {
   forgetStale(): boolean {
     const stale = this.#stale;
     this.#stale = false;
-    if (stale) this.#entries.clear();
+    if (stale) {
+      this.#entries.clear();
+      this.#lent.clear();
+    }
     return stale;
   }
 
@@ -135,7 +168,10 @@ export class Shards implements ShardStore {
       const entry = this.#entries.get(data.file);
       if (entry === undefined) return; // Nobody wants it any more.
       if ("arrived" in data) entry.arrived = data.arrived;
-      else if ("blob" in data) entry.blob = data.blob;
+      else if ("blob" in data) {
+        entry.blob = data.blob;
+        if (this.#lent.has(data.file)) this.#lent.set(data.file, data.blob);
+      }
       else entry.error = toError(data.error);
       this.#notify();
     };
