@@ -19,6 +19,7 @@ import torch  # noqa: E402
 
 import checkpoints  # noqa: E402
 import inputs  # noqa: E402
+import samplers  # noqa: E402
 import traces  # noqa: E402
 import traces_text_audio  # noqa: E402
 import torch_files  # noqa: E402
@@ -55,6 +56,7 @@ def main() -> None:
     traces_text_audio.trace_text(model, out)
     traces_text_audio.trace_audio(model, out)
     traces_text_audio.trace_imagebind_text(out)
+    samplers.write(out)
     for path in out.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     write_sums(out)

@@ -17,13 +17,13 @@ pub struct DpmSolver<B: Backend> {
 }
 
 /// `alpha`, `s = sigma alpha` and `lambda = ln alpha - ln s` of a noise level.
-struct Level {
-    alpha: f64,
-    s: f64,
-    lambda: f64,
+pub(super) struct Level {
+    pub alpha: f64,
+    pub s: f64,
+    pub lambda: f64,
 }
 
-fn level(sigma: f64) -> Level {
+pub(super) fn level(sigma: f64) -> Level {
     let alpha = 1.0 / (sigma * sigma + 1.0).sqrt();
     let s = sigma * alpha;
     Level {
@@ -33,18 +33,26 @@ fn level(sigma: f64) -> Level {
     }
 }
 
+/// Timesteps `q steps + offset, .., q + offset`, `q = floor(timesteps / (steps + 1))`, and their sigmas with a zero
+/// behind the last.
+pub(super) fn leading(schedule: &NoiseSchedule, steps: usize) -> (Vec<usize>, Vec<f64>) {
+    let stride = schedule.len() / (steps + 1);
+    let steps = (1..=steps).rev();
+    let timesteps: Vec<usize> = steps
+        .map(|i| i * stride + schedule.steps_offset())
+        .collect();
+    let sigmas = timesteps.iter().map(|&t| schedule.sigma(t));
+    let sigmas = sigmas.chain(std::iter::once(0.0)).collect();
+    (timesteps, sigmas)
+}
+
 impl<B: Backend> DpmSolver<B> {
-    /// Timesteps `q steps + offset, .., q + offset`, `q = floor(timesteps / (steps + 1))`.
+    /// A solver of `steps` steps.
     pub fn new(schedule: &NoiseSchedule, steps: usize) -> Self {
-        let stride = schedule.len() / (steps + 1);
-        let timesteps: Vec<usize> = (1..=steps)
-            .rev()
-            .map(|i| i * stride + schedule.steps_offset())
-            .collect();
-        let sigmas = timesteps.iter().map(|&t| schedule.sigma(t));
+        let (timesteps, sigmas) = leading(schedule, steps);
         Self {
-            sigmas: sigmas.chain(std::iter::once(0.0)).collect(),
             timesteps,
+            sigmas,
             last: None,
         }
     }

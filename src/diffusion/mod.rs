@@ -1,10 +1,11 @@
-//! Denoising diffusion: the noise schedule, two samplers, guidance.
+//! Denoising diffusion: the noise schedule, samplers, guidance.
 //!
 //! Nothing here knows of networks: a sampler is told the predicted noise and moves the latent.
 
 mod ddim;
 mod dpm;
 mod schedule;
+mod unipc;
 
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use ddim::Ddim;
 pub use dpm::DpmSolver;
 pub use schedule::{NoiseSchedule, Prediction, ScheduleConfig};
+pub use unipc::UniPc;
 
 use crate::{Fault, Result};
 
@@ -25,6 +27,8 @@ pub enum SchedulerKind {
     Ddim,
     /// DPM-Solver++(2M): usable from about 20 steps.
     Dpmpp,
+    /// UniPC of second order: each step corrects the one before.
+    Unipc,
 }
 
 impl SchedulerKind {
@@ -33,14 +37,16 @@ impl SchedulerKind {
         match self {
             Self::Ddim => "ddim",
             Self::Dpmpp => "dpmpp",
+            Self::Unipc => "unipc",
         }
     }
 
-    /// The name in traces: `ddim.latents.0`, `dpm.latents.0`.
+    /// The name in traces: `ddim.latents.0`, `dpm.latents.0`, `unipc.latents.0`.
     pub fn trace_name(self) -> &'static str {
         match self {
             Self::Ddim => "ddim",
             Self::Dpmpp => "dpm",
+            Self::Unipc => "unipc",
         }
     }
 }
@@ -52,6 +58,8 @@ pub enum Sampler<B: Backend> {
     Ddim(Ddim),
     /// DPM-Solver++(2M), which remembers its last step.
     Dpm(DpmSolver<B>),
+    /// UniPC, which remembers its last two steps.
+    UniPc(UniPc<B>),
 }
 
 impl<B: Backend> Sampler<B> {
@@ -64,6 +72,7 @@ impl<B: Backend> Sampler<B> {
         Ok(match kind {
             SchedulerKind::Ddim => Self::Ddim(Ddim::new(schedule, steps)),
             SchedulerKind::Dpmpp => Self::Dpm(DpmSolver::new(schedule, steps)),
+            SchedulerKind::Unipc => Self::UniPc(UniPc::new(schedule, steps)),
         })
     }
 
@@ -72,6 +81,7 @@ impl<B: Backend> Sampler<B> {
         match self {
             Self::Ddim(sampler) => sampler.timesteps(),
             Self::Dpm(sampler) => sampler.timesteps(),
+            Self::UniPc(sampler) => sampler.timesteps(),
         }
     }
 
@@ -85,6 +95,7 @@ impl<B: Backend> Sampler<B> {
         match self {
             Self::Ddim(sampler) => sampler.step(index, latents, noise),
             Self::Dpm(sampler) => sampler.step(index, latents, noise),
+            Self::UniPc(sampler) => sampler.step(index, latents, noise),
         }
     }
 }

@@ -90,7 +90,7 @@ faults! {
         "this model takes no other prompt or negative prompt than its own",
         "leave them out, or use a bundle that was converted with --text";
     SettingsUnreadable { reason: String } = Input, "settings.unreadable":
-        "the settings cannot be used ({reason})", "give numbers, and ddim or dpmpp as the scheduler";
+        "the settings cannot be used ({reason})", "give numbers, and ddim, dpmpp or unipc as the scheduler";
 
     NoManifest { reason: String } = Format, "bundle.noManifest":
         "manifest.json {reason}", "check the address of the bundle";

@@ -99,6 +99,36 @@ test("embed, condition and decode are the parts of a generation, and all candida
   assert.deepEqual(faults, []);
 });
 
+/** Runs in the page: one piece with so many workers, once they are there. */
+async function makeWith({ workers, seconds }) {
+  const { create } = await import("/web/dist/client.js");
+  globalThis.art2mus?.dispose();
+  const art2mus = (globalThis.art2mus = await create({ bundle: "/web/models/default/", device: "wasm", workers }));
+  const artwork = new URL("/web/gallery/01.jpg", location.href);
+  const settings = { seed: 5, steps: 2, seconds };
+  await art2mus.generate(artwork, settings).result;
+  const { samples } = await art2mus.generate(artwork, settings).result;
+  return String(new Uint8Array(await crypto.subtle.digest("SHA-256", samples)));
+}
+
+test("several workers make the samples of one, and download nothing of their own", { skip, timeout: 300_000 }, async () => {
+  const { page, faults, close } = await open(browser, `${server.url}tests/fixtures/picture.png`);
+  const engines = () => page.workers().filter((worker) => worker.url().endsWith("/engine/worker.js")).length;
+  const processors = await page.evaluate(() => navigator.hardwareConcurrency);
+  // Of 12 seconds each step falls into four parts, of 2 into two.
+  for (const [seconds, most] of [[12, 3], [2, 2]]) {
+    server.requests.length = 0;
+    const several = await page.evaluate(makeWith, { workers: 3, seconds });
+    assert.equal(engines(), Math.min(processors, most));
+    const shards = server.requests.map(({ path }) => path).filter((path) => path.endsWith(".bin"));
+    assert.equal(new Set(shards).size, shards.length, "a shard was asked for twice");
+    assert.equal(several, await page.evaluate(makeWith, { workers: 1, seconds }));
+    assert.equal(engines(), 1);
+  }
+  await close();
+  assert.deepEqual(faults, []);
+});
+
 test("a seed gives the same samples on every machine, and ten pieces in a row need no more memory than three", { skip, timeout: 600_000 }, async () => {
   const { page, faults, close } = await open(browser, `${server.url}tests/fixtures/picture.png`);
   const made = await page.evaluate(make, { pieces: PIECES, rounds: ROUNDS });

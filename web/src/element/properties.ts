@@ -9,7 +9,7 @@ const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
 type Settable<T> = T | null | undefined;
 
 const DEVICES: readonly ("auto" | Device)[] = ["auto", "webgpu", "wasm"];
-const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp"];
+const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp", "unipc"];
 
 /** The attributes, which are called as their properties. */
 export const ATTRIBUTES = [

@@ -3,7 +3,7 @@
 /**
  * Which sampler to use.
  */
-export type SchedulerKind = "ddim" | "dpmpp";
+export type SchedulerKind = "ddim" | "dpmpp" | "unipc";
 
 /**
  * A rectangle in a picture, in fractions of its width and height: the whole is `0, 0, 1, 1`.

@@ -34,7 +34,7 @@ const NUMBERS = ["seed", "seconds", "steps", "guidance", "candidates"] as const;
 const WORDS = ["prompt", "negative"] as const;
 /** Those of the numbers that must be whole. */
 const WHOLE: readonly string[] = ["seed", "steps", "candidates"];
-const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp"];
+const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp", "unipc"];
 const DEVICES: readonly ("auto" | Device)[] = ["auto", "webgpu", "wasm"];
 
 /** The text of a setting, or null where there is none. */
