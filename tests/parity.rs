@@ -12,7 +12,10 @@ use art2mus::{
     diffusion::SchedulerKind,
     evaluate::apart,
     ops::{Cpu, Gpu, Kernels},
-    systems::art_to_mus::{ArtToMus, Output, Request, Settings},
+    systems::{
+        Output, Request,
+        art_to_mus::{ArtToMus, Settings},
+    },
     weights::{Bundle, Location},
 };
 use common::{Fixture, fixture, relative_error, skipped};

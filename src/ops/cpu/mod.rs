@@ -2,6 +2,7 @@
 
 mod attention;
 mod gelu;
+mod lstm;
 mod norm;
 mod vector;
 mod winograd;
@@ -76,6 +77,10 @@ impl Kernels for Cpu {
         eps: f64,
     ) -> Tensor<Self, D> {
         norm::rows(x, scale, shift, eps)
+    }
+
+    fn lstm(gates: Tensor<Self, 3>, weight: Tensor<Self, 2>, reverse: bool) -> Tensor<Self, 3> {
+        lstm::lstm(gates, weight, reverse)
     }
 }
 

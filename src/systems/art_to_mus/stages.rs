@@ -7,11 +7,15 @@ use burn::{
 use std::sync::Arc;
 
 use super::{
+    super::{
+        Piece,
+        request::check_embedding,
+        sound::{self, Level},
+    },
     ArtToMus,
     encoder::PictureEncoder,
     names::{kind, stage},
-    networks::vocoder_kind,
-    request::{Piece, Settings, TextConditions, booleans},
+    request::{Settings, TextConditions, booleans},
     tempo::stretch,
     texts::{Texts, Wanted},
     transpose::transpose,
@@ -25,11 +29,9 @@ use crate::{
         aligner::Aligner,
         gpt2::Gpt2,
         imagebind::{AudioTrunk, SoundInput},
-        istft::limit,
         trace::Trace,
         unet::{Context, CrossAttentionCache, Unet},
         vae::VaeDecoder,
-        vocoder::Vocoder,
     },
     ops::Kernels,
     pipeline::{Finished, Run},
@@ -37,9 +39,6 @@ use crate::{
     tensors::{HostTensor, cosine, read},
     text::{EncodedTexts, TextEncoders, Tokenizers},
 };
-
-/// The most decibels that music is raised by to reach a loudness: silence stays silent.
-const MOST_RAISED: f64 = 40.0;
 
 /// One generation under way.
 pub(super) struct Stages<'a, B: Kernels> {
@@ -172,15 +171,8 @@ impl<B: Kernels> Stages<'_, B> {
     ) -> Result<Conditions> {
         let networks = &self.system.networks;
         let width = networks.embedding_width();
-        let unfit = embedding.filter(|embedding| embedding.shape != [1, width]);
-        if let Some(unfit) = unfit {
-            return Err(Error::input(
-                format!(
-                    "an embedding of shape {:?} was given where [1, {width}] is needed",
-                    unfit.shape
-                ),
-                "give one that the same model made",
-            ));
+        if let Some(embedding) = embedding {
+            check_embedding(embedding, width)?;
         }
         self.run
             .stage(
@@ -312,46 +304,12 @@ impl<B: Kernels> Stages<'_, B> {
         length: usize,
         loudness: Option<f64>,
     ) -> Result<Vec<Vec<f32>>> {
-        let config = &self.system.networks.vocoder;
-        let gain = self.system.defaults.gain;
-        self.run
-            .stage(
-                stage::VOCODE,
-                |params, _| Vocoder::load(&params.at(vocoder_kind(config)), config),
-                async |run: &mut Run<'_, B>, vocoder: &Vocoder<B>| {
-                    let mut sounds = Vec::new();
-                    for mel in &mels {
-                        let mel: Tensor<B, 4> = mel.upload(run.device())?;
-                        let waveform = vocoder.forward(mel.squeeze_dim(1), &mut run.trace);
-                        // Of all that was made: however much of it is kept, it is raised alike.
-                        let gain = match loudness {
-                            Some(wanted) => {
-                                let power = waveform.clone().powi_scalar(2).mean();
-                                let power = f64::from(read(power).await?[0]);
-                                (wanted - 10.0 * power.max(1e-12).log10()).min(MOST_RAISED)
-                            }
-                            None => gain,
-                        };
-                        let [_, made] = waveform.dims();
-                        let waveform = waveform.narrow(1, 0, length.min(made));
-                        let waveform = match gain {
-                            0.0 => waveform,
-                            gain => limit(waveform * 10f64.powf(gain / 20.0)),
-                        };
-                        run.trace.record("waveform", &waveform);
-                        run.trace.resume(false);
-                        let samples = read(waveform).await?;
-                        if samples.iter().any(|sample| !sample.is_finite()) {
-                            return Err(Fault::NoSound {}.into());
-                        }
-                        sounds.push(samples);
-                        run.pause().await?;
-                    }
-                    run.trace.resume(run.is_tracing());
-                    Ok(sounds)
-                },
-            )
-            .await
+        let level = match loudness {
+            Some(wanted) => Level::Rms(wanted),
+            None => Level::Gain(self.system.defaults.gain),
+        };
+        let vocoder = &self.system.networks.vocoder;
+        sound::vocode(&mut self.run, stage::VOCODE, vocoder, &mels, length, level).await
     }
 
     /// Scores every piece by the similarity of its embedding with the picture's, best first.
