@@ -7,7 +7,7 @@ use art2mus::{
     image,
     ops::Cpu,
     pipeline::{Event, Observer},
-    systems::art_to_mus::{ArtToMus, Request, Settings},
+    systems::{Request, Settings, System},
     weights::{Bundle, Location},
 };
 
@@ -35,8 +35,8 @@ fn main() -> Result<()> {
     let location = Location::Folder("web/models/default".into());
     let bundle = pollster::block_on(Bundle::open(location))?;
 
-    let system = ArtToMus::<Cpu>::new(bundle, Default::default())?;
-    let request = Request::new(Settings::from_defaults(system.defaults(), 1));
+    let system = System::<Cpu>::new(bundle, Default::default())?;
+    let request = Request::new(system.complete(&Settings::default(), 1)?);
     let music = pollster::block_on(system.generate(&picture, &request, &mut Printer))?;
 
     if let Some(piece) = music.pieces.first() {

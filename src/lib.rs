@@ -7,13 +7,13 @@
 //! ```no_run
 //! # #[cfg(feature = "native")]
 //! # fn main() -> art2mus::Result<()> {
-//! use art2mus::{image, ops::Cpu, systems::art_to_mus::{ArtToMus, Request, Settings}, weights::{Bundle, Location}};
+//! use art2mus::{image, ops::Cpu, systems::{Request, Settings, System}, weights::{Bundle, Location}};
 //!
 //! let bytes = std::fs::read("painting.jpg").expect("a picture");
 //! let picture = image::decode(&bytes)?;
 //! let bundle = pollster::block_on(Bundle::open(Location::Folder("bundle".into())))?;
-//! let system = ArtToMus::<Cpu>::new(bundle, Default::default())?;
-//! let request = Request::new(Settings::from_defaults(system.defaults(), 1));
+//! let system = System::<Cpu>::new(bundle, Default::default())?;
+//! let request = Request::new(system.complete(&Settings::default(), 1)?);
 //! let music = pollster::block_on(system.generate(&picture, &request, &mut ()))?;
 //! println!("{} samples", music.pieces[0].samples.len());
 //! # Ok(())

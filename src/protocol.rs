@@ -11,11 +11,10 @@ use crate::{
     image::Region,
     ops::Kernels,
     pipeline::Timing,
-    systems::art_to_mus::{
-        ArtToMus, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, Piece, SECONDS, Settings,
-        cannot_transpose, stage,
+    systems::{
+        Abilities, Output, Piece, Prompts, SettingRange, Settings, System,
+        art_to_mus::cannot_transpose,
     },
-    text::Tokenizers,
     weights::ShardEntry,
 };
 
@@ -29,13 +28,13 @@ const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 pub struct GenerateSettings {
     /// Length of the music in seconds.
     pub seconds: Option<f64>,
-    /// Denoising steps: more takes longer and sounds cleaner.
+    /// Denoising steps: more takes longer and sounds cleaner; only for a model whose `steps` are there.
     pub steps: Option<f64>,
-    /// The rule that walks from noise to music.
+    /// The rule that walks from noise to music; only for a model whose `scheduler` is there.
     pub scheduler: Option<SchedulerKind>,
-    /// How strongly the picture steers the music; 1 means no guidance.
+    /// How strongly the picture steers the music; 1 means no guidance. Only for a model whose `guidance` is there.
     pub guidance: Option<f64>,
-    /// The same seed, settings and kernels give the same samples.
+    /// The same seed, settings and kernels give the same samples; only for a model that `hasSeed`.
     #[cfg_attr(test, ts(optional, type = "number | bigint"))]
     pub seed: Option<f64>,
     /// How many pieces to make, best first where they can be ranked.
@@ -50,6 +49,8 @@ pub struct GenerateSettings {
     pub prompt: Option<String>,
     /// What the music should not be, in words; only for such a model.
     pub negative: Option<String>,
+    /// What a person says of the picture, in words; only for a model that `takesComment`.
+    pub comment: Option<String>,
     /// The part of the picture to use.
     pub region: Option<Region>,
     /// Return every stage's tensors as well (for tests; large).
@@ -57,24 +58,23 @@ pub struct GenerateSettings {
 }
 
 impl GenerateSettings {
-    /// The complete settings: what is left out is the model's default, and the seed `drawn`.
-    pub fn complete(&self, suggested: Settings, drawn: u64) -> Result<Settings> {
+    /// The settings that are asked for. What is given must be a number that it can be.
+    pub fn asked(&self) -> Result<Settings> {
         let whole = |setting, value: Option<f64>| match value {
             Some(value) if !(0.0..=MAX_SAFE_INTEGER).contains(&value) || value.fract() != 0.0 => {
                 Err(Error::from(Fault::NotWhole { setting, value }))
             }
             value => Ok(value.map(|value| value as u64)),
         };
-        let count = |name, value, default: usize| -> Result<usize> {
-            Ok(whole(name, value)?.map_or(default, |value| value as usize))
-        };
-        let settings = Settings {
-            seconds: self.seconds.unwrap_or(suggested.seconds),
-            steps: count("steps", self.steps, suggested.steps)?,
-            scheduler: self.scheduler.unwrap_or(suggested.scheduler),
-            guidance: self.guidance.unwrap_or(suggested.guidance),
-            seed: whole("seed", self.seed)?.unwrap_or(drawn),
-            candidates: count("candidates", self.candidates, suggested.candidates)?,
+        let count =
+            |name, value| -> Result<_> { Ok(whole(name, value)?.map(|value| value as usize)) };
+        Ok(Settings {
+            seconds: self.seconds,
+            steps: count("steps", self.steps)?,
+            scheduler: self.scheduler,
+            guidance: self.guidance,
+            seed: whole("seed", self.seed)?,
+            candidates: count("candidates", self.candidates)?,
             transpose: match self.transpose {
                 Some(semitones) if semitones.fract() != 0.0 || semitones.abs() > 127.0 => {
                     return Err(cannot_transpose(semitones));
@@ -85,9 +85,8 @@ impl GenerateSettings {
             loudness: self.loudness,
             prompt: self.prompt.clone(),
             negative: self.negative.clone(),
-        };
-        settings.check()?;
-        Ok(settings)
+            comment: self.comment.clone(),
+        })
     }
 }
 
@@ -99,28 +98,6 @@ pub struct StageInfo {
     pub name: String,
     /// What a person reads while it runs.
     pub label: String,
-}
-
-/// The texts that count where a caller gives none.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Prompts {
-    /// What the music should be beside the picture.
-    pub prompt: String,
-    /// What the music should not be.
-    pub negative: String,
-}
-
-/// The range of a setting, and what the model suggests.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub struct SettingRange {
-    /// The smallest value.
-    pub min: f64,
-    /// The largest value.
-    pub max: f64,
-    /// The value that the model suggests.
-    pub default: f64,
 }
 
 /// What a loaded model says of itself and of the device it runs on.
@@ -155,14 +132,24 @@ pub struct Info {
     pub stages: Vec<StageInfo>,
     /// Length of the music in seconds.
     pub seconds: SettingRange,
-    /// Denoising steps.
-    pub steps: SettingRange,
-    /// Guidance scale.
-    pub guidance: SettingRange,
+    /// Denoising steps, of a model that denoises.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub steps: Option<SettingRange>,
+    /// Guidance scale, of a model that is guided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub guidance: Option<SettingRange>,
     /// Pieces of one generation.
     pub candidates: SettingRange,
-    /// The sampler that the model suggests.
-    pub scheduler: SchedulerKind,
+    /// The sampler that a model suggests that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub scheduler: Option<SchedulerKind>,
+    /// Whether a seed decides between many pieces; otherwise there is one of a picture.
+    pub has_seed: bool,
+    /// Whether the music follows what a person says of the picture.
+    pub takes_comment: bool,
     /// Numbers of a picture's embedding.
     pub embedding_width: usize,
     /// Estimated milliseconds of a generation with default settings, where that could be measured.
@@ -171,6 +158,8 @@ pub struct Info {
     pub gflop: f64,
     /// Whether several candidates can be ranked.
     pub has_ranking: bool,
+    /// Whether a picture's embedding becomes Language-of-Audio tokens, which music can be made from.
+    pub has_tokens: bool,
     /// The model's own texts, where it takes others in their place.
     #[cfg_attr(test, ts(optional = nullable))]
     pub prompts: Option<Prompts>,
@@ -187,26 +176,34 @@ pub struct Place<'a> {
 
 impl Info {
     /// What `system` says of itself.
-    pub fn of<B: Kernels>(system: &ArtToMus<B>, place: Place<'_>) -> Result<Self> {
+    pub fn of<B: Kernels>(system: &System<B>, place: Place<'_>) -> Result<Self> {
         let manifest = system.bundle().manifest();
-        let defaults = system.defaults();
-        let networks = system.networks();
-        let mut settings = Settings::from_defaults(defaults, 0);
-        let cost = Cost::of(system, &settings, place.rate)?;
-        settings.candidates = 2;
-        let work = networks.work(&settings.work(defaults, true))?;
+        let cost = Cost::of(system, &Settings::default(), place.rate)?;
+        let work = system.stages()?;
         let stages = work.iter().map(|work| {
             let own = manifest
                 .find_stage(work.stage)
                 .and_then(|s| s.label.clone());
-            let label = own.or_else(|| stage::label(work.stage).map(str::to_string));
+            let label = own.or_else(|| system.label(work.stage).map(str::to_string));
             StageInfo {
                 name: work.stage.into(),
                 label: label.unwrap_or_else(|| work.stage.into()),
             }
         });
-        let range = |min, max, default| SettingRange { min, max, default };
         let parameters = manifest.stages.iter().map(|s| manifest.stage_parameters(s));
+        let Abilities {
+            seconds,
+            steps,
+            guidance,
+            scheduler,
+            candidates,
+            has_seed,
+            has_ranking,
+            has_tokens,
+            takes_comment,
+            prompts,
+            embedding_width,
+        } = system.abilities();
         Ok(Self {
             system: manifest.system.clone(),
             model: manifest.model.name.clone(),
@@ -224,23 +221,19 @@ impl Info {
             bytes: manifest.shards.iter().map(|shard| shard.bytes).sum(),
             parameters: parameters.sum(),
             stages: stages.collect(),
-            seconds: range(*SECONDS.start(), *SECONDS.end(), defaults.seconds),
-            steps: range(1.0, MAX_STEPS as f64, defaults.steps as f64),
-            guidance: range(0.0, MAX_GUIDANCE, defaults.guidance),
-            candidates: range(1.0, MAX_CANDIDATES as f64, 1.0),
-            scheduler: defaults.scheduler,
-            embedding_width: networks.embedding_width(),
+            seconds,
+            steps,
+            guidance,
+            candidates,
+            scheduler,
+            has_seed,
+            takes_comment,
+            embedding_width,
             estimate_ms: cost.ms,
             gflop: cost.gflop,
-            has_ranking: networks.ranking.is_some(),
-            prompts: networks
-                .prompts
-                .as_ref()
-                .filter(|_| networks.text.is_some())
-                .map(|own| Prompts {
-                    prompt: own.prompt.clone(),
-                    negative: own.negative_prompt.clone(),
-                }),
+            has_ranking,
+            has_tokens,
+            prompts,
         })
     }
 }
@@ -265,9 +258,10 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// What a generation with `settings` costs, where an engine does `rate` floating-point operations a millisecond.
+    /// What a generation with `settings` costs, with what the model suggests where they leave something out, where an engine
+    /// does `rate` floating-point operations a millisecond.
     pub fn of<B: Kernels>(
-        system: &ArtToMus<B>,
+        system: &System<B>,
         settings: &Settings,
         rate: Option<f64>,
     ) -> Result<Self> {
@@ -284,11 +278,9 @@ impl Cost {
             time += work.flops as f64 * most as f64 / work.parts as f64;
             parts = parts.max(work.parts);
             stages.push(work.stage);
-            if work.stage == stage::TEXT {
-                let assets = manifest.assets.iter();
-                let tokenizers = assets.filter(|asset| Tokenizers::reads(asset));
-                shards.extend(tokenizers.map(|asset| asset.file.clone()));
-            }
+            let assets = manifest.assets.iter();
+            let read = assets.filter(|asset| system.reads(work.stage, asset));
+            shards.extend(read.map(|asset| asset.file.clone()));
             let (range, _) = manifest.stage_shards(manifest.stage(work.stage)?);
             shards.extend_from_slice(&manifest.shards[range]);
         }
@@ -333,10 +325,11 @@ impl From<&Piece> for PieceInfo {
 pub struct ResultInfo {
     /// Samples per second.
     pub sample_rate: usize,
-    /// The seed that was used.
-    #[cfg_attr(test, ts(type = "number"))]
-    pub seed: u64,
-    /// The settings in full, defaults filled in.
+    /// The seed that was used, of a model that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional, type = "number"))]
+    pub seed: Option<u64>,
+    /// The settings that the model has, in full.
     pub settings: Settings,
     /// The kernels that computed it.
     pub kernels: String,
@@ -359,19 +352,17 @@ impl From<&Output> for ResultInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::Event;
+    use crate::{pipeline::Event, systems::art_to_mus};
     use ts_rs::{Config, TS};
-
-    fn suggested() -> Settings {
-        Settings::from_defaults(&Default::default(), 0)
-    }
 
     #[test]
     fn what_is_left_out_is_the_models() {
         let settings: GenerateSettings = serde_json::from_str(r#"{"steps": 7}"#).unwrap();
-        let complete = settings.complete(suggested(), 3).unwrap();
+        let asked = settings.asked().unwrap();
+        let complete = art_to_mus::Settings::complete(&asked, &Default::default(), 3).unwrap();
         assert_eq!((complete.steps, complete.seed), (7, 3));
-        assert_eq!(complete.guidance, suggested().guidance);
+        let suggested = art_to_mus::Settings::from_defaults(&Default::default(), 0);
+        assert_eq!(complete.guidance, suggested.guidance);
     }
 
     #[test]
@@ -380,9 +371,11 @@ mod tests {
             (r#"{"steps": 2.5}"#, "steps cannot be 2.5"),
             (r#"{"seed": -1}"#, "seed cannot be -1"),
             (r#"{"seconds": 1e9}"#, "seconds of music"),
+            (r#"{"comment": "calm"}"#, "no setting comment"),
         ] {
             let settings: GenerateSettings = serde_json::from_str(json).unwrap();
-            let error = settings.complete(suggested(), 0).unwrap_err();
+            let complete = |asked| art_to_mus::Settings::complete(&asked, &Default::default(), 0);
+            let error = settings.asked().and_then(complete).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
         }
         let unknown = serde_json::from_str::<GenerateSettings>(r#"{"step": 3}"#);

@@ -2,7 +2,7 @@
 #![cfg(all(feature = "native", not(target_family = "wasm")))]
 
 use art2mus::{
-    systems::art_to_mus::Networks,
+    systems::check,
     weights::{Bundle, Location, Manifest},
 };
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ fn a_bundle_of_version_1_is_read() {
     );
     let condition = manifest.stage("condition").unwrap();
     assert!(condition.constants.is_some());
-    Networks::from_manifest(manifest).unwrap();
+    check(manifest).unwrap();
     for stage in &manifest.stages {
         let weights = pollster::block_on(bundle.load(&stage.name, &mut |_| ())).unwrap();
         for tensor in &stage.tensors {
@@ -55,7 +55,7 @@ proptest! {
         let place = place.index(manifest.len());
         manifest[place] = byte;
         if let Ok(manifest) = Manifest::parse(&manifest) {
-            let _ = Networks::from_manifest(&manifest);
+            let _ = check(&manifest);
         }
     }
 

@@ -395,6 +395,14 @@ fn a_bundle_is_measured() {
             .unwrap()
             > 1.0
     );
+    for who in ["model", "griffin_lim"] {
+        let figure = |name: &str| report["resynthesis"][who][name].as_f64().unwrap();
+        let (by_time, warped) = (figure("cepstral_db"), figure("warped_cepstral_db"));
+        assert!(
+            warped > 0.0 && warped <= by_time,
+            "{who}: {warped}, {by_time}"
+        );
+    }
     assert_eq!(report["quality"]["pieces"], 8);
     let figure = |name: &str| report.pointer(name).and_then(serde_json::Value::as_f64);
     assert!(figure("/tonality/real/mean") > figure("/tonality/permuted/mean"));

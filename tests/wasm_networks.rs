@@ -141,6 +141,13 @@ async fn operations_agree() {
         Some(tensor([2, 1, 1, 9], 4, device)),
         0.35,
     ));
+    for reverse in [false, true] {
+        on_both!("lstm", gpu, |B, device| <B as Kernels>::lstm(
+            tensor::<B, 3>([2, 9, 4 * 37], 1, device),
+            tensor::<B, 2>([4 * 37, 37], 2, device) / 6.0,
+            reverse,
+        ));
+    }
     for stride in [1, 2] {
         let geometry = Conv2dGeometry {
             stride: [stride; 2],

@@ -1,10 +1,10 @@
 #![no_main]
 
-use art2mus::{systems::art_to_mus::Networks, weights::Manifest};
+use art2mus::{systems::check, weights::Manifest};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(manifest) = Manifest::parse(bytes) {
-        let _ = Networks::from_manifest(&manifest);
+        let _ = check(&manifest);
     }
 });

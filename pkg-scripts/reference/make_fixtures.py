@@ -17,6 +17,7 @@ warnings.filterwarnings("ignore")
 
 import torch  # noqa: E402
 
+import art2music  # noqa: E402
 import checkpoints  # noqa: E402
 import inputs  # noqa: E402
 import samplers  # noqa: E402
@@ -26,7 +27,7 @@ import torch_files  # noqa: E402
 from common import write_sums  # noqa: E402
 
 FIXTURES = Path(__file__).resolve().parents[2] / "tests" / "fixtures"
-FOLDERS = ("audioldm2-tiny", "clip-tiny", "pictures")
+FOLDERS = ("art2music-tiny", "audioldm2-tiny", "clip-tiny", "pictures")
 
 
 def main() -> None:
@@ -56,6 +57,7 @@ def main() -> None:
     traces_text_audio.trace_text(model, out)
     traces_text_audio.trace_audio(model, out)
     traces_text_audio.trace_imagebind_text(out)
+    art2music.write(out)
     samplers.write(out)
     for path in out.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)

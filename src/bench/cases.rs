@@ -58,6 +58,15 @@ pub fn cases() -> Vec<Case> {
         options: Inputs::default(),
     });
     all.push(Case {
+        name: "LSTM, 862 steps of 512 units".into(),
+        operation: "lstm",
+        shapes: vec![("x", vec![1, 862, 2048]), ("weight", vec![2048, 512])],
+        options: Inputs {
+            repeats: 1,
+            ..Inputs::default()
+        },
+    });
+    all.push(Case {
         name: "UNet step, widths 64 to 320, [2, 8, 128, 16]".into(),
         operation: "unet",
         shapes: vec![

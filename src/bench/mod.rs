@@ -91,8 +91,8 @@ impl Measured {
     }
 }
 
-/// Runs `operation`, one of `linear`, `conv2d`, `conv1d`, `attention`, `group_norm` (with SiLU) and
-/// `unet` (a guided step of a reduced UNet with random weights).
+/// Runs `operation`, one of `linear`, `conv2d`, `conv1d`, `attention`, `group_norm` (with SiLU), `lstm` (the steps of one
+/// direction of a layer) and `unet` (a guided step of a reduced UNet with random weights).
 pub async fn measure<B: Kernels>(
     operation: &str,
     inputs: &Inputs,
@@ -105,10 +105,11 @@ pub async fn measure<B: Kernels>(
         "conv1d" => bench.conv1d().await,
         "attention" => bench.attention().await,
         "group_norm" => bench.group_norm().await,
+        "lstm" => bench.lstm().await,
         "unet" => bench.unet().await,
         other => Err(Error::input(
             format!("there is no operation {other:?} to measure"),
-            "name linear, conv2d, conv1d, attention, group_norm or unet",
+            "name linear, conv2d, conv1d, attention, group_norm, lstm or unet",
         )),
     }
 }
@@ -218,6 +219,21 @@ impl<B: Kernels> Bench<'_, B> {
             }
         };
         self.time(run, 10 * product(&x.dims()), 0).await
+    }
+
+    async fn lstm(&self) -> Result<Measured> {
+        let gates: Tensor<B, 3> = self.tensor("x")?;
+        let given = self.given::<2>("weight")?;
+        let [batch, steps, width] = gates.dims();
+        let [rows, hidden] = dims(given)?;
+        fits(rows == 4 * hidden && rows == width && steps > 0)?;
+        let weight: Tensor<B, 2> = self.tensor("weight")?;
+        let run = || match self.inputs.plain {
+            true => plain::lstm(gates.clone(), weight.clone(), false),
+            false => B::lstm(gates.clone(), weight.clone(), false),
+        };
+        let work = product(&[2, batch, steps, width, hidden]);
+        self.time(run, work, 4 * given.values.len() as u64).await
     }
 
     /// The network decides by itself which operations it runs, so burn's own are not measured here.

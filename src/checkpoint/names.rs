@@ -35,20 +35,27 @@ pub fn vae(name: &str, _shape: &[usize]) -> Vec<(String, View)> {
     renamed(name, ours)
 }
 
-/// `transformers`' names, or OpenAI's and OpenCLIP's, whose attention is packed and whose projection
-/// is stored transposed.
+/// `transformers`' names, or OpenAI's and OpenCLIP's, whose attention is packed and whose projections
+/// are stored transposed.
 pub fn clip(name: &str, shape: &[usize]) -> Vec<(String, View)> {
-    let Some(openai) = name.strip_prefix("visual.") else {
-        return renamed(name, name.to_string());
+    let vision = name.strip_prefix("visual.");
+    let (tower, openai) = match vision {
+        Some(rest) => ("vision_model", rest),
+        None => ("text_model", name),
     };
-    let model = |rest: &str| format!("vision_model.{rest}");
+    let model = |rest: &str| format!("{tower}.{rest}");
+    let projection = match (vision, openai) {
+        (Some(_), "proj") => Some("visual_projection.weight"),
+        (None, "text_projection") => Some("text_projection.weight"),
+        _ => None,
+    };
+    if let Some(ours) = projection {
+        return vec![(ours.into(), View::Transposed(name.to_string()))];
+    }
     let simple = match openai {
-        "proj" => {
-            let view = View::Transposed(name.to_string());
-            return vec![("visual_projection.weight".into(), view)];
-        }
         "class_embedding" => Some(model("embeddings.class_embedding")),
         "conv1.weight" => Some(model("embeddings.patch_embedding.weight")),
+        "token_embedding.weight" => Some(model("embeddings.token_embedding.weight")),
         "positional_embedding" => Some(model("embeddings.position_embedding.weight")),
         _ => None,
     };
@@ -58,6 +65,7 @@ pub fn clip(name: &str, shape: &[usize]) -> Vec<(String, View)> {
     for (theirs, ours) in [
         ("ln_pre.", "pre_layrnorm."),
         ("ln_post.", "post_layernorm."),
+        ("ln_final.", "final_layer_norm."),
     ] {
         if let Some(rest) = openai.strip_prefix(theirs) {
             return renamed(name, model(&format!("{ours}{rest}")));
@@ -67,7 +75,10 @@ pub fn clip(name: &str, shape: &[usize]) -> Vec<(String, View)> {
         .strip_prefix("transformer.resblocks.")
         .and_then(|rest| rest.split_once('.'))
     else {
-        return Vec::new();
+        return match vision {
+            Some(_) => Vec::new(),
+            None => renamed(name, name.to_string()),
+        };
     };
     let layer = |rest: &str| model(&format!("encoder.layers.{index}.{rest}"));
     if let Some(kind) = rest.strip_prefix("attn.in_proj_") {
@@ -97,6 +108,15 @@ pub fn clip(name: &str, shape: &[usize]) -> Vec<(String, View)> {
         }
     }
     Vec::new()
+}
+
+/// The original HiFi-GAN calls its upsamplers `ups`.
+pub fn hifigan(name: &str, _shape: &[usize]) -> Vec<(String, View)> {
+    let ours = match name.strip_prefix("ups.") {
+        Some(rest) => format!("upsampler.{rest}"),
+        None => name.to_string(),
+    };
+    renamed(name, ours)
 }
 
 /// Joins the two halves of weight norm (`weight_g` and `weight_v`, or newer names) into `weight`.
@@ -154,6 +174,8 @@ pub fn is_known_extra(network: &str, name: &str) -> bool {
             "ln_final.",
             "attn_mask",
         ],
+        // Both of them are read.
+        "clip-towers" => &["logit_scale", "logit_bias", "attn_mask"],
         "language_model" => &["lm_head.", "wte.", "transformer.wte."],
         // The encoder is for training only.
         "vae" => &["encoder.", "quant_conv."],
@@ -195,8 +217,21 @@ mod tests {
                 }
             )
         );
-        let ours = &clip("visual.ln_pre.bias", &[768])[0].0;
-        assert_eq!(ours, "vision_model.pre_layrnorm.bias");
+        for (theirs, ours) in [
+            ("visual.ln_pre.bias", "vision_model.pre_layrnorm.bias"),
+            ("ln_final.weight", "text_model.final_layer_norm.weight"),
+            (
+                "transformer.resblocks.7.mlp.c_fc.bias",
+                "text_model.encoder.layers.7.mlp.fc1.bias",
+            ),
+        ] {
+            assert_eq!(clip(theirs, &[768])[0].0, ours);
+        }
+        let projection = (
+            "text_projection.weight".to_string(),
+            View::Transposed("text_projection".into()),
+        );
+        assert_eq!(clip("text_projection", &[1024, 512]), [projection]);
     }
 
     #[test]

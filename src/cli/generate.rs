@@ -18,7 +18,7 @@ use crate::{
     image,
     ops::{Cpu, Kernels},
     pipeline::{Event, Observer},
-    systems::art_to_mus::{ArtToMus, Output, Request, Settings, check},
+    systems::{Output, Request, Settings, System},
     tensors::{HostTensor, Init, TensorSource},
     weights::{Bundle, read_limited},
 };
@@ -69,12 +69,15 @@ pub(super) struct Arguments {
     /// Another support prompt; needs a bundle converted with --text.
     #[arg(long)]
     prompt: Option<String>,
+    /// What you say of the picture, for a model that takes a comment.
+    #[arg(long)]
+    comment: Option<String>,
     /// The seed; the same seed gives the same music on one device [default: drawn].
     #[arg(long)]
     seed: Option<u64>,
     /// Make several pieces and put the one that fits the picture best first.
-    #[arg(long, default_value_t = 1)]
-    candidates: usize,
+    #[arg(long)]
+    candidates: Option<usize>,
     /// Where to compute.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceChoice,
@@ -99,7 +102,8 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         .output
         .clone()
         .unwrap_or_else(|| music_of(&arguments.picture));
-    if output == Path::new("-") && (arguments.json || arguments.candidates > 1) {
+    let candidates = arguments.candidates.unwrap_or(1);
+    if output == Path::new("-") && (arguments.json || candidates > 1) {
         return Err(Error::input(
             "standard output holds one piece of music and nothing else",
             "leave out --json and --candidates, or name a file with -o",
@@ -109,7 +113,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let bundle = pollster::block_on(Bundle::open(location))?;
     let request = request(&arguments, &bundle)?;
     // Music may take an hour: find out now whether it can be kept. What -o names may be replaced.
-    for (i, path) in (0..request.settings.candidates).map(|i| (i, piece_path(&output, i))) {
+    for (i, path) in (0..candidates).map(|i| (i, piece_path(&output, i))) {
         let named = i == 0 && arguments.output.is_some();
         check_output(&path, arguments.force || named)?;
     }
@@ -157,29 +161,30 @@ fn generate<B: Kernels>(
     request: &Request,
     observer: &mut dyn Observer,
 ) -> Result<Output> {
-    let system = ArtToMus::<B>::new(bundle, B::Device::default())?;
+    let system = System::<B>::new(bundle, B::Device::default())?;
     pollster::block_on(system.generate(picture, request, observer))
 }
 
 /// What the command line asks for.
 fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
-    let manifest = bundle.manifest();
-    let seed = arguments.seed.unwrap_or_else(drawn_seed);
-    let (_, defaults) = check(manifest)?;
-    let mut settings = Settings::from_defaults(&defaults, seed);
-    settings.seconds = arguments.seconds.unwrap_or(settings.seconds);
-    settings.steps = arguments.steps.unwrap_or(settings.steps);
-    settings.scheduler = arguments.scheduler.unwrap_or(settings.scheduler);
-    settings.transpose = arguments.transpose;
-    settings.tempo = arguments.tempo;
-    settings.loudness = arguments.loudness;
-    settings.guidance = arguments.guidance.unwrap_or(settings.guidance);
-    settings.candidates = arguments.candidates;
-    settings.prompt = arguments.prompt.clone();
-    settings.negative = arguments.negative.clone();
-    settings.check()?;
+    let asked = Settings {
+        seconds: arguments.seconds,
+        steps: arguments.steps,
+        scheduler: arguments.scheduler,
+        guidance: arguments.guidance,
+        seed: arguments.seed,
+        candidates: arguments.candidates,
+        transpose: arguments.transpose,
+        tempo: arguments.tempo,
+        loudness: arguments.loudness,
+        prompt: arguments.prompt.clone(),
+        negative: arguments.negative.clone(),
+        comment: arguments.comment.clone(),
+    };
+    // What is wrong with the settings does not depend on the device.
+    let system = System::<Cpu>::new(bundle.clone(), Default::default())?;
     Ok(Request {
-        settings,
+        settings: system.complete(&asked, drawn_seed())?,
         latents: arguments.latents.as_deref().map(read_latents).transpose()?,
         trace: arguments.trace.is_some(),
     })
@@ -312,7 +317,7 @@ fn report(
     if let Some(bytes) = peak_memory() {
         eprintln!("  at most {} of memory", human_bytes(bytes));
     }
-    if arguments.candidates > 1 && scores.iter().any(Option::is_none) {
+    if scores.len() > 1 && scores.iter().any(Option::is_none) {
         eprintln!("  not ranked: the bundle has no audio trunk");
     }
     if files[0] == Path::new("-") {
@@ -320,11 +325,9 @@ fn report(
     }
     for (path, score) in files.iter().zip(&scores) {
         let score = score.map_or(String::new(), |score| format!("  score {score:.4}"));
-        print_line(&format!(
-            "{}  seed {}{score}",
-            path.display(),
-            made.settings.seed
-        ))?;
+        let seed = made.settings.seed;
+        let seed = seed.map_or(String::new(), |seed| format!("  seed {seed}"));
+        print_line(&format!("{}{seed}{score}", path.display()))?;
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::{human_bytes, print_json, print_line};
 use crate::{
     Result,
-    systems::art_to_mus::{Defaults, Networks, Settings, stage},
+    ops::Cpu,
+    systems::{Settings, System},
     weights::{Bundle, Location, StageEntry},
 };
 
@@ -24,19 +25,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let bundle = pollster::block_on(Bundle::open(Location::parse(&arguments.bundle)?))?;
     let manifest = bundle.manifest();
-    let networks = Networks::from_manifest(manifest)?;
-    let suggested = Defaults::from_manifest(manifest)?;
-    let mut settings = Settings::from_defaults(&suggested, 0);
-    let one = networks.work(&settings.work(&suggested, true))?;
-    // Ranking happens only among several pieces: two show what one costs.
-    settings.candidates = 2;
-    let two = networks.work(&settings.work(&suggested, true))?;
-    let ranking = two.iter().find(|work| work.stage == stage::RANK);
-    let flops = |stage: &str| match one.iter().find(|work| work.stage == stage) {
-        Some(work) => work.flops,
-        None => ranking
-            .filter(|work| work.stage == stage)
-            .map_or(0, |work| work.flops / 2),
+    let system = System::<Cpu>::new(bundle.clone(), Default::default())?;
+    let suggested = system.complete(&Settings::default(), 0)?;
+    let work = system.stages()?;
+    let flops = |stage: &str| {
+        let found = work.iter().find(|work| work.stage == stage);
+        found.map_or(0, |work| work.flops)
     };
     let constants = manifest.stages.iter().find_map(|s| s.constants.as_ref());
     if arguments.json {
@@ -60,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             "model": manifest.model,
             "stages": stages,
             "system": manifest.system,
-            "defaults": suggested,
+            "defaults": manifest.defaults,
             "constants": constants,
             "provenance": manifest.provenance,
         }));
@@ -76,13 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         manifest.provenance.sources.join(", "),
         manifest.provenance.converter
     ))?;
-    print_line(&format!(
-        "suggests {} s, {} steps of {}, guidance {}\n",
-        suggested.seconds,
-        suggested.steps,
-        suggested.scheduler.name(),
-        suggested.guidance
-    ))?;
+    print_line(&format!("suggests {}\n", suggestion(&suggested)))?;
     print_line(&format!(
         "{:<10} {:>7} {:>13} {:>12} {:>12} {:>9}  networks",
         "stage", "tensors", "parameters", "size", "work", "error"
@@ -109,6 +97,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The settings of a generation as a person reads them.
+fn suggestion(settings: &Settings) -> String {
+    let steps = match (settings.steps, settings.scheduler) {
+        (Some(steps), Some(scheduler)) => Some(format!("{steps} steps of {}", scheduler.name())),
+        _ => None,
+    };
+    let parts = [
+        settings.seconds.map(|seconds| format!("{seconds} s")),
+        steps,
+        settings.guidance.map(|scale| format!("guidance {scale}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn worst_error(stage: &StageEntry) -> f64 {

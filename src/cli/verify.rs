@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use super::{human_bytes, print_line};
 use crate::{
     Error, Result,
-    systems::art_to_mus::{check, needed_tensors, stage},
-    text::Tokenizers,
+    systems::{check, check_assets, needed_tensors},
     weights::{Bundle, Location},
 };
 
@@ -29,12 +28,10 @@ pub(super) fn check_bundle(
     let manifest = bundle.manifest();
     // What generating builds.
     check(manifest)?;
-    if manifest.find_stage(stage::TEXT).is_some() {
-        pollster::block_on(Tokenizers::of_bundle(bundle))?;
-    }
+    pollster::block_on(check_assets(bundle))?;
     for stage in &manifest.stages {
         let again = "convert the checkpoint again";
-        let needed = needed_tensors(stage)?;
+        let needed = needed_tensors(manifest, stage)?;
         for tensor in &needed {
             let found = stage.tensors.iter().find(|t| t.name == tensor.name);
             let Some(found) = found else {

@@ -16,9 +16,12 @@ use crate::{
         vocoder::Vocoder,
     },
     ops::Kernels,
-    systems::art_to_mus::{
-        AudioProjectionConfig, Defaults, Networks, PictureEncoder, TextConditions, check,
-        config as network_config, kind, stage, vocoder_kind,
+    systems::{
+        art_to_mus::{
+            AudioProjectionConfig, Defaults, Networks, PictureEncoder, TextConditions, check, kind,
+            stage,
+        },
+        config as network_config, vocoder_kind,
     },
     tensors::read,
     weights::{Bundle, StageWeights},

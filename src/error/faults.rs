@@ -89,6 +89,10 @@ faults! {
     NoTexts {} = Input, "settings.noTexts":
         "this model takes no other prompt or negative prompt than its own",
         "leave them out, or use a bundle that was converted with --text";
+    NoSetting { setting: &'static str } = Input, "settings.none":
+        "this model has no setting {setting}", "leave {setting} out";
+    NoTokens {} = Input, "settings.noTokens":
+        "this model's music is made without Language-of-Audio tokens", "give a picture or an embedding";
     SettingsUnreadable { reason: String } = Input, "settings.unreadable":
         "the settings cannot be used ({reason})", "give numbers, and ddim, dpmpp or unipc as the scheduler";
 
@@ -97,7 +101,7 @@ faults! {
     BundleVersion { version: u64, newest: u64 } = Unsupported, "bundle.version":
         "the bundle has format version {version}, this program reads 1 to {newest}",
         "use the program's newest version, or convert the checkpoint again";
-    BundleSystem { system: String, known: &'static str } = Unsupported, "bundle.system":
+    BundleSystem { system: String, known: String } = Unsupported, "bundle.system":
         "the bundle is of the system {system:?}", "use one of the system {known}, or a newer program";
     BundleUnusable { reason: String } = Format, "bundle.unusable":
         "the bundle cannot be used ({reason})", "fetch or convert the bundle again";

@@ -15,7 +15,10 @@ use crate::{
     model::params::FreshInit,
     ops::Kernels,
     quant::Encoding,
-    systems::art_to_mus::{ArtToMus, Request, Settings, Source as MusicSource, replace_aligner},
+    systems::{
+        Request, Source as MusicSource,
+        art_to_mus::{ArtToMus, Settings, replace_aligner},
+    },
     tensors::{HostTensor, read},
     weights::{Bundle, Location},
 };

@@ -11,7 +11,10 @@ use crate::{
         material::{Material, MaterialConfig},
     },
     ops::Kernels,
-    systems::art_to_mus::{ArtToMus, Output, Request, Settings},
+    systems::{
+        Output, Request,
+        art_to_mus::{ArtToMus, Settings},
+    },
     tensors::cosine,
     weights::Bundle,
 };

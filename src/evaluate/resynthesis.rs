@@ -7,6 +7,7 @@ use crate::{
     Result,
     audio::spectrogram::Spectrogram,
     metrics::{
+        cepstral::{Alignment, cepstral_distortion},
         griffin_lim::griffin_lim,
         spectral::{log_spectral_distance, multi_resolution},
     },
@@ -22,6 +23,10 @@ pub struct Distances {
     pub log_spectral_db: f64,
     /// Multi-resolution STFT loss: see [`multi_resolution`].
     pub multi_resolution: f64,
+    /// Mel-cepstral distortion in dB of the model's own spectrograms, frames paired by time: see [`cepstral_distortion`].
+    pub cepstral_db: f64,
+    /// The same with frames paired by dynamic time warping.
+    pub warped_cepstral_db: f64,
 }
 
 /// How well sound survives.
@@ -44,11 +49,10 @@ impl Resynthesis {
         for (original, made) in pairs.zip(&material.resynthesised.samples).take(tracks) {
             let mel = spectrogram.compute(original)?;
             model.add(original, made, tracks)?;
-            baseline.add(
-                original,
-                &griffin_lim(&material.spectrogram, &mel, original.len(), SEED)?,
-                tracks,
-            )?;
+            model.add_cepstral(&spectrogram, &mel, made, tracks)?;
+            let made = griffin_lim(&material.spectrogram, &mel, original.len(), SEED)?;
+            baseline.add(original, &made, tracks)?;
+            baseline.add_cepstral(&spectrogram, &mel, &made, tracks)?;
         }
         Ok(Self {
             tracks,
@@ -62,6 +66,21 @@ impl Distances {
     fn add(&mut self, original: &[f32], made: &[f32], tracks: usize) -> Result<()> {
         self.log_spectral_db += log_spectral_distance(original, made)? / tracks as f64;
         self.multi_resolution += multi_resolution(original, made)? / tracks as f64;
+        Ok(())
+    }
+
+    /// `mel` is the original's spectrogram.
+    fn add_cepstral(
+        &mut self,
+        spectrogram: &Spectrogram,
+        mel: &[f32],
+        made: &[f32],
+        tracks: usize,
+    ) -> Result<()> {
+        let (bands, made) = (spectrogram.config().bands(), spectrogram.compute(made)?);
+        let distortion = |by| cepstral_distortion(mel, &made, bands, by);
+        self.cepstral_db += distortion(Alignment::Time)? / tracks as f64;
+        self.warped_cepstral_db += distortion(Alignment::Warped)? / tracks as f64;
         Ok(())
     }
 }

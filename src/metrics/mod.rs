@@ -1,5 +1,6 @@
 //! Figures of merit: of sounds, of sets of sounds, of rankings.
 
+pub mod cepstral;
 pub mod estimators;
 pub mod frechet;
 pub mod griffin_lim;

@@ -44,6 +44,20 @@ impl<B: Kernels> Linear<B> {
         })
     }
 
+    /// Reads a layer of `[in, out]` whose `[weight, bias]` have other names.
+    pub fn load_named(
+        p: &Params<B>,
+        [inputs, outputs]: [usize; 2],
+        [weight, bias]: [&str; 2],
+        init: Init,
+    ) -> Result<Self> {
+        let shape = [outputs, inputs];
+        Ok(Self {
+            weight: p.linear_weight(weight, shape, &shape, init)?,
+            bias: Some(p.get(bias, [outputs], init)?),
+        })
+    }
+
     /// Reads a layer whose outputs are several parts, as one layer for each part: rows of `weight`
     /// and elements of `bias`.
     pub fn load_parts<const N: usize>(

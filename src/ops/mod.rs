@@ -218,6 +218,18 @@ pub trait Kernels: Backend {
         plain::layer_norm(x, scale, shift, eps)
     }
 
+    /// One direction of a layer of an LSTM: `gates [batch, steps, 4 hidden]`, of at least one step, is what the inputs
+    /// and the biases give to the gates, and `weight [4 hidden, hidden]` what the state before a step adds to them. Gives
+    /// the states `[batch, steps, hidden]`; with `reverse`, steps are taken from the last to the first.
+    ///
+    /// The gates are input, forget, cell and output, in this order:
+    /// `c = sigmoid(f) c + sigmoid(i) tanh(g)`, `h = sigmoid(o) tanh(c)`, both 0 before the first step.
+    ///
+    /// Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997; Gers et al., "Learning to Forget", 2000.
+    fn lstm(gates: Tensor<Self, 3>, weight: Tensor<Self, 2>, reverse: bool) -> Tensor<Self, 3> {
+        plain::lstm(gates, weight, reverse)
+    }
+
     /// [`Kernels::conv2d`] where this backend computes gradients.
     #[cfg(feature = "train")]
     fn differentiable_conv2d<C: CheckpointStrategy>(

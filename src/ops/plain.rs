@@ -274,6 +274,32 @@ fn normalise<B: Backend, const D: usize>(x: Tensor<B, D>, eps: f64) -> Tensor<B,
     centred / (variance + eps).sqrt()
 }
 
+/// See [`super::Kernels::lstm`].
+pub fn lstm<B: Backend>(gates: Tensor<B, 3>, weight: Tensor<B, 2>, reverse: bool) -> Tensor<B, 3> {
+    let [batch, steps, width] = gates.dims();
+    let hidden = width / 4;
+    let gates = like(gates, &weight);
+    let turned = weight.transpose();
+    let mut state: Tensor<B, 2> = Tensor::zeros([batch, hidden], &turned.device());
+    state = like(state, &turned);
+    let mut cell = state.clone();
+    let mut states = Vec::with_capacity(steps);
+    for at in 0..steps {
+        let step = if reverse { steps - 1 - at } else { at };
+        let own: Tensor<B, 2> = gates.clone().narrow(1, step, 1).squeeze_dim(1);
+        let sums = own + state.matmul(turned.clone());
+        let part = |index: usize| sums.clone().narrow(1, index * hidden, hidden);
+        let [input, forget, output] = [0, 1, 3].map(|index| activation::sigmoid(part(index)));
+        cell = forget * cell + input * part(2).tanh();
+        state = output * cell.clone().tanh();
+        states.push(state.clone());
+    }
+    if reverse {
+        states.reverse();
+    }
+    Tensor::stack(states, 1)
+}
+
 /// `[batch, tokens, heads * dim]` to `[batch, heads, tokens, dim]`.
 pub fn split_heads<B: Backend>(x: Tensor<B, 3>, heads: usize) -> Tensor<B, 4> {
     let [batch, tokens, width] = x.dims();

@@ -1,4 +1,5 @@
-//! CLAP's tokenizer, which is RoBERTa's: byte pairs are merged in the order in which that was learnt.
+//! CLAP's tokenizer, which is RoBERTa's, and what it shares with CLIP's: byte pairs are merged in the order in which that
+//! was learnt.
 //!
 //! Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016; on bytes as in GPT-2.
 
@@ -7,15 +8,14 @@ use std::collections::HashMap;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// Endings that are words of their own, in the order in which they are looked for.
-const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
+pub(super) const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
 /// The tokenizer.
 #[derive(Debug, Clone)]
 pub(super) struct ByteLevelBpe {
     /// The id of each byte; none where the vocabulary lacks it.
     bytes: Vec<Option<u32>>,
-    /// Of two neighbours: how early they are merged, and into what.
-    merges: HashMap<(u32, u32), (usize, u32)>,
+    merges: Merges,
     start: u32,
     end: u32,
 }
@@ -39,7 +39,7 @@ impl ByteLevelBpe {
         }
         let vocabulary = model["vocab"].as_object()?;
         let id = |token: &str| u32::try_from(vocabulary.get(token)?.as_u64()?).ok();
-        let mut merges = HashMap::new();
+        let mut merges = Merges::default();
         for (rank, merge) in model["merges"].as_array()?.iter().enumerate() {
             // Older files have both in one text.
             let (left, right) = match merge.as_str() {
@@ -47,7 +47,7 @@ impl ByteLevelBpe {
                 None => (merge[0].as_str()?, merge[1].as_str()?),
             };
             let merged = id(&format!("{left}{right}"))?;
-            merges.insert((id(left)?, id(right)?), (rank, merged));
+            merges.insert([id(left)?, id(right)?], rank, merged);
         }
         let mark = |name: &str| u32::try_from(marks[name][1].as_u64()?).ok();
         Some(Self {
@@ -62,22 +62,34 @@ impl ByteLevelBpe {
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = vec![self.start];
         for word in words(text) {
-            self.merge(word, &mut ids);
+            let bytes = word.bytes();
+            let parts = bytes.filter_map(|byte| self.bytes[usize::from(byte)]);
+            ids.extend(self.merges.apply(parts.collect()));
         }
         ids.push(self.end);
         ids
     }
+}
 
-    /// Merges the bytes of a word: each time the neighbours that come first in the list, the left ones of several.
-    fn merge(&self, word: &str, ids: &mut Vec<u32>) {
-        let bytes = word.bytes();
-        let mut parts: Vec<u32> = bytes
-            .filter_map(|byte| self.bytes[usize::from(byte)])
-            .collect();
+/// What neighbours become.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Merges(
+    /// Of two neighbours: how early they are merged, and into what.
+    HashMap<(u32, u32), (usize, u32)>,
+);
+
+impl Merges {
+    /// Notes that two neighbours become `merged`; smaller ranks come first.
+    pub fn insert(&mut self, [left, right]: [u32; 2], rank: usize, merged: u32) {
+        self.0.insert((left, right), (rank, merged));
+    }
+
+    /// Merges the parts of a word: each time the neighbours that come first in the list, the left ones of several.
+    pub fn apply(&self, mut parts: Vec<u32>) -> Vec<u32> {
         let first = |parts: &[u32]| {
             let pairs = parts.windows(2).enumerate();
             let known = pairs.filter_map(|(at, pair)| {
-                let (rank, merged) = self.merges.get(&(pair[0], pair[1]))?;
+                let (rank, merged) = self.0.get(&(pair[0], pair[1]))?;
                 Some((*rank, at, *merged))
             });
             known.min()
@@ -86,12 +98,12 @@ impl ByteLevelBpe {
             parts[at] = merged;
             parts.remove(at + 1);
         }
-        ids.extend(parts);
+        parts
     }
 }
 
 /// The letter that stands for each byte: printable ones for themselves, others for those behind Latin-1.
-fn letters() -> impl Iterator<Item = char> {
+pub(super) fn letters() -> impl Iterator<Item = char> {
     let mut next = 0x100;
     (0..=0xff_u8).map(move |byte| match byte {
         b'!'..=b'~' | 0xa1..=0xac | 0xae.. => char::from(byte),
@@ -104,14 +116,14 @@ fn letters() -> impl Iterator<Item = char> {
 
 /// What the words of a text consist of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Letter,
     Number,
     Space,
     Other,
 }
 
-fn kind(c: char) -> Kind {
+pub(super) fn kind(c: char) -> Kind {
     match c.general_category_group() {
         _ if c.is_whitespace() => Kind::Space,
         GeneralCategoryGroup::Letter => Kind::Letter,

@@ -5,6 +5,7 @@
 
 mod bpe;
 mod charsmap;
+mod clip;
 mod tokenizer;
 mod unigram;
 
@@ -27,6 +28,7 @@ use crate::{
     weights::NegativePrefix,
 };
 
+pub use clip::{CLIP_MERGES, ClipTokenizer, merges_of};
 pub use tokenizer::{CLAP_TOKENIZER, T5_TOKENIZER, TextTokenizer, Tokenizers};
 
 /// The paper's support prompt.

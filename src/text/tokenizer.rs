@@ -22,7 +22,7 @@ const T5_MAX_TOKENS: usize = 128;
 const CLAP_MAX_TOKENS: usize = 512;
 const T5_PAD: u32 = 0;
 /// Characters that are read for each id that counts: merging takes the square of a word's length.
-const CHARACTERS_EACH: usize = 16;
+pub(super) const CHARACTERS_EACH: usize = 16;
 
 /// A tokenizer of CLAP or T5.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ fn parse<T>(json: &[u8], build: impl FnOnce(&Value) -> Option<T>) -> Result<T> {
 }
 
 /// At most `length` ids, the last of which stays the last.
-fn truncate(mut ids: Vec<u32>, length: usize) -> Vec<u32> {
+pub(super) fn truncate(mut ids: Vec<u32>, length: usize) -> Vec<u32> {
     if let Some(&end) = ids.last()
         && ids.len() > length
     {

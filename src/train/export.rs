@@ -7,8 +7,9 @@ use crate::{
     Result,
     model::{params::FreshInit, vae::VaeConfig},
     quant::Encoding,
-    systems::art_to_mus::{
-        self, AudioProjectionConfig, Networks, kind, network_entry, stage, write_stage,
+    systems::{
+        art_to_mus::{self, AudioProjectionConfig, Networks, kind, stage, write_stage},
+        network_entry,
     },
     tensors::{Init, Prefixed, TensorSource},
     weights::{BundleWriter, Constants, Manifest, ModelInfo, NegativePrefix, Provenance},

@@ -20,7 +20,7 @@ use crate::{
     ops::{Cpu, Kernels},
     pipeline::DEFAULT_BUDGET,
     protocol::{Cost, GenerateSettings, Info, PieceInfo, Place, ResultInfo},
-    systems::art_to_mus::{ArtToMus, Output, Playing, Request, Settings, Source},
+    systems::{Output, Playing, Request, Settings, Source, System},
     tensors::HostTensor,
     weights::{Bundle, Location},
 };
@@ -43,9 +43,9 @@ pub struct Engine {
 // There is one of it.
 #[allow(clippy::large_enum_variant)]
 enum AnySystem {
-    Cpu(ArtToMus<Cpu>),
+    Cpu(System<Cpu>),
     #[cfg(feature = "wgpu")]
-    Gpu(ArtToMus<crate::ops::Gpu>),
+    Gpu(System<crate::ops::Gpu>),
 }
 
 /// Evaluates an expression on the system, on whichever device it is.
@@ -188,7 +188,7 @@ impl Engine {
         answer(tokens.map(|tokens| tensor_to_js(&tokens)))
     }
 
-    /// The sounds of latents `{ latents: Float32Array, shape }`, transposed by so many semitones, at a tempo in beats a
+    /// The sounds of latents, as pieces have them, `{ latents: Float32Array, shape }`, transposed by so many semitones, at a tempo in beats a
     /// minute and a loudness in dBFS: a list of `Float32Array`.
     pub async fn decode(
         &self,
@@ -252,7 +252,7 @@ impl Engine {
             "wasm" => {
                 let engine = Self {
                     system: AnySystem::Cpu(
-                        ArtToMus::with_budget(bundle, Default::default(), budget)
+                        System::with_budget(bundle, Default::default(), budget)
                             .map_err(Error::of_bundle)?,
                     ),
                     adapter: None,
@@ -269,7 +269,7 @@ impl Engine {
                 let (device, adapter) = device::prepare(pin.as_ref()).await?;
                 Ok(Self {
                     system: AnySystem::Gpu(
-                        ArtToMus::with_budget(bundle, device, budget).map_err(Error::of_bundle)?,
+                        System::with_budget(bundle, device, budget).map_err(Error::of_bundle)?,
                     ),
                     adapter: Some(adapter),
                     rate: None,
@@ -283,8 +283,7 @@ impl Engine {
     }
 
     fn refuse_what_takes_too_long(&self) -> Result<()> {
-        let suggested = on_system!(self, system => Settings::from_defaults(system.defaults(), 0));
-        let ms = self.cost(&suggested)?.ms.unwrap_or(0.0);
+        let ms = self.cost(&Settings::default())?.ms.unwrap_or(0.0);
         let manifest = on_system!(self, system => system.bundle().manifest());
         let largest = manifest
             .stages
@@ -316,8 +315,8 @@ impl Engine {
     /// The complete settings, with a seed drawn where none was given.
     fn complete(&self, settings: &GenerateSettings) -> Result<Settings> {
         let drawn = (js_sys::Math::random() * 4_294_967_296.0) as u64;
-        let suggested = on_system!(self, system => Settings::from_defaults(system.defaults(), 0));
-        settings.complete(suggested, drawn)
+        let asked = settings.asked()?;
+        on_system!(self, system => system.complete(&asked, drawn))
     }
 
     async fn make(
@@ -372,7 +371,7 @@ impl Engine {
 }
 
 /// A result with its pieces, best first.
-fn result<B: Kernels>(system: &ArtToMus<B>, output: &Output, trace: bool) -> Result<JsValue> {
+fn result<B: Kernels>(system: &System<B>, output: &Output, trace: bool) -> Result<JsValue> {
     let model = &system.bundle().manifest().model.name;
     let pieces = Array::new();
     for piece in &output.pieces {

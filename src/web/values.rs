@@ -20,7 +20,7 @@ pub(super) struct LoadOptions {
     /// The kernels to use, as a result names its own; by a self-test where they are left out. Without effect on the
     /// CPU, which has one kind.
     pub kernels: Option<String>,
-    /// Bytes of networks that may stay between pieces; see `ArtToMus::with_budget`.
+    /// Bytes of networks that may stay between pieces; see `System::with_budget`.
     pub memory_budget: Option<f64>,
 }
 

@@ -21,8 +21,8 @@ pub use location::Location;
 #[cfg(feature = "cli")]
 pub(crate) use location::read_limited;
 pub use manifest::{
-    AssetEntry, Constants, FORMAT, MAX_MANIFEST_BYTES, Manifest, ModelInfo, NegativePrefix,
-    NetworkEntry, Provenance, ShardEntry, StageEntry, TensorEntry, VERSION,
+    AssetEntry, Constants, FORMAT, MAX_ASSET_BYTES, MAX_MANIFEST_BYTES, Manifest, ModelInfo,
+    NegativePrefix, NetworkEntry, Provenance, ShardEntry, StageEntry, TensorEntry, VERSION,
 };
 #[cfg(feature = "native")]
 pub use writer::BundleWriter;

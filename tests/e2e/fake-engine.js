@@ -63,7 +63,7 @@ export class Engine {
       stages: STAGES.map((name) => ({ name, label: `Stage ${name}` })),
       steps: { min: 1, max: this.behaviour === "larger" ? 50 : 999, default: 10 }, guidance: { min: 0, max: 20, default: 3.5 },
       candidates: { min: 1, max: 16, default: 1 }, scheduler: "ddim", embeddingWidth: 4, estimateMs: 2000, gflop: 3,
-      hasRanking: false,
+      hasRanking: false, hasSeed: true, hasTokens: true, takesComment: false,
     };
   }
 

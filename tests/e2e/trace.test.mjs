@@ -31,6 +31,11 @@ const MODELS = [
     settings: { seconds: 0.64, steps: 2, seed: 3 },
     names: ["image.pixels", "image.embedding", "aligner.tokens", "latents.initial", "vae.decoded_mel", "waveform"],
   },
+  {
+    bundle: "web/models/art2music/",
+    settings: { seconds: 0.5, comment: "The quiet lake makes me feel calm." },
+    names: ["image.pixels", "image.embedding", "text.embedding", "fusion.features", "mel_decoder.lstm", "mel_decoder.mel", "waveform"],
+  },
 ];
 
 let browser;

@@ -31,6 +31,7 @@ same<Art2MusError["hint"], string>(true);
 same<HTMLElementTagNameMap["art-to-mus"]["src"], string>(true);
 same<HTMLElementTagNameMap["art-to-mus"]["seconds"], number | null>(true);
 same<HTMLElementTagNameMap["art-to-mus"]["result"], Result | null>(true);
+same<HTMLElementTagNameMap["art-to-mus"]["comment"], string | null>(true);
 same<HTMLElementTagNameMap["art-to-mus"]["negative"], string | null>(true);
 same<ArtToMusAttributes["seconds"], number | string | null | undefined>(true);
 same<ArtToMusAttributes["controls"], boolean | null | undefined>(true);
@@ -70,6 +71,7 @@ export async function usage(picture: Blob, signal: AbortSignal): Promise<void> {
   }
   art2mus.generate(new ImageData(1, 1));
   if (art2mus.info.prompts) art2mus.generate(picture, { prompt: "a waltz", negative: `${art2mus.info.prompts.negative}, drums` });
+  if (art2mus.info.takesComment) art2mus.generate(picture, { comment: "it makes me feel calm" });
   art2mus.generate(new URL("https://example.org/a.png"), { region: { x: 0, y: 0, width: 0.5, height: 1 } });
   if ((await art2mus.estimate()).download > 1e8) same<Awaited<ReturnType<typeof persist>>, boolean>(true);
   if ((await storage()).stored > 0) await deleteStored();

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ATTRIBUTES } from "../dist/element/properties.js";
-import { fileAddress, folderAddress } from "../dist/common/address.js";
+import { fileAddress, folderAddress, pieceName } from "../dist/common/address.js";
 import { ERROR_NAMES, toError, toPlain } from "../dist/common/errors.js";
 import { FAULTS, fault, oursOr } from "../dist/common/faults.js";
 import { Spectrum } from "../dist/audio/fft.js";
@@ -12,7 +12,7 @@ import { Generation } from "../dist/api/generation.js";
 import { mix } from "../dist/api/walk.js";
 import { join } from "../dist/audio/join.js";
 import { to16Bit } from "../dist/audio/wav.js";
-import { fromQuery, toQuery, withoutTexts } from "../dist/page/settings.js";
+import { fitting, fromQuery, toQuery } from "../dist/page/settings.js";
 import { firstKnown, formatBytes, LANGUAGES, useTexts } from "../dist/common/texts.js";
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
@@ -216,7 +216,7 @@ test("settings survive the way through an address", () => {
 &region=0.1,0.2,0.3,0.4&bundle=x/&larger=y/&device=wasm&picture=gallery:a.jpg&kernels=none\
 &walk=0,0,0.5,0.5;0.5,0.5,0.5,0.5&mix=b.jpg&amount=0.25";
   assert.equal(toQuery(fromQuery(query)), query);
-  const words = { prompt: "a slow waltz, 1880", negative: "drums & noise" };
+  const words = { comment: "calm, & a little sad", prompt: "a slow waltz, 1880", negative: "drums & noise" };
   assert.deepEqual(fromQuery(toQuery(fromQuery(`?${new URLSearchParams(words)}`))).generation, words);
   assert.equal(toQuery(fromQuery("")), "");
   // A free form says where its rectangle lies, and needs none beside it.
@@ -225,8 +225,26 @@ test("settings survive the way through an address", () => {
   const refused = [];
   const odd = fromQuery("?seed=&seconds=abc&steps=2.5&scheduler=euler&device=abacus&region=0,0,1,2&lasso=AAAA&negative=%20", (name) => refused.push(name));
   assert.deepEqual(odd, fromQuery(""));
-  assert.deepEqual(withoutTexts(fromQuery("?steps=3&negative=no"), () => {}), fromQuery("?steps=3"));
   assert.deepEqual(refused, ["lasso", "seconds", "steps", "scheduler", "region", "device"]);
+});
+
+test("a model gets only the settings that it has", () => {
+  const range = { min: 1, max: 9, default: 3 };
+  const sampled = { steps: range, guidance: range, scheduler: "ddim", hasSeed: true, takesComment: false };
+  const all = "?seed=4&seconds=2&steps=3&guidance=2&scheduler=ddim&comment=calm&prompt=a&negative=b";
+  const left = (info) => {
+    const refused = [];
+    const settings = fitting(fromQuery(all), info, (name, value) => refused.push(`${name}=${value}`));
+    return [toQuery(settings), refused.sort().join("&")];
+  };
+  assert.deepEqual(left(sampled), ["?seed=4&seconds=2&steps=3&guidance=2&scheduler=ddim", "comment=calm&negative=b&prompt=a"]);
+  const atOnce = { hasSeed: false, takesComment: true };
+  assert.deepEqual(left(atOnce), ["?seconds=2&comment=calm", "guidance=2&negative=b&prompt=a&scheduler=ddim&seed=4&steps=3"]);
+});
+
+test("files are called after their picture, and the seed where there is one", () => {
+  assert.equal(pieceName("The lake.jpg", 7), "The-lake-seed-7");
+  assert.equal(pieceName("The lake.jpg", undefined), "The-lake");
 });
 
 test("errors keep their name, and strangers become the fallback", () => {

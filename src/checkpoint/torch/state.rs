@@ -3,7 +3,7 @@
 use super::pickle::{Heap, Node, TensorView, Value};
 
 /// What training scripts call the state dict that they save beside other things, the best first.
-const WRAPPERS: [&str; 10] = [
+const WRAPPERS: [&str; 11] = [
     "state_dict",
     "model_state_dict",
     "model",
@@ -14,6 +14,7 @@ const WRAPPERS: [&str; 10] = [
     "params_ema",
     "params",
     "ema",
+    "generator",
 ];
 
 /// Dicts inside dicts; more are no state dict.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{
     json::{self, ConfigReader},
-    known_keys::{CLAP_TEXT, CLIP_VISION},
+    known_keys::{CLAP_TEXT, CLIP_TEXT, CLIP_VISION},
 };
 use crate::{
     Error, Result,
@@ -14,7 +14,7 @@ use crate::{
     model::{
         aligner::AlignerConfig,
         clap::ClapTextConfig,
-        clip::ClipConfig,
+        clip::{ClipConfig, ClipTextConfig},
         imagebind::{AudioConfig, VisionConfig},
     },
     ops::Activation,
@@ -23,6 +23,12 @@ use crate::{
 /// Hidden width of the published aligners, and the width that the upscaler raises CLIP's embedding to.
 const ALIGNER_HIDDEN: usize = 1536;
 const IMAGEBIND_EMBEDDING: usize = 1024;
+
+/// Where the configuration of a CLIP stands: transformers' and OpenCLIP's.
+const TRANSFORMERS: &str = "config.json";
+const OPEN_CLIP: &str = "open_clip_config.json";
+/// Width of a head of all published text towers.
+const TEXT_HEAD: usize = 64;
 
 /// CLAP's text branch is a part of `ClapModel`'s configuration.
 pub(super) fn clap(reader: &ConfigReader, path: &Path) -> Result<ClapTextConfig> {
@@ -53,13 +59,9 @@ pub(super) fn clip(
     checkpoint: &Checkpoint,
     hints: ClipHints,
 ) -> Result<ClipConfig> {
-    let folder = if place.is_dir() {
-        place
-    } else {
-        place.parent().unwrap_or(Path::new(""))
-    };
-    let transformers = folder.join("config.json");
-    let open_clip = folder.join("open_clip_config.json");
+    let folder = folder_of(place);
+    let transformers = folder.join(TRANSFORMERS);
+    let open_clip = folder.join(OPEN_CLIP);
     if transformers.is_file() {
         let whole = json::object(&transformers)?;
         let (place, vision) = match whole.contains_key("vision_config") {
@@ -108,6 +110,58 @@ pub(super) fn clip(
     }
 }
 
+/// The configuration of the text tower of the same CLIP, whose vision tower has the activation `activation`; what no
+/// configuration says, shapes tell.
+pub(super) fn clip_text(
+    reader: &ConfigReader,
+    place: &Path,
+    checkpoint: &Checkpoint,
+    activation: Activation,
+) -> Result<ClipTextConfig> {
+    let folder = folder_of(place);
+    let transformers = folder.join(TRANSFORMERS);
+    if transformers.is_file() {
+        let whole = json::object(&transformers)?;
+        let mut text = table(&whole, "text_config", &transformers)?;
+        let projection = whole.get("projection_dim");
+        text.extend(projection.map(|value| ("projection_dim".to_string(), value.clone())));
+        let place = format!("text_config of {}", transformers.display());
+        return reader.apply(&place, text, &CLIP_TEXT);
+    }
+    let shape = |name: &str| shape(checkpoint, name);
+    let tokens = shape("text_model.embeddings.token_embedding.weight")?;
+    let positions = shape("text_model.embeddings.position_embedding.weight")?;
+    let inner = shape("text_model.encoder.layers.0.mlp.fc1.weight")?;
+    let projection = shape("text_projection.weight")?;
+    let open_clip = folder.join(OPEN_CLIP);
+    let heads = match open_clip.is_file() {
+        true => {
+            let text = table(&open_clip_model(&open_clip)?, "text_cfg", &open_clip)?;
+            text.get("heads").and_then(Value::as_u64)
+        }
+        false => None,
+    };
+    Ok(ClipTextConfig {
+        vocab_size: tokens[0],
+        max_position_embeddings: positions[0],
+        hidden_size: tokens[1],
+        intermediate_size: inner[0],
+        num_hidden_layers: count(checkpoint, "text_model.encoder.layers."),
+        num_attention_heads: heads.map_or(tokens[1] / TEXT_HEAD, |heads| heads as usize),
+        projection_dim: projection[0],
+        hidden_act: activation,
+        ..ClipTextConfig::default()
+    })
+}
+
+/// The folder of the file `place`, or `place` itself where it is one.
+pub(super) fn folder_of(place: &Path) -> &Path {
+    if place.is_dir() {
+        return place;
+    }
+    place.parent().unwrap_or(Path::new(""))
+}
+
 /// What shapes tell of a CLIP.
 fn clip_shapes(checkpoint: &Checkpoint) -> Result<ClipConfig> {
     let shape = |name: &str| shape(checkpoint, name);
@@ -126,13 +180,18 @@ fn clip_shapes(checkpoint: &Checkpoint) -> Result<ClipConfig> {
     })
 }
 
+/// What OpenCLIP's configuration says of the model.
+fn open_clip_model(path: &Path) -> Result<Map<String, Value>> {
+    let whole = json::object(path)?;
+    match whole.contains_key("model_cfg") {
+        true => table(&whole, "model_cfg", path),
+        false => Ok(whole),
+    }
+}
+
 /// OpenCLIP's configuration says heads by their width, and the activation by what it is not.
 fn open_clip_config(path: &Path, found: ClipConfig) -> Result<ClipConfig> {
-    let whole = json::object(path)?;
-    let model = match whole.contains_key("model_cfg") {
-        true => table(&whole, "model_cfg", path)?,
-        false => whole,
-    };
+    let model = open_clip_model(path)?;
     let vision = table(&model, "vision_cfg", path)?;
     if let Some(name) = vision.get("timm_model_name").and_then(Value::as_str) {
         return Err(Error::unsupported(
@@ -232,7 +291,7 @@ pub(super) fn fresh_aligner(embedding: usize, tokens: usize, width: usize) -> Al
     }
 }
 
-fn shape(checkpoint: &Checkpoint, name: &str) -> Result<Vec<usize>> {
+pub(super) fn shape(checkpoint: &Checkpoint, name: &str) -> Result<Vec<usize>> {
     checkpoint
         .shape(name)
         .filter(|shape| shape.len() >= 2)
@@ -244,10 +303,14 @@ fn shape(checkpoint: &Checkpoint, name: &str) -> Result<Vec<usize>> {
         })
 }
 
-/// How many numbered parts there are under `prefix`.
-fn count(checkpoint: &Checkpoint, prefix: &str) -> usize {
+/// How many numbered parts there are whose names begin with `prefix`.
+pub(super) fn count(checkpoint: &Checkpoint, prefix: &str) -> usize {
     let index = |name: &str| -> Option<usize> {
-        name.strip_prefix(prefix)?.split('.').next()?.parse().ok()
+        name.strip_prefix(prefix)?
+            .split(['.', '_'])
+            .next()?
+            .parse()
+            .ok()
     };
     checkpoint
         .names()

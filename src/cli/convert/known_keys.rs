@@ -142,6 +142,31 @@ pub(super) const HIFIGAN: Keys = Keys {
     harmless: &[],
 };
 
+/// The `config.json` of the original HiFi-GAN, whose `num_mels` is `model_in_dim`. It has no defaults.
+pub(super) const HIFIGAN_ORIGINAL: Keys = Keys {
+    defaults: r#"{"leaky_relu_slope": 0.1, "normalize_before": false}"#,
+    assumed: r#"{"resblock": ["1", 1]}"#,
+    harmless: &[
+        "adam_b1",
+        "adam_b2",
+        "batch_size",
+        "dist_config",
+        "fmax",
+        "fmax_for_loss",
+        "fmin",
+        "hop_size",
+        "learning_rate",
+        "lr_decay",
+        "n_fft",
+        "num_freq",
+        "num_gpus",
+        "num_workers",
+        "seed",
+        "segment_size",
+        "win_size",
+    ],
+};
+
 /// diffusers' `AudioLDM2ProjectionModel`.
 pub(super) const PROJECTION: Keys = Keys {
     defaults: "{}",
@@ -157,6 +182,17 @@ pub(super) const CLIP_VISION: Keys = Keys {
         "layer_norm_eps": 1e-5
     }"#,
     assumed: r#"{"num_channels": [3]}"#,
+    harmless: &["attention_dropout", "dropout"],
+};
+
+/// transformers' `CLIPTextConfig`.
+pub(super) const CLIP_TEXT: Keys = Keys {
+    defaults: r#"{
+        "vocab_size": 49408, "hidden_size": 512, "intermediate_size": 2048, "projection_dim": 512,
+        "num_hidden_layers": 12, "num_attention_heads": 8, "max_position_embeddings": 77, "hidden_act": "quick_gelu",
+        "layer_norm_eps": 1e-5
+    }"#,
+    assumed: "{}",
     harmless: &["attention_dropout", "dropout"],
 };
 

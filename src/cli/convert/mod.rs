@@ -1,8 +1,9 @@
 //! `art2mus convert`: published checkpoints become a bundle.
 //!
-//! Tensors go from the mapped checkpoint to the bundle one at a time. Only the text encoders are
-//! ever held in memory whole, to compute the constants of the fixed prompts.
+//! Tensors go from the mapped checkpoint to the bundle one at a time.
 
+mod art2music;
+mod art_to_mus;
 mod configs;
 mod json;
 mod known_keys;
@@ -10,46 +11,45 @@ mod pipeline;
 
 use std::path::{Path, PathBuf};
 
-use self::{configs::ClipHints, json::ConfigReader, pipeline::Pipeline};
+use self::configs::ClipHints;
 use super::{human_bytes, print_json, print_line};
 use crate::{
     Error, Result,
-    checkpoint::{Checkpoint, names, placeholder},
-    diffusion::{ScheduleConfig, SchedulerKind},
-    model::{
-        aligner::AlignerConfig,
-        clap::ClapTextConfig,
-        gpt2::{Gpt2, Gpt2Config},
-        hifigan::HifiGanConfig,
-        imagebind::{AudioConfig, VisionConfig},
-        params::{FreshInit, Params},
-        projection::ProjectionConfig,
-        t5::T5Config,
-        unet::UnetConfig,
-        vae::VaeConfig,
-    },
-    ops::{Activation, Cpu},
+    checkpoint::{Checkpoint, names},
+    diffusion::SchedulerKind,
+    ops::Activation,
     quant::Encoding,
-    systems::art_to_mus::{
-        self, Defaults, Networks, TextConditions, kind, network_entry, stage, write_stage,
-    },
-    tensors::TensorSource,
-    text::{self, TextEncoders, TextEncodersConfig, Tokenizers},
-    weights::{
-        BundleWriter, Constants, Manifest, ModelInfo, NegativePrefix, NetworkEntry, Provenance,
-    },
+    text,
+    weights::{Manifest, ModelInfo, NegativePrefix, Provenance},
 };
+
+/// The systems that checkpoints are published of.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum SystemName {
+    /// A picture's embedding conditions a latent diffusion of sound.
+    ArtToMus,
+    /// A picture and a comment become a spectrogram in one pass.
+    #[value(name = "art2music")]
+    Art2Music,
+}
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("encoder").required(true)))]
 pub(super) struct Arguments {
+    /// What the bundle's stages are [default: art-to-mus].
+    #[arg(long, value_enum)]
+    system: Option<SystemName>,
     /// A folder of AudioLDM 2 as diffusers writes it.
-    #[arg(long)]
-    audioldm2: PathBuf,
+    #[arg(
+        long,
+        required_unless_present = "system",
+        required_if_eq("system", "art-to-mus")
+    )]
+    audioldm2: Option<PathBuf>,
     /// ImageBind's imagebind_huge.pth.
     #[arg(long, group = "encoder")]
     imagebind: Option<PathBuf>,
-    /// A folder or file of a CLIP vision tower with projection.
+    /// A folder or file of a CLIP vision tower with projection; for art2music, of both towers of OpenCLIP's ViT-H-14.
     #[arg(long, group = "encoder")]
     clip: Option<PathBuf>,
     /// Heads of a CLIP that has no configuration beside it.
@@ -58,6 +58,33 @@ pub(super) struct Arguments {
     /// Activation of a CLIP that has no configuration beside it.
     #[arg(long, requires = "clip", value_parser = ["gelu", "quick_gelu"])]
     clip_activation: Option<String>,
+    /// The vocabulary of CLIP, where it does not lie beside its weights: bpe_simple_vocab_16e6.txt (or .gz), merges.txt or
+    /// tokenizer.json.
+    #[arg(long, requires = "decoder")]
+    clip_vocabulary: Option<PathBuf>,
+    /// The decoder of art2music (.pt or safetensors).
+    #[arg(
+        long,
+        requires = "system",
+        required_if_eq("system", "art2music"),
+        conflicts_with_all = [
+            "audioldm2", "imagebind", "aligner", "text", "training", "prompt", "negative", "negative_prefix", "tokens",
+            "steps", "scheduler", "guidance",
+        ]
+    )]
+    decoder: Option<PathBuf>,
+    /// The fusion of art2music (.pt or safetensors); freshly initialised when left out.
+    #[arg(long, requires = "decoder")]
+    fusion: Option<PathBuf>,
+    /// The vocoder of art2music: HiFi-GAN's generator with its config.json beside it.
+    #[arg(long, requires = "decoder", required_if_eq("system", "art2music"))]
+    vocoder: Option<PathBuf>,
+    /// What the decoder's values are multiplied by, to be natural logarithms of mel values [default: 6.76].
+    #[arg(long, requires = "decoder")]
+    mel_scale: Option<f64>,
+    /// What is added then [default: -4.76].
+    #[arg(long, requires = "decoder", allow_negative_numbers = true)]
+    mel_mean: Option<f64>,
     /// The image aligner (.pt or safetensors); freshly initialised when left out.
     #[arg(long)]
     aligner: Option<PathBuf>,
@@ -88,21 +115,18 @@ pub(super) struct Arguments {
     /// The model's name, as the page shows it.
     #[arg(long)]
     name: Option<String>,
-    /// The licence of the weights.
-    #[arg(
-        long,
-        default_value = "CC BY-NC-SA 4.0 (AudioLDM 2 and ImageBind; check your checkpoints)"
-    )]
-    licence: String,
+    /// The licence of the weights [default: that of the published ones, where it is known].
+    #[arg(long)]
+    licence: Option<String>,
     /// Whom the weights are owed to; may be given several times.
     #[arg(long)]
     credit: Vec<String>,
     /// Mark the model as untrained: what it makes is noise.
     #[arg(long)]
     untrained: bool,
-    /// Length in seconds that the bundle suggests.
-    #[arg(long, default_value_t = 10.0)]
-    seconds: f64,
+    /// Length in seconds that the bundle suggests [default: 10, or the longest that its networks make].
+    #[arg(long)]
+    seconds: Option<f64>,
     /// Steps that the bundle suggests.
     #[arg(long, default_value_t = 200)]
     steps: usize,
@@ -120,351 +144,86 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<()> {
-    let defaults = Defaults {
-        seconds: arguments.seconds,
-        steps: arguments.steps,
-        scheduler: arguments.scheduler,
-        guidance: arguments.guidance,
-        gain: 0.0,
-        window: None,
-        tonic: None,
-        pulse: None,
-        loudness: None,
-    };
-    defaults.check()?;
-    let mut conversion = Conversion {
-        writer: BundleWriter::create(&arguments.output)?,
-        encoding: arguments.dtype,
-        quiet: arguments.json,
-        sources: Vec::new(),
-    };
-    let sources = Sources::open(&arguments)?;
-    conversion.sources.push(sources.pipeline.name.clone());
-    let conditions = sources.conditions(&arguments)?;
-    conversion.encoder(&sources)?;
-    conversion.condition(&sources, &arguments, &conditions)?;
-    conversion.diffusion(&sources)?;
-    if let Some((imagebind, config)) = &sources.ranking {
-        let network = network_entry(kind::IMAGEBIND_AUDIO, config)?;
-        conversion.stage(stage::RANK, vec![(network, imagebind)])?;
+impl Arguments {
+    /// What is said of a CLIP that has no configuration.
+    fn clip_hints(&self) -> ClipHints {
+        let activation = self.clip_activation.as_deref();
+        ClipHints {
+            heads: self.clip_heads,
+            activation: activation.map(|name| match name {
+                "gelu" => Activation::Gelu,
+                _ => Activation::QuickGelu,
+            }),
+        }
     }
-    if arguments.training {
-        let (vae, config) = &sources.vae;
-        let network = network_entry(kind::VAE_ENCODER, config)?;
-        conversion.stage(stage::TRAINING, vec![(network, vae)])?;
+
+    /// Name, licence and credits, where they are not given `name` and `licence`.
+    fn model(&self, name: String, licence: &str, trained: bool) -> ModelInfo {
+        ModelInfo {
+            name: self.name.clone().unwrap_or(name),
+            licence: self.licence.clone().unwrap_or_else(|| licence.into()),
+            credits: self.credit.clone(),
+            trained: trained && !self.untrained,
+        }
     }
-    if arguments.text {
-        conversion.text(&sources)?;
-    }
-    let model = ModelInfo {
-        name: arguments
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("ArtToMus on {}", sources.pipeline.name)),
-        licence: arguments.licence.clone(),
-        credits: arguments.credit.clone(),
-        trained: !arguments.untrained && arguments.aligner.is_some(),
-    };
-    let unread = sources.unread();
-    if arguments.strict && !unread.is_empty() {
-        return Err(Error::unsupported(
+
+    /// With `--strict`, what nothing has read is refused.
+    fn refuse(&self, unread: &[String]) -> Result<()> {
+        if !self.strict || unread.is_empty() {
+            return Ok(());
+        }
+        Err(Error::unsupported(
             format!("nothing reads {}", unread.join("; ")),
             "use checkpoints without them, or leave --strict out",
+        ))
+    }
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<()> {
+    if let (Some(SystemName::ArtToMus), Some(_)) = (arguments.system, &arguments.decoder) {
+        return Err(Error::input(
+            "a decoder is a part of art2music alone",
+            "leave --decoder out, or give --system art2music",
         ));
     }
-    let provenance = Provenance {
-        converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
-        sources: conversion.sources,
+    let (manifest, unread) = match arguments.system {
+        Some(SystemName::Art2Music) => art2music::convert(&arguments)?,
+        Some(SystemName::ArtToMus) | None => art_to_mus::convert(&arguments)?,
     };
-    // Parts that do not belong together give no bundle.
-    let fits = |manifest: &Manifest| Networks::from_manifest(manifest).map(drop);
-    let manifest =
-        conversion
-            .writer
-            .finish(art_to_mus::NAME, model, &defaults, provenance, fits)?;
     report(&arguments, &manifest, &unread)
 }
 
-/// The opened checkpoints and their configurations.
-struct Sources {
-    pipeline: Pipeline,
-    configs: ConfigReader,
-    encoder: (Checkpoint, NetworkEntry),
-    /// ImageBind's audio trunk, when the encoder is ImageBind.
-    ranking: Option<(Checkpoint, AudioConfig)>,
-    aligner: Option<Checkpoint>,
-    aligner_config: AlignerConfig,
-    gpt2: (Checkpoint, Gpt2Config),
-    unet: (Checkpoint, UnetConfig),
-    schedule: ScheduleConfig,
-    vae: (Checkpoint, VaeConfig),
-    vocoder: (Checkpoint, HifiGanConfig),
-    clap: (Checkpoint, ClapTextConfig),
-    t5: (Checkpoint, T5Config),
-    projection: (Checkpoint, ProjectionConfig),
-    tokenizers: [Vec<u8>; 2],
+/// The argument `flag`, without which the command line is refused.
+fn required<'a, T>(flag: &str, given: &'a Option<T>) -> Result<&'a T> {
+    given
+        .as_ref()
+        .ok_or_else(|| Error::input(format!("there is no --{flag}"), "name it"))
 }
 
-impl Sources {
-    fn open(arguments: &Arguments) -> Result<Self> {
-        let pipeline = Pipeline::open(&arguments.audioldm2)?;
-        let folder = &pipeline.folder;
-        let open = |part: &str| Checkpoint::open(&folder.join(part));
-        let configs = ConfigReader::default();
-        let config = |part: &str| folder.join(part).join("config.json");
-        let gpt2: Gpt2Config = configs.read(&config("language_model"), &known_keys::GPT2)?;
-        let (encoder, embedding, ranking) = match (&arguments.imagebind, &arguments.clip) {
-            (Some(file), _) => {
-                let imagebind = Checkpoint::open(file)?;
-                let config: VisionConfig = configs::imagebind_vision(&imagebind)?;
-                let ranking = match configs::imagebind_audio(&imagebind)? {
-                    Some(config) => Some((Checkpoint::open(file)?, config)),
-                    None => None,
-                };
-                let embedding = config.embedding;
-                let network = network_entry(kind::IMAGEBIND_VISION, &config)?;
-                ((imagebind, network), embedding, ranking)
-            }
-            (None, Some(place)) => {
-                let clip = Checkpoint::open(place)?.with_names(names::clip);
-                let activation = arguments.clip_activation.as_deref();
-                let hints = ClipHints {
-                    heads: arguments.clip_heads,
-                    activation: activation.map(|name| match name {
-                        "gelu" => Activation::Gelu,
-                        _ => Activation::QuickGelu,
-                    }),
-                };
-                let config = configs::clip(&configs, place, &clip, hints)?;
-                let network = network_entry(kind::CLIP_VISION, &config)?;
-                ((clip, network), config.projection_dim, None)
-            }
-            (None, None) => return Err(Error::internal("no image encoder was given")),
-        };
-        let aligner = match &arguments.aligner {
-            Some(file) => Some(Checkpoint::open(file)?),
-            None => None,
-        };
-        let aligner_config = match &aligner {
-            Some(file) => AlignerConfig::infer(|name| file.shape(name), gpt2.n_embd)?,
-            None => configs::fresh_aligner(embedding, arguments.tokens, gpt2.n_embd),
-        };
-        let tokenizer = |part: &str| {
-            let path = folder.join(part).join("tokenizer.json");
-            let bytes = std::fs::read(&path).map_err(|e| Error::file("read", &path, e))?;
-            placeholder(&bytes, &path).map_or(Ok(bytes), Err)
-        };
-        Ok(Self {
-            encoder,
-            ranking,
-            aligner,
-            aligner_config,
-            gpt2: (open("language_model")?.with_names(names::gpt2), gpt2),
-            unet: (
-                open("unet")?.with_names(names::plain),
-                configs.read(&config("unet"), &known_keys::UNET)?,
-            ),
-            schedule: configs.read(
-                &folder.join("scheduler/scheduler_config.json"),
-                &known_keys::DDIM,
-            )?,
-            vae: (
-                open("vae")?.with_names(names::vae),
-                configs.read(&config("vae"), &known_keys::VAE)?,
-            ),
-            vocoder: (
-                open("vocoder")?.with_names(names::plain),
-                configs.read(&config("vocoder"), &known_keys::HIFIGAN)?,
-            ),
-            clap: (
-                open("text_encoder")?,
-                configs::clap(&configs, &config("text_encoder"))?,
-            ),
-            t5: (
-                open("text_encoder_2")?.with_names(names::t5),
-                configs.read(&config("text_encoder_2"), &known_keys::T5)?,
-            ),
-            projection: (
-                open("projection_model")?,
-                configs.read(&config("projection_model"), &known_keys::PROJECTION)?,
-            ),
-            tokenizers: [tokenizer("tokenizer")?, tokenizer("tokenizer_2")?],
-            configs,
-            pipeline,
-        })
-    }
-
-    /// What nothing has read of checkpoints and configurations, a phrase for each place.
-    fn unread(&self) -> Vec<String> {
-        let encoder = match self.encoder.1.kind.as_str() {
-            kind::CLIP_VISION => "clip",
-            _ => "imagebind",
-        };
-        let mut networks = vec![
-            (encoder, &self.encoder.0),
-            ("language_model", &self.gpt2.0),
-            ("unet", &self.unet.0),
-            ("vae", &self.vae.0),
-            ("vocoder", &self.vocoder.0),
-            ("text_encoder", &self.clap.0),
-            ("text_encoder_2", &self.t5.0),
-            ("projection_model", &self.projection.0),
-        ];
-        networks.extend(self.aligner.as_ref().map(|aligner| ("aligner", aligner)));
-        let mut unread = self.configs.unread();
-        for (network, checkpoint) in networks {
-            let mut names = checkpoint.unread();
-            // Both trunks of ImageBind are in one file.
-            if let Some((audio, _)) = self.ranking.as_ref().filter(|_| network == "imagebind") {
-                let also = audio.unread();
-                names.retain(|name| also.contains(name));
-            }
-            names.retain(|name| !names::is_known_extra(network, name));
-            if !names.is_empty() {
-                let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
-                let more = names.len() - some.len();
-                let more = if more > 0 {
-                    format!(" and {more} more")
-                } else {
-                    String::new()
-                };
-                unread.push(format!(
-                    "{}{more} of {}",
-                    some.join(", "),
-                    checkpoint.place().display()
-                ));
-            }
-        }
-        unread
-    }
-
-    /// Computes the constants of the fixed prompts.
-    fn conditions(&self, arguments: &Arguments) -> Result<TextConditions> {
-        let device = Default::default();
-        let config = TextEncodersConfig {
-            clap: self.clap.1.clone(),
-            t5: self.t5.1.clone(),
-            projection: self.projection.1.clone(),
-        };
-        config.check(self.gpt2.1.n_embd)?;
-        let networks = [&self.clap.0, &self.t5.0, &self.projection.0];
-        let params = networks.map(|network| Params::new(network, &device));
-        let encoders = TextEncoders::<Cpu>::load(params, &config)?;
-        let gpt2 = Gpt2::<Cpu>::load(&Params::new(&self.gpt2.0, &device), &self.gpt2.1)?;
-        let tokenizers = Tokenizers::new([&self.tokenizers[0], &self.tokenizers[1]])?;
-        let (prompt, negative) = (&arguments.prompt, &arguments.negative);
-        pollster::block_on(async {
-            let prefix = arguments.negative_prefix;
-            let texts = encoders
-                .encode(&tokenizers, prompt, negative, prefix)
-                .await?;
-            TextConditions::of_texts(&texts, &gpt2, &device).await
-        })
+fn provenance(sources: Vec<String>) -> Provenance {
+    Provenance {
+        converter: concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
+        sources,
     }
 }
 
-/// A bundle under way.
-struct Conversion {
-    writer: BundleWriter,
-    encoding: Encoding,
-    quiet: bool,
-    sources: Vec<String>,
+/// The stored tensors of `network` that nothing has read, beside those that it is known to have too.
+fn unread_tensors(network: &str, checkpoint: &Checkpoint) -> Vec<String> {
+    let names = checkpoint.unread().into_iter();
+    names
+        .filter(|name| !names::is_known_extra(network, name))
+        .collect()
 }
 
-impl Conversion {
-    fn encoder(&mut self, sources: &Sources) -> Result<()> {
-        let (checkpoint, network) = &sources.encoder;
-        self.sources.push(file_name(checkpoint.place()));
-        self.stage(stage::ENCODE, vec![(network.clone(), checkpoint)])
-    }
-
-    fn condition(
-        &mut self,
-        sources: &Sources,
-        arguments: &Arguments,
-        conditions: &TextConditions,
-    ) -> Result<()> {
-        let fresh = FreshInit::new(0);
-        let aligner: &dyn TensorSource = match &sources.aligner {
-            Some(checkpoint) => {
-                self.sources.push(file_name(checkpoint.place()));
-                checkpoint
-            }
-            None => {
-                eprintln!(
-                    "No --aligner: writing a freshly initialised one with {} tokens, which knows nothing of music yet.",
-                    arguments.tokens
-                );
-                self.sources.push("freshly initialised aligner".into());
-                &fresh
-            }
-        };
-        let networks = vec![
-            (
-                network_entry(kind::ALIGNER, &sources.aligner_config)?,
-                aligner,
-            ),
-            (
-                network_entry(kind::GPT2, &sources.gpt2.1)?,
-                &sources.gpt2.0 as _,
-            ),
-        ];
-        self.stage(stage::CONDITION, networks)?;
-        for (name, tensor) in conditions.named() {
-            let name = format!("{}.{name}", kind::CONSTANTS);
-            self.writer
-                .tensor(&name, &tensor.shape, &tensor.values, Encoding::F32)?;
-        }
-        self.writer.constants(Constants {
-            prompt: arguments.prompt.clone(),
-            negative_prompt: arguments.negative.clone(),
-            negative_prefix: arguments.negative_prefix,
-        })
-    }
-
-    fn diffusion(&mut self, sources: &Sources) -> Result<()> {
-        let schedule = network_entry(kind::SCHEDULER, &sources.schedule)?;
-        let unet = network_entry(kind::UNET, &sources.unet.1)?;
-        let source = &sources.unet.0 as _;
-        self.stage(stage::DENOISE, vec![(unet, source), (schedule, source)])?;
-        let vae = network_entry(kind::VAE_DECODER, &sources.vae.1)?;
-        self.stage(stage::DECODE, vec![(vae, &sources.vae.0)])?;
-        let vocoder = network_entry(kind::HIFIGAN, &sources.vocoder.1)?;
-        self.stage(stage::VOCODE, vec![(vocoder, &sources.vocoder.0)])
-    }
-
-    fn text(&mut self, sources: &Sources) -> Result<()> {
-        let networks = vec![
-            (
-                network_entry(kind::CLAP_TEXT, &sources.clap.1)?,
-                &sources.clap.0 as &dyn TensorSource,
-            ),
-            (network_entry(kind::T5, &sources.t5.1)?, &sources.t5.0),
-            (
-                network_entry(kind::PROJECTION, &sources.projection.1)?,
-                &sources.projection.0,
-            ),
-        ];
-        self.stage(stage::TEXT, networks)?;
-        let roles = [text::CLAP_TOKENIZER, text::T5_TOKENIZER];
-        for (role, bytes) in roles.into_iter().zip(&sources.tokenizers) {
-            self.writer.asset(role, &format!("{role}.json"), bytes)?;
-        }
-        Ok(())
-    }
-
-    /// Writes all tensors of a stage, in the order in which its networks read them.
-    fn stage(
-        &mut self,
-        name: &str,
-        networks: Vec<(NetworkEntry, &dyn TensorSource)>,
-    ) -> Result<()> {
-        if !self.quiet {
-            eprintln!("Writing the stage {name}");
-        }
-        write_stage(&mut self.writer, name, networks, self.encoding)
-    }
+/// A phrase for unread tensors of a checkpoint; none where there are none.
+fn unread_phrase(names: &[String], checkpoint: &Checkpoint) -> Option<String> {
+    let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+    let more = match names.len() - some.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let place = checkpoint.place().display();
+    (!names.is_empty()).then(|| format!("{}{more} of {place}", some.join(", ")))
 }
 
 fn file_name(path: &Path) -> String {

@@ -42,6 +42,14 @@ fn resynthesis(resynthesis: &Resynthesis) -> Vec<String> {
             "  multi-resolution STFT loss           {:8.2}      {:8.2}",
             ours.multi_resolution, theirs.multi_resolution
         ),
+        format!(
+            "  mel-cepstral distortion, dB          {:8.2}      {:8.2}",
+            ours.cepstral_db, theirs.cepstral_db
+        ),
+        format!(
+            "    with frames warped in time         {:8.2}      {:8.2}",
+            ours.warped_cepstral_db, theirs.warped_cepstral_db
+        ),
     ]
 }
 

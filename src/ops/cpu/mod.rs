@@ -3,6 +3,7 @@
 mod attention;
 mod convolution;
 mod linear;
+mod lstm;
 mod norm;
 mod product;
 mod vector;
@@ -120,6 +121,10 @@ impl Kernels for Cpu {
         eps: f64,
     ) -> Tensor<Self, D> {
         norm::rows(x, scale, shift, eps)
+    }
+
+    fn lstm(gates: Tensor<Self, 3>, weight: Tensor<Self, 2>, reverse: bool) -> Tensor<Self, 3> {
+        lstm::lstm(gates, weight, reverse)
     }
 }
 

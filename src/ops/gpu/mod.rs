@@ -8,6 +8,7 @@ mod conv1d;
 mod conv2d;
 mod launch;
 mod linear;
+mod lstm;
 mod norm;
 #[cfg(target_family = "wasm")]
 mod release;
@@ -174,6 +175,13 @@ impl Kernels for Gpu {
         match variant(&x.device(), Operation::LayerNorm) {
             Some(variant) => norm::rows(variant, x, scale, shift, eps),
             None => plain::layer_norm(x, scale, shift, eps),
+        }
+    }
+
+    fn lstm(gates: Tensor<Self, 3>, weight: Tensor<Self, 2>, reverse: bool) -> Tensor<Self, 3> {
+        match variant(&gates.device(), Operation::Lstm) {
+            Some(variant) => lstm::lstm(variant, gates, weight, reverse),
+            None => plain::lstm(gates, weight, reverse),
         }
     }
 }

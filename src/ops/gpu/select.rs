@@ -65,10 +65,12 @@ pub(super) enum Operation {
     Attention,
     GroupNorm,
     LayerNorm,
+    /// The steps of a recurrent layer.
+    Lstm,
 }
 
 impl Operation {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Linear,
         Self::Panels,
         Self::Convolution,
@@ -78,6 +80,7 @@ impl Operation {
         Self::Attention,
         Self::GroupNorm,
         Self::LayerNorm,
+        Self::Lstm,
     ];
 
     fn name(self) -> &'static str {
@@ -91,6 +94,7 @@ impl Operation {
             Self::Attention => "attention",
             Self::GroupNorm => "group-norm",
             Self::LayerNorm => "layer-norm",
+            Self::Lstm => "lstm",
         }
     }
 

@@ -9,7 +9,7 @@ use web_time::Instant;
 use super::{
     attention, conv1d, conv2d,
     linear::{self, Algorithm},
-    norm,
+    lstm, norm,
     select::{Features, KernelSelection, Operation, Variant},
     winograd,
 };
@@ -29,12 +29,13 @@ const TILES: Variant = Variant::SharedMemoryTiled(Features {
     subgroups: false,
 });
 /// The operations that have kernels of both variants.
-pub(super) const TILED: [Operation; 5] = [
+pub(super) const TILED: [Operation; 6] = [
     Operation::Linear,
     Operation::Convolution,
     Operation::Attention,
     Operation::GroupNorm,
     Operation::LayerNorm,
+    Operation::Lstm,
 ];
 /// The operations whose tiles can hold f16; the other tiled ones can use subgroups.
 const IN_F16: [Operation; 3] = [
@@ -127,6 +128,9 @@ impl SelfTest<'_> {
         if !self.layer_norm(variant).await? {
             failed.push(Operation::LayerNorm);
         }
+        if !self.lstm(variant).await? {
+            failed.push(Operation::Lstm);
+        }
         if variant != Variant::RegisterTiled {
             return Ok(failed);
         }
@@ -206,6 +210,13 @@ impl SelfTest<'_> {
         let found = norm::rows(variant, x, scale, shift, 1e-5);
         let expected = plain::layer_norm(x_cpu, scale_cpu, shift_cpu, 1e-5);
         agree(found, expected).await
+    }
+
+    async fn lstm(&self, variant: Variant) -> Result<bool> {
+        let (gates, gates_cpu) = self.both([2, 9, 4 * 37], 1);
+        let (weight, weight_cpu) = self.both([4 * 37, 37], 2);
+        let found = lstm::lstm(variant, gates, weight / 6.0, true);
+        agree(found, plain::lstm(gates_cpu, weight_cpu / 6.0, true)).await
     }
 
     async fn winograd(&self) -> Result<bool> {

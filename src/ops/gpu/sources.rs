@@ -23,6 +23,7 @@ sources![
     "linear",
     "linear_panels",
     "linear_tiled",
+    "lstm",
     "pack_panels",
     "store_output",
     "tile",

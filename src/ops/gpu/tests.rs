@@ -2,6 +2,7 @@
 
 mod attention;
 mod linear;
+mod lstm;
 mod norm;
 mod shapes;
 mod text;

@@ -1,30 +1,20 @@
 //! Puts networks into a bundle.
 
-use serde::Serialize;
 use std::path::Path;
 
 use super::{
+    super::assemble::{self, network_entry, suitable, write_network},
     Defaults, NAME,
     names::{kind, stage},
     networks::{Networks, needed_tensors},
 };
 use crate::{
-    Error, Result,
+    Result,
     model::aligner::AlignerConfig,
     quant::Encoding,
     tensors::TensorSource,
-    weights::{Bundle, BundleWriter, Manifest, ModelInfo, NetworkEntry, StageEntry},
+    weights::{Bundle, BundleWriter, Manifest, ModelInfo, NetworkEntry},
 };
-
-/// What a manifest says of a network.
-pub fn network_entry(kind: &str, config: &impl Serialize) -> Result<NetworkEntry> {
-    let config = serde_json::to_value(config)
-        .map_err(|e| Error::internal(format!("a configuration cannot be written ({e})")))?;
-    Ok(NetworkEntry {
-        kind: kind.into(),
-        config,
-    })
-}
 
 /// Writes the stage `name`: all tensors in the order in which its networks read them.
 pub fn write_stage(
@@ -33,56 +23,8 @@ pub fn write_stage(
     networks: Vec<(NetworkEntry, &dyn TensorSource)>,
     encoding: Encoding,
 ) -> Result<()> {
-    let entries = networks.iter().map(|(entry, _)| entry.clone()).collect();
-    writer.begin_stage(name, stage::label(name), entries)?;
-    for (entry, source) in networks {
-        write_network(writer, name, entry, source, encoding)?;
-    }
-    Ok(())
-}
-
-/// Writes the tensors of one network.
-fn write_network(
-    writer: &mut BundleWriter,
-    stage: &str,
-    entry: NetworkEntry,
-    source: &dyn TensorSource,
-    encoding: Encoding,
-) -> Result<()> {
-    let kind = format!("{}.", entry.kind);
-    let alone = StageEntry {
-        name: stage.into(),
-        label: None,
-        constants: None,
-        networks: vec![entry],
-        tensors: Vec::new(),
-    };
-    for needed in needed_tensors(&alone)? {
-        let stored = needed.name.strip_prefix(&kind).unwrap_or(&needed.name);
-        let values = source.read(stored, &needed.shape, needed.init)?;
-        let encoding = suitable(encoding, stored, &needed.shape);
-        writer.tensor(&needed.name, &needed.shape, &values, encoding)?;
-    }
-    Ok(())
-}
-
-/// Parts of names of tables that blocks of 8 or 4 bits would spoil: every position or step has its
-/// own small vector, and there are few of them.
-const EXACT: [&str; 5] = ["pos_embed", "wpe", "time_emb", "cls_token", "bias_"];
-
-/// Norms, biases and scalars are small, and what they do must stay exact: f32. Tables, and weights
-/// whose rows are no whole blocks, are not quantised.
-fn suitable(wanted: Encoding, name: &str, shape: &[usize]) -> Encoding {
-    let blocks = matches!(wanted, Encoding::Q8 | Encoding::Q4);
-    if shape.len() < 2 {
-        Encoding::F32
-    } else if blocks
-        && (wanted.bytes(shape).is_none() || EXACT.iter().any(|part| name.contains(part)))
-    {
-        Encoding::F16
-    } else {
-        wanted
-    }
+    let stage = (name, stage::label(name));
+    assemble::write_stage(writer, stage, networks, encoding, needed_tensors)
 }
 
 /// Copies the bundle `source` to `target` with another aligner, packed as `encoding`. Of the other tensors those that are
@@ -112,7 +54,14 @@ pub fn replace_aligner(
         for tensor in &entry.tensors {
             if tensor.name.starts_with(&own) {
                 if let Some(network) = replaced.take() {
-                    write_network(&mut writer, &entry.name, network, aligner.1, encoding)?;
+                    write_network(
+                        &mut writer,
+                        &entry.name,
+                        network,
+                        aligner.1,
+                        encoding,
+                        needed_tensors,
+                    )?;
                 }
                 continue;
             }

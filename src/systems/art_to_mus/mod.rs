@@ -6,12 +6,12 @@
 
 #[cfg(feature = "native")]
 mod assemble;
+mod decode;
 mod denoise;
 mod encoder;
 mod names;
 mod networks;
 mod request;
-mod sound;
 mod stages;
 mod tempo;
 mod texts;
@@ -19,17 +19,15 @@ mod transpose;
 mod windows;
 
 #[cfg(feature = "native")]
-pub use assemble::{network_entry, replace_aligner, write_stage};
+pub use assemble::{replace_aligner, write_stage};
 pub use encoder::PictureEncoder;
 pub use names::{kind, stage};
 pub use networks::{
-    AudioProjectionConfig, EncoderConfig, Lengths, MelScale, Networks, Work, config,
-    needed_tensors, vocoder_kind,
+    AudioProjectionConfig, EncoderConfig, Lengths, MelScale, Networks, Work, needed_tensors,
 };
 pub(crate) use request::cannot_transpose;
 pub use request::{
-    Defaults, LOUDNESS, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, Output, PULSE, Piece, Playing,
-    Request, SECONDS, Settings, Source, TextConditions,
+    Defaults, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, PULSE, Settings, TextConditions,
 };
 
 pub use tempo::tempo_of;
@@ -37,6 +35,10 @@ pub use transpose::{SEMITONES, bands_of_semitone, semitones, tonic_of};
 
 use std::sync::Arc;
 
+use super::{
+    self as systems, Abilities, Output, Piece, Playing, Prompts, Request, SECONDS, SettingRange,
+    Source,
+};
 use crate::{
     Error, Fault, Result,
     diffusion::Sampler,
@@ -44,7 +46,8 @@ use crate::{
     ops::{Cpu, Kernels},
     pipeline::{DEFAULT_BUDGET, Helpers, Model, Observer, Part, Run, StageWork},
     tensors::HostTensor,
-    weights::{Bundle, Manifest},
+    text::Tokenizers,
+    weights::{AssetEntry, Bundle, Manifest},
 };
 use stages::Stages;
 use texts::{LastTexts, Texts, Wanted};
@@ -65,13 +68,7 @@ const STAGES: [&str; 6] = [
 
 /// Checks that a bundle is of this system, and that its networks are all there and fit each other and its defaults.
 pub fn check(manifest: &Manifest) -> Result<(Networks, Defaults)> {
-    if manifest.system != NAME {
-        return Err(Fault::BundleSystem {
-            system: manifest.system.clone(),
-            known: NAME,
-        }
-        .into());
-    }
+    systems::check_name(manifest, NAME)?;
     let networks = Networks::from_manifest(manifest)?;
     let defaults = Defaults::from_manifest(manifest)?;
     Sampler::<Cpu>::new(defaults.scheduler, &networks.schedule, defaults.steps)?;
@@ -82,6 +79,14 @@ pub fn check(manifest: &Manifest) -> Result<(Networks, Defaults)> {
         ));
     }
     Ok((networks, defaults))
+}
+
+/// Checks the tokenizers of a bundle, where it has text networks.
+pub async fn check_assets(bundle: &Bundle) -> Result<()> {
+    if bundle.manifest().find_stage(stage::TEXT).is_some() {
+        Tokenizers::of_bundle(bundle).await?;
+    }
+    Ok(())
 }
 
 /// An opened model of this system.
@@ -123,10 +128,7 @@ impl<B: Kernels> ArtToMus<B> {
             Some(stage::DENOISE) => run.denoise_part(part).await?,
             Some(stage::DECODE) => run.decode_part(part).await?,
             Some(stage::VOCODE) => run.vocode_part(part).await?,
-            _ => {
-                let message = format!("the stage {} has no parts", part.stage);
-                return Err(Error::internal(message));
-            }
+            _ => return Err(systems::no_parts(&part.stage)),
         };
         run.finish().await?;
         Ok(result)
@@ -150,6 +152,57 @@ impl<B: Kernels> ArtToMus<B> {
     /// The settings that the bundle suggests.
     pub fn defaults(&self) -> &Defaults {
         &self.defaults
+    }
+
+    /// What it can be asked for.
+    pub fn abilities(&self) -> Abilities {
+        let Self {
+            networks, defaults, ..
+        } = self;
+        let range = |max, default| SettingRange::new(1.0, max, default);
+        let own = networks.prompts.as_ref();
+        let prompts = own.filter(|_| networks.text.is_some()).map(|own| Prompts {
+            prompt: own.prompt.clone(),
+            negative: own.negative_prompt.clone(),
+        });
+        Abilities {
+            seconds: SettingRange::new(*SECONDS.start(), *SECONDS.end(), defaults.seconds),
+            steps: Some(range(MAX_STEPS as f64, defaults.steps as f64)),
+            guidance: Some(SettingRange::new(0.0, MAX_GUIDANCE, defaults.guidance)),
+            scheduler: Some(defaults.scheduler),
+            candidates: range(MAX_CANDIDATES as f64, 1.0),
+            has_seed: true,
+            has_ranking: networks.ranking.is_some(),
+            has_tokens: true,
+            takes_comment: false,
+            prompts,
+            embedding_width: networks.embedding_width(),
+        }
+    }
+
+    /// The work of every stage that a generation can go through, for one piece as the bundle suggests it.
+    pub fn stages(&self) -> Result<Vec<StageWork>> {
+        let mut settings = Settings::from_defaults(&self.defaults, 0);
+        let mut work = self.networks.work(&settings.work(&self.defaults, true))?;
+        // Ranking happens only among several pieces: two show what one costs.
+        settings.candidates = 2;
+        let two = self.networks.work(&settings.work(&self.defaults, true))?;
+        let rank = two.into_iter().filter(|work| work.stage == stage::RANK);
+        work.extend(rank.map(|work| StageWork {
+            flops: work.flops / 2,
+            ..work
+        }));
+        Ok(work)
+    }
+
+    /// Whether `stage` reads the file `asset` of the bundle.
+    pub fn reads(stage: &str, asset: &AssetEntry) -> bool {
+        stage == stage::TEXT && Tokenizers::reads(asset)
+    }
+
+    /// What `asked` leaves out is what the bundle suggests, and the seed `drawn`.
+    pub fn complete(&self, asked: &systems::Settings, drawn: u64) -> Result<Settings> {
+        Settings::complete(asked, &self.defaults, drawn)
     }
 
     /// The work of every stage that a generation with `settings` goes through now: texts that were encoded for the
@@ -178,7 +231,7 @@ impl<B: Kernels> ArtToMus<B> {
         observer: &mut dyn Observer,
     ) -> Result<Output> {
         let source = source.into();
-        let settings = &self.settle(source, &request.settings)?;
+        let settings = &self.settle(source, &self.complete(&request.settings, 0)?)?;
         let texts = self.wanted(settings)?;
         let own = matches!(texts, Wanted::Own);
         let mut work = self.work_with(settings, &texts)?;
@@ -238,7 +291,8 @@ impl<B: Kernels> ArtToMus<B> {
                 prompt: settings.prompt.clone().filter(|_| !own),
                 negative: settings.negative.clone().filter(|_| !own),
                 ..settings.clone()
-            },
+            }
+            .into(),
             kernels: B::kernels(self.model.device()),
             timings: finished.timings,
             trace: finished.trace,
@@ -248,7 +302,6 @@ impl<B: Kernels> ArtToMus<B> {
     /// The settings with what the picture decides where they leave it out: tonic and tempo of a model that has one of
     /// its own, and the loudness where the bundle says how.
     fn settle(&self, source: Source<'_>, settings: &Settings) -> Result<Settings> {
-        settings.check()?;
         let Defaults {
             tonic,
             pulse,

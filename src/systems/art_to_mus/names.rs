@@ -51,10 +51,7 @@ pub mod kind {
     pub const SCHEDULER: &str = "scheduler";
     /// The VAE's decoder.
     pub const VAE_DECODER: &str = "vae-decoder";
-    /// The vocoder of the published weights.
-    pub const HIFIGAN: &str = "hifigan";
-    /// The vocoder of the small model.
-    pub const ISTFT: &str = "istft-vocoder";
+    pub use super::super::super::entries::{HIFIGAN, ISTFT};
     /// ImageBind's audio trunk.
     pub const IMAGEBIND_AUDIO: &str = "imagebind-audio";
     /// CLAP's text branch.

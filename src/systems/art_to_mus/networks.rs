@@ -1,8 +1,9 @@
 //! Which networks a bundle must have, what they are configured to, and how much work they are.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{
+    super::entries::{config, find, parse, vocoder},
     names::{kind, stage},
     windows::Windows,
 };
@@ -27,7 +28,7 @@ use crate::{
     ops::Cpu,
     pipeline::StageWork,
     text::TextEncodersConfig,
-    weights::{Constants, Manifest, NetworkEntry, StageEntry},
+    weights::{Constants, Manifest, StageEntry},
 };
 
 /// What turns a picture into an embedding.
@@ -383,22 +384,6 @@ impl AudioProjectionConfig {
     }
 }
 
-/// The kind of a vocoder.
-pub fn vocoder_kind(config: &VocoderConfig) -> &'static str {
-    match config {
-        VocoderConfig::HifiGan(_) => kind::HIFIGAN,
-        VocoderConfig::Istft(_) => kind::ISTFT,
-    }
-}
-
-/// The vocoder of `stage`.
-fn vocoder(stage: &StageEntry) -> Result<VocoderConfig> {
-    Ok(match find(stage, kind::ISTFT) {
-        Some(entry) => VocoderConfig::Istft(parse(entry)?),
-        None => VocoderConfig::HifiGan(config(stage, kind::HIFIGAN)?),
-    })
-}
-
 /// The constants of the fixed prompts must be there, in shapes that fit the networks.
 fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config, unet: &UnetConfig) -> Result<()> {
     let shape = |name: &str| -> Result<&[usize]> {
@@ -456,28 +441,4 @@ pub struct Lengths {
     pub rows: usize,
     /// Columns of the latent (mel).
     pub columns: usize,
-}
-
-fn find<'a>(stage: &'a StageEntry, kind: &str) -> Option<&'a NetworkEntry> {
-    stage.networks.iter().find(|network| network.kind == kind)
-}
-
-/// The configuration of the network `kind` of `stage`.
-pub fn config<T: DeserializeOwned>(stage: &StageEntry, kind: &str) -> Result<T> {
-    let entry = find(stage, kind).ok_or_else(|| {
-        Error::format(
-            format!("the stage {} of the bundle has no {kind}", stage.name),
-            "convert the checkpoint again",
-        )
-    })?;
-    parse(entry)
-}
-
-fn parse<T: DeserializeOwned>(entry: &NetworkEntry) -> Result<T> {
-    T::deserialize(&entry.config).map_err(|e| {
-        Error::format(
-            format!("the configuration of {} cannot be used ({e})", entry.kind),
-            "convert the checkpoint again",
-        )
-    })
 }

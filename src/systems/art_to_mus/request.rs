@@ -2,27 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{names::kind, networks::Work, transpose::SEMITONES};
+use super::{
+    super::{
+        self as systems, LOUDNESS, SECONDS,
+        request::{check_loudness, check_seconds, refuse},
+    },
+    names::kind,
+    networks::Work,
+    transpose::SEMITONES,
+};
 use crate::{
     Error, Fault, Result,
     diffusion::SchedulerKind,
-    image::Picture,
     model::gpt2::Gpt2,
     ops::Kernels,
-    pipeline::Timing,
     tensors::HostTensor,
     text::EncodedTexts,
     weights::{Manifest, StageWeights},
 };
 
-/// Shortest and longest piece in seconds.
-pub const SECONDS: std::ops::RangeInclusive<f64> = 0.1..=60.0;
 /// Most decibels that a bundle can raise or lower pieces by.
 const MAX_GAIN: f64 = 40.0;
 /// Shortest and longest beat of a bundle in seconds.
 pub const PULSE: std::ops::RangeInclusive<f64> = 0.3..=1.0;
-/// The RMS, in dBFS, of the quietest and the loudest piece that can be asked for.
-pub const LOUDNESS: std::ops::RangeInclusive<f64> = -60.0..=-6.0;
 /// Largest guidance scale.
 pub const MAX_GUIDANCE: f64 = 20.0;
 /// Most denoising steps.
@@ -147,9 +149,8 @@ impl Defaults {
     }
 }
 
-/// The settings of a generation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+/// The settings of a generation of this system.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Length of the music in seconds.
     pub seconds: f64,
@@ -160,32 +161,21 @@ pub struct Settings {
     /// Guidance scale; 1 or less is no guidance.
     pub guidance: f64,
     /// The seed of the noise.
-    #[cfg_attr(test, ts(type = "number"))]
     pub seed: u64,
     /// Pieces to make, best first where they can be ranked.
     pub candidates: usize,
     /// Semitones that pieces are transposed by from the tonic that the networks learnt. When left out, the hue of
     /// the picture decides, where the model has one tonic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
     pub transpose: Option<i32>,
     /// Beats a minute. When left out, the colours of the picture decide, where the model's music has one pulse.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
     pub tempo: Option<f64>,
     /// The RMS of the music in dBFS. When left out, the colours of the picture decide, where the bundle says how, or
     /// else the networks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
     pub loudness: Option<f64>,
     /// What the music should be beside the picture, in words. When left out, the bundle's own prompt counts; others
     /// need its stage `text`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
     pub prompt: Option<String>,
     /// What the music should not be, likewise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
     pub negative: Option<String>,
 }
 
@@ -207,16 +197,30 @@ impl Settings {
         }
     }
 
+    /// What `asked` leaves out is what a bundle suggests, and the seed `drawn`.
+    pub fn complete(asked: &systems::Settings, defaults: &Defaults, drawn: u64) -> Result<Self> {
+        refuse("comment", &asked.comment)?;
+        let suggested = Self::from_defaults(defaults, drawn);
+        let settings = Self {
+            seconds: asked.seconds.unwrap_or(suggested.seconds),
+            steps: asked.steps.unwrap_or(suggested.steps),
+            scheduler: asked.scheduler.unwrap_or(suggested.scheduler),
+            guidance: asked.guidance.unwrap_or(suggested.guidance),
+            seed: asked.seed.unwrap_or(suggested.seed),
+            candidates: asked.candidates.unwrap_or(suggested.candidates),
+            transpose: asked.transpose,
+            tempo: asked.tempo,
+            loudness: asked.loudness,
+            prompt: asked.prompt.clone(),
+            negative: asked.negative.clone(),
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
     /// Every number must be in its range.
     pub fn check(&self) -> Result<()> {
-        if !SECONDS.contains(&self.seconds) {
-            return Err(Fault::Seconds {
-                value: self.seconds,
-                least: *SECONDS.start(),
-                most: *SECONDS.end(),
-            }
-            .into());
-        }
+        check_seconds(self.seconds, &SECONDS)?;
         if !(1..=MAX_STEPS).contains(&self.steps) {
             return Err(Fault::Steps {
                 value: self.steps,
@@ -234,14 +238,7 @@ impl Settings {
         if let Some(semitones) = self.transpose.filter(|n| !SEMITONES.contains(n)) {
             return Err(cannot_transpose(semitones.into()));
         }
-        if let Some(value) = self.loudness.filter(|value| !LOUDNESS.contains(value)) {
-            return Err(Fault::Loudness {
-                value,
-                least: *LOUDNESS.start(),
-                most: *LOUDNESS.end(),
-            }
-            .into());
-        }
+        check_loudness(self.loudness)?;
         if !(1..=MAX_CANDIDATES).contains(&self.candidates) {
             return Err(Fault::Candidates {
                 value: self.candidates,
@@ -279,15 +276,23 @@ impl Settings {
     }
 }
 
-/// How latents become sound, as the settings of a result tell it.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Playing {
-    /// Semitones.
-    pub transpose: i32,
-    /// Beats a minute; the model's own when left out.
-    pub tempo: Option<f64>,
-    /// RMS in dBFS; what the networks make of them when left out.
-    pub loudness: Option<f64>,
+impl From<Settings> for systems::Settings {
+    fn from(settings: Settings) -> Self {
+        Self {
+            seconds: Some(settings.seconds),
+            steps: Some(settings.steps),
+            scheduler: Some(settings.scheduler),
+            guidance: Some(settings.guidance),
+            seed: Some(settings.seed),
+            candidates: Some(settings.candidates),
+            transpose: settings.transpose,
+            tempo: settings.tempo,
+            loudness: settings.loudness,
+            prompt: settings.prompt,
+            negative: settings.negative,
+            comment: None,
+        }
+    }
 }
 
 /// The refusal to transpose by `value` semitones.
@@ -380,96 +385,5 @@ impl TextConditions {
             "the constants of the bundle do not fit each other",
             "convert the checkpoint again",
         ))
-    }
-}
-
-/// What music is made from.
-#[derive(Debug, Clone, Copy)]
-pub enum Source<'a> {
-    /// A picture.
-    Picture(&'a Picture),
-    /// A picture's embedding, `[1, width]`, or a mixture of several.
-    Embedding(&'a HostTensor),
-    /// Language-of-Audio tokens, `[1, tokens, width]`, in place of what the language model makes of a picture.
-    Tokens(&'a HostTensor),
-}
-
-impl<'a> From<&'a Picture> for Source<'a> {
-    fn from(picture: &'a Picture) -> Self {
-        Self::Picture(picture)
-    }
-}
-
-/// What one generation starts from, besides its source.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The settings.
-    pub settings: Settings,
-    /// Noise to use instead of the seed's, `[candidates, channels, rows, columns]`.
-    pub latents: Option<HostTensor>,
-    /// Whether to record the tensors of every stage.
-    pub trace: bool,
-}
-
-impl Request {
-    /// A request with these settings and nothing else.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            latents: None,
-            trace: false,
-        }
-    }
-}
-
-/// One piece of music.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Piece {
-    /// Samples in -1..1.
-    pub samples: Vec<f32>,
-    /// The latents that it was decoded from, `[1, channels, rows, columns]`.
-    pub latents: HostTensor,
-    /// Which of the candidates this was.
-    pub candidate: usize,
-    /// Cosine similarity of picture and music in ImageBind's space, when it was computed.
-    pub score: Option<f32>,
-}
-
-/// What a generation gives.
-#[derive(Debug, Clone)]
-pub struct Output {
-    /// The pieces, best first.
-    pub pieces: Vec<Piece>,
-    /// Samples per second.
-    pub sample_rate: usize,
-    /// The settings that were used.
-    pub settings: Settings,
-    /// The kernels that computed it.
-    pub kernels: String,
-    /// Time per stage.
-    pub timings: Vec<Timing>,
-    /// The recorded tensors, by name.
-    pub trace: Vec<(String, HostTensor)>,
-}
-
-impl Output {
-    /// What a WAV file should say about `piece`: RIFF INFO fields.
-    pub fn metadata(&self, model: &str, piece: &Piece) -> Result<Vec<(&'static str, String)>> {
-        let mut comment = serde_json::to_value(&self.settings)
-            .map_err(|e| Error::internal(format!("the settings cannot be written ({e})")))?;
-        comment["model"] = model.into();
-        comment["kernels"] = self.kernels.as_str().into();
-        comment["candidate"] = piece.candidate.into();
-        if let Some(score) = piece.score {
-            comment["score"] = score.into();
-        }
-        Ok(vec![
-            ("INAM", format!("{model}, seed {}", self.settings.seed)),
-            (
-                "ISFT",
-                concat!("art2mus ", env!("CARGO_PKG_VERSION")).into(),
-            ),
-            ("ICMT", comment.to_string()),
-        ])
     }
 }

@@ -7,10 +7,11 @@ use burn::{
 use std::sync::Arc;
 
 use super::{
+    super::{Piece, request::check_embedding},
     ArtToMus,
     encoder::PictureEncoder,
     names::{kind, stage},
-    request::{Piece, Settings, TextConditions, booleans},
+    request::{Settings, TextConditions, booleans},
     texts::{Texts, Wanted},
 };
 use crate::{
@@ -161,15 +162,8 @@ impl<B: Kernels> Stages<'_, B> {
     ) -> Result<Conditions> {
         let networks = &self.system.networks;
         let width = networks.embedding_width();
-        let unfit = embedding.filter(|embedding| embedding.shape != [1, width]);
-        if let Some(unfit) = unfit {
-            return Err(Error::input(
-                format!(
-                    "an embedding of shape {:?} was given where [1, {width}] is needed",
-                    unfit.shape
-                ),
-                "give one that the same model made",
-            ));
+        if let Some(embedding) = embedding {
+            check_embedding(embedding, width)?;
         }
         self.run
             .stage(

@@ -41,7 +41,8 @@ export interface HeardPart {
 
 export interface HeardInfluence {
   sampleRate: number;
-  seed: number;
+  /** None where the model has one piece of a picture. */
+  seed?: number;
   /** Music of the whole picture. */
   samples: Float32Array;
   qualities: Qualities;
@@ -88,7 +89,7 @@ export async function heardInfluence(
   const { seconds, steps } = art2mus.info;
   const options: GenerateOptions = {
     seconds: Math.min(Math.max(HEARD.seconds, seconds.min), seconds.max),
-    steps: Math.min(Math.max(HEARD.steps, steps.min), steps.max),
+    ...(steps && { steps: Math.min(Math.max(HEARD.steps, steps.min), steps.max) }),
     ...settings,
     candidates: 1,
     ...(signal && { signal }),
@@ -96,7 +97,8 @@ export async function heardInfluence(
   const { samples, sampleRate, seed, settings: used } = await art2mus.generate(cover.without(), options).result;
   // The hue of what is left must not transpose the music: that would change every quality at once.
   const { transpose } = used;
-  const same = { ...options, seed, ...(transpose !== undefined && { transpose }) };
+  const sown = seed !== undefined && { seed };
+  const same = { ...options, ...sown, ...(transpose !== undefined && { transpose }) };
   const heard = qualities(samples, sampleRate);
   const parts: HeardPart[] = [];
   for (let at = 0; at < columns * rows; at += 1) {
@@ -107,7 +109,7 @@ export async function heardInfluence(
     parts.push({ region, samples: without, change });
     onProgress?.((at + 1) / (columns * rows));
   }
-  return { sampleRate, seed, samples, qualities: heard, parts };
+  return { sampleRate, ...sown, samples, qualities: heard, parts };
 }
 
 /** Euclidean. */

@@ -26,7 +26,8 @@ export interface WalkOptions extends Omit<GenerateOptions, "region" | "candidate
 export interface Walk {
   samples: Float32Array;
   sampleRate: number;
-  seed: number;
+  /** None where the model has one piece of a picture. */
+  seed?: number;
   kernels: string;
   /** Where each movement begins, in seconds. */
   starts: number[];
@@ -51,14 +52,15 @@ export function walk(art2mus: Art2Mus, stations: readonly Movement[], { fade = 1
       const elsewhere = () => ((performance.now() - began) / Math.max(at, 1)) * (stations.length - 1 - at);
       for await (const event of generation) emit(spread(event, at, stations.length, at === 0 ? undefined : elsewhere()));
       const result = await generation.result;
-      ({ seed } = result);
+      seed = result.seed ?? seed;
       movements.push(result);
     }
     const [first] = movements as [Result, ...Result[]];
     const { sampleRate, kernels } = first;
     const { samples, starts } = join(movements.map((movement) => movement.samples), sampleRate, fade);
     const timings = movements.flatMap((movement) => movement.timings);
-    return { samples, sampleRate, seed: first.seed, kernels, starts, movements, timings, wav: () => wavOf(samples, sampleRate) };
+    const sown = first.seed !== undefined && { seed: first.seed };
+    return { samples, sampleRate, ...sown, kernels, starts, movements, timings, wav: () => wavOf(samples, sampleRate) };
   });
 }
 

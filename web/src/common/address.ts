@@ -25,7 +25,12 @@ export function fileNameOf({ pathname }: URL): string {
   }
 }
 
+/** What the file of a piece is called, without its extension: after its picture `name`, and the seed where there is one. */
+export function pieceName(name: string, seed: number | undefined): string {
+  return seed === undefined ? baseName(name) : `${baseName(name)}-seed-${seed}`;
+}
+
 /** A file's name without its extension, with only what every file system takes. */
-export function baseName(name: string): string {
+function baseName(name: string): string {
   return name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-") || "art2mus";
 }

@@ -5,7 +5,7 @@
  */
 
 import { Art2MusError, storage, type Art2Mus, type GenerationEvent, type Result, type Settings, type StageInfo } from "../client.js";
-import { baseName, fileNameOf, folderAddress } from "../common/address.js";
+import { fileNameOf, folderAddress, pieceName } from "../common/address.js";
 import { sayError, toError } from "../common/errors.js";
 import { fault } from "../common/faults.js";
 import { formatDuration, loadTexts, text } from "../common/texts.js";
@@ -190,9 +190,9 @@ export class ArtToMus extends ElementProperties {
   }
 
   #settings(): Settings {
-    const { seconds, steps, guidance, seed, scheduler, prompt, negative } = this;
+    const { seconds, steps, guidance, seed, scheduler, comment, prompt, negative } = this;
     return Object.fromEntries(
-      Object.entries({ seconds, steps, guidance, seed, scheduler, prompt, negative }).filter(([, value]) => value !== null),
+      Object.entries({ seconds, steps, guidance, seed, scheduler, comment, prompt, negative }).filter(([, value]) => value !== null),
     );
   }
 
@@ -311,7 +311,7 @@ export class ArtToMus extends ElementProperties {
   #fileName({ seed }: Result): string {
     const url = new URL(this.src, document.baseURI);
     const name = /^(https?|file):$/.test(url.protocol) ? fileNameOf(url) : "";
-    return `${baseName(name)}-seed-${seed}.wav`;
+    return `${pieceName(name, seed)}.wav`;
   }
 
   /** Properties that were set before the element was defined hide the accessors: they are set again. */

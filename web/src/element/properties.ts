@@ -13,7 +13,8 @@ const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp", "unipc"];
 
 /** The attributes, which are called as their properties. */
 export const ATTRIBUTES = [
-  "src", "alt", "poster", "bundle", "device", "seconds", "steps", "guidance", "scheduler", "seed", "prompt", "negative",
+  "src", "alt", "poster", "bundle", "device", "seconds", "steps", "guidance", "scheduler", "seed", "comment", "prompt",
+  "negative",
   "loading", "controls", "autoplay", "loop",
 ] as const;
 
@@ -107,6 +108,14 @@ export abstract class ElementProperties extends Base {
   }
   set seed(value: Settable<number>) {
     set(this, "seed", value);
+  }
+
+  /** What a person says of the picture, in words; null for nothing. Only some models take it. */
+  get comment(): string | null {
+    return this.getAttribute("comment");
+  }
+  set comment(value: Settable<string>) {
+    set(this, "comment", value);
   }
 
   /** What the music should be beside the picture, in words; null for the model's own. Only some models take others. */

@@ -35,19 +35,19 @@ export type GenerateSettings = {
  */
 seconds?: number, 
 /**
- * Denoising steps: more takes longer and sounds cleaner.
+ * Denoising steps: more takes longer and sounds cleaner; only for a model whose `steps` are there.
  */
 steps?: number, 
 /**
- * The rule that walks from noise to music.
+ * The rule that walks from noise to music; only for a model whose `scheduler` is there.
  */
 scheduler?: SchedulerKind, 
 /**
- * How strongly the picture steers the music; 1 means no guidance.
+ * How strongly the picture steers the music; 1 means no guidance. Only for a model whose `guidance` is there.
  */
 guidance?: number, 
 /**
- * The same seed, settings and kernels give the same samples.
+ * The same seed, settings and kernels give the same samples; only for a model that `hasSeed`.
  */
 seed?: number | bigint, 
 /**
@@ -74,6 +74,10 @@ prompt?: string,
  * What the music should not be, in words; only for such a model.
  */
 negative?: string, 
+/**
+ * What a person says of the picture, in words; only for a model that `takesComment`.
+ */
+comment?: string, 
 /**
  * The part of the picture to use.
  */
@@ -232,21 +236,29 @@ stages: Array<StageInfo>,
  */
 seconds: SettingRange, 
 /**
- * Denoising steps.
+ * Denoising steps, of a model that denoises.
  */
-steps: SettingRange, 
+steps?: SettingRange, 
 /**
- * Guidance scale.
+ * Guidance scale, of a model that is guided.
  */
-guidance: SettingRange, 
+guidance?: SettingRange, 
 /**
  * Pieces of one generation.
  */
 candidates: SettingRange, 
 /**
- * The sampler that the model suggests.
+ * The sampler that a model suggests that has one.
  */
-scheduler: SchedulerKind, 
+scheduler?: SchedulerKind, 
+/**
+ * Whether a seed decides between many pieces; otherwise there is one of a picture.
+ */
+hasSeed: boolean, 
+/**
+ * Whether the music follows what a person says of the picture.
+ */
+takesComment: boolean, 
 /**
  * Numbers of a picture's embedding.
  */
@@ -263,6 +275,10 @@ gflop: number,
  * Whether several candidates can be ranked.
  */
 hasRanking: boolean, 
+/**
+ * Whether a picture's embedding becomes Language-of-Audio tokens, which music can be made from.
+ */
+hasTokens: boolean, 
 /**
  * The model's own texts, where it takes others in their place.
  */
@@ -315,56 +331,58 @@ bytes: number,
 shards: Array<ShardEntry>, };
 
 /**
- * The settings of a generation.
+ * The settings of a generation. Those that a caller leaves out, the model decides, or the picture; a result has all that
+ * its system knows. A system refuses settings that it does not know.
  */
 export type Settings = { 
 /**
  * Length of the music in seconds.
  */
-seconds: number, 
+seconds?: number, 
 /**
  * Denoising steps.
  */
-steps: number, 
+steps?: number, 
 /**
  * The sampler.
  */
-scheduler: SchedulerKind, 
+scheduler?: SchedulerKind, 
 /**
  * Guidance scale; 1 or less is no guidance.
  */
-guidance: number, 
+guidance?: number, 
 /**
  * The seed of the noise.
  */
-seed: number, 
+seed?: number, 
 /**
  * Pieces to make, best first where they can be ranked.
  */
-candidates: number, 
+candidates?: number, 
 /**
- * Semitones that pieces are transposed by from the tonic that the networks learnt. When left out, the hue of
- * the picture decides, where the model has one tonic.
+ * Semitones that pieces are transposed by from the tonic that the networks learnt.
  */
 transpose?: number, 
 /**
- * Beats a minute. When left out, the colours of the picture decide, where the model's music has one pulse.
+ * Beats a minute.
  */
 tempo?: number, 
 /**
- * The RMS of the music in dBFS. When left out, the colours of the picture decide, where the bundle says how, or
- * else the networks.
+ * The RMS of the music in dBFS.
  */
 loudness?: number, 
 /**
- * What the music should be beside the picture, in words. When left out, the bundle's own prompt counts; others
- * need its stage `text`.
+ * What the music should be beside the picture, in words.
  */
 prompt?: string, 
 /**
- * What the music should not be, likewise.
+ * What the music should not be, in words.
  */
-negative?: string, };
+negative?: string, 
+/**
+ * What a person says of the picture.
+ */
+comment?: string, };
 
 /**
  * Time that one stage took.
@@ -409,11 +427,11 @@ export type ResultInfo = {
  */
 sampleRate: number, 
 /**
- * The seed that was used.
+ * The seed that was used, of a model that has one.
  */
-seed: number, 
+seed?: number, 
 /**
- * The settings in full, defaults filled in.
+ * The settings that the model has, in full.
  */
 settings: Settings, 
 /**
@@ -453,6 +471,8 @@ export type EngineFault =
   | "settings.untransposable"
   | "settings.noTempo"
   | "settings.noTexts"
+  | "settings.none"
+  | "settings.noTokens"
   | "settings.unreadable"
   | "bundle.noManifest"
   | "bundle.version"

@@ -10,8 +10,10 @@ import { Heartbeat } from "./watchdog.js";
 export interface Made {
   samples: Float32Array;
   sampleRate: number;
-  seed: number;
-  steps: number;
+  /** None where the model has one piece of a picture. */
+  seed?: number;
+  /** None where the model has none. */
+  steps?: number;
   /** Milliseconds that it took. */
   ms: number;
 }
@@ -58,17 +60,19 @@ export class Composer {
   async compose(bitmap: ImageBitmap, { seconds, slot }: Plan, signal: AbortSignal): Promise<Made> {
     const engine = await this.#open(signal);
     const pace = await this.#paceOf(engine, { seconds, slot });
-    const { steps } = pace;
+    const steps = pace?.steps ?? this.#manifest.steps;
     const heart = new Heartbeat(this.#manifest.stuck * 1000);
     try {
       const begin = performance.now();
-      const settings: Settings = { seconds, steps, seed: Math.floor(Math.random() * 2 ** 32) };
+      const settings: Settings = { seconds };
+      if (steps !== undefined) settings.steps = steps;
+      if (engine.info.hasSeed) settings.seed = Math.floor(Math.random() * 2 ** 32);
       const generation = engine.generate(bitmap, { ...settings, signal: AbortSignal.any([signal, heart.signal]) });
       for await (const _ of generation) heart.beat();
       const { samples, sampleRate, seed } = await generation.result;
       const ms = performance.now() - begin;
-      this.#tell(pace.took(steps, ms, slot * 1000));
-      return { samples, sampleRate, seed, steps, ms };
+      if (pace && steps !== undefined) this.#tell(pace.took(steps, ms, slot * 1000));
+      return { samples, sampleRate, ms, ...(seed !== undefined && { seed }), ...(steps !== undefined && { steps }) };
     } catch (thrown) {
       throw this.#explain(thrown, heart, signal);
     } finally {
@@ -97,9 +101,9 @@ export class Composer {
     }
   }
 
-  /** The first pace is what the model estimates; what pieces take corrects it. */
-  async #paceOf(engine: Art2Mus, { seconds, slot }: Pick<Plan, "seconds" | "slot">): Promise<Pace> {
-    if (this.#pace) return this.#pace;
+  /** The first pace is what the model estimates; what pieces take corrects it. A model without steps has none. */
+  async #paceOf(engine: Art2Mus, { seconds, slot }: Pick<Plan, "seconds" | "slot">): Promise<Pace | undefined> {
+    if (this.#pace || engine.info.steps === undefined) return this.#pace;
     const { min, max, default: usual } = engine.info.steps;
     const wanted = Math.min(max, Math.max(min, this.#manifest.steps ?? usual));
     const pace = (this.#pace = new Pace(Math.max(1, min), wanted));

@@ -241,7 +241,9 @@ export class Conductor {
       journal.note("repeat", { picture, piece, ...clock, late });
       return;
     }
-    const details: Details = { picture, piece, ...clock, seed: made.seed, steps: made.steps, ms: Math.round(made.ms), gain: round(gain) };
+    const { seed, steps, ms } = made;
+    const settings = { ...(seed !== undefined && { seed }), ...(steps !== undefined && { steps }) };
+    const details: Details = { picture, piece, ...clock, ...settings, ms: Math.round(ms), gain: round(gain) };
     // JSON has no -Infinity, which silence has.
     if (Number.isFinite(loudness)) details["lufs"] = round(loudness);
     journal.note("piece", details);

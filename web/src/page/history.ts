@@ -87,8 +87,9 @@ export class History {
 /** A piece in a few words. */
 export function titleOf({ picture, settings, plan, result, take }: Made): string {
   const seconds = ((result.pieces[take]?.samples.length ?? 0) / result.sampleRate).toFixed(0);
-  const values = { seconds, seed: result.seed };
-  return text("history.piece", { ...values, of: describe(plan, picture.about.name, settings) });
+  const values = { seconds, of: describe(plan, picture.about.name, settings) };
+  const { seed } = result;
+  return seed === undefined ? text("history.onlyPiece", values) : text("history.piece", { ...values, seed });
 }
 
 /** A small picture with the part marked that was heard. */

@@ -22,7 +22,7 @@ import { ProblemView } from "./problem-view.js";
 import { ProgressView } from "./progress-view.js";
 import { partOf, RegionView, type Part } from "./region-view.js";
 import { ResultView } from "./result-view.js";
-import { fromQuery, refusal, toQuery, withoutTexts, type Link, type PageSettings } from "./settings.js";
+import { fromQuery, refusal, toQuery, fitting, type Link, type PageSettings } from "./settings.js";
 import { SettingsView } from "./settings-view.js";
 import { StorageView } from "./storage-view.js";
 import { WhyView } from "./why-view.js";
@@ -230,8 +230,8 @@ export class Page {
   /** Leaves out what the open model does not take, and says so. */
   #fitSettings(): void {
     const info = this.#engine?.info;
-    if (info === undefined || info.prompts) return;
-    this.#settings = withoutTexts(this.#settings, (name, value) => this.#refused.push(`${name}=${value}`));
+    if (info === undefined) return;
+    this.#settings = fitting(this.#settings, info, (name, value) => this.#refused.push(`${name}=${value}`));
     this.#settingsView.show(this.#settings);
     this.#notice(this.#remark);
   }
@@ -250,7 +250,7 @@ export class Page {
 
   /** Brings the picture that the address names, and makes its piece; a file of somebody's own has to be given again. */
   async #openLinkedPicture(): Promise<void> {
-    const { picture: reference, generation } = this.#link;
+    const { picture: reference, generation, kernels } = this.#link;
     if (reference === undefined) return;
     if (reference === this.#input.picture?.about.reference) {
       this.#region.part = partOf(this.#link);
@@ -265,7 +265,7 @@ export class Page {
     const plan = there ? await this.#linkedPlan() : undefined;
     if (plan === undefined) return;
     this.#journey.showPlan(plan);
-    if (generation.seed === undefined) return;
+    if (generation.seed === undefined && kernels === undefined) return; // Not the link of a piece.
     this.#wanted = plan;
     this.#begin();
   }
@@ -375,7 +375,7 @@ export class Page {
     const { engine, picture, plan, settings, elapsedMs, estimateMs } = circumstances;
     this.#forecast(engine).learn(estimateMs === null ? null : estimateMs * pieces(plan), elapsedMs, result.timings);
     const { kernels, seed } = result;
-    const generation = { ...settings.generation, seed };
+    const generation = { ...settings.generation, ...(seed !== undefined && { seed }) };
     // A piece's link names the model that made it, and no other.
     const link = this.#address({ ...settings, larger: undefined, generation, kernels, picture: picture.about.reference, ...linkOf(plan) });
     const { region } = settings.generation;

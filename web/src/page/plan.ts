@@ -24,7 +24,8 @@ export interface Take {
 export interface Heard {
   pieces: Take[];
   sampleRate: number;
-  seed: number;
+  /** None where the model has one piece of a picture. */
+  seed?: number;
   kernels: string;
   timings: Timing[];
 }

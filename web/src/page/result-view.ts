@@ -83,7 +83,8 @@ export class ResultView {
     this.#waveform.ariaLabel = text("result.waveform.label", { seconds });
     this.#spectrogram.ariaLabel = text("result.spectrogram.label", { seconds });
     const silent = piece.samples.every((sample) => Math.abs(sample) < 1e-4);
-    const meta = text("result.meta", { seconds, seed, time: formatDuration(made.elapsedMs) });
+    const values = { seconds, time: formatDuration(made.elapsedMs) };
+    const meta = seed === undefined ? text("result.meta.once", values) : text("result.meta", { ...values, seed });
     byId("meta", HTMLElement).textContent = silent ? `${meta} · ${text("result.silent")}` : meta;
     this.#movePlayheads();
     this.#draw();

@@ -1,7 +1,7 @@
 /** Saves a piece: as a WAV file at once, compressed or as a video when a person asks for it. */
 
 import { to16Bit } from "../audio/wav.js";
-import { baseName } from "../common/address.js";
+import { pieceName } from "../common/address.js";
 import { toError, type Art2MusError } from "../common/errors.js";
 import { saveFile } from "../common/save-file.js";
 import { text } from "../common/texts.js";
@@ -79,5 +79,5 @@ export class SaveView {
 }
 
 function nameOf({ picture, result }: Made): string {
-  return `${baseName(picture.about.name)}-seed-${result.seed}`;
+  return pieceName(picture.about.name, result.seed);
 }

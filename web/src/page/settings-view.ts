@@ -3,7 +3,7 @@
 import type { Info, Settings } from "../client.js";
 import { formatDuration, text } from "../common/texts.js";
 import { byId, show } from "./dom.js";
-import { fromForm, intoForm, type PageSettings } from "./settings.js";
+import { fromForm, intoForm, offered, type PageSettings } from "./settings.js";
 
 /** Steps of each quality, as multiples of what the model suggests. */
 const QUALITIES = { draft: 0.5, good: 1, fine: 2 } as const;
@@ -18,7 +18,7 @@ export class SettingsView {
     this.#form.addEventListener("submit", (event) => event.preventDefault());
     this.#quality.addEventListener("change", () => {
       const steps = this.#steps()[this.#quality.selectedIndex];
-      if (steps !== undefined) this.#field("steps").value = steps === this.#info?.steps.default ? "" : String(steps);
+      if (steps !== undefined) this.#field("steps").value = steps === this.#info?.steps?.default ? "" : String(steps);
     });
     this.#form.addEventListener("change", () => {
       this.#mark();
@@ -34,8 +34,9 @@ export class SettingsView {
   /** What the form says; what it has no field for comes from `before`. */
   read(before: PageSettings): PageSettings {
     const settings = fromForm(this.#form, before);
-    // A scheduler always has a value; it only counts as a setting when it differs from the model's.
-    if (settings.generation.scheduler === this.#info?.scheduler) delete settings.generation.scheduler;
+    // A scheduler always has a value; it only counts as a setting when it differs from the model's, which may have none.
+    const own = this.#info?.scheduler;
+    if (this.#info && (own === undefined || settings.generation.scheduler === own)) delete settings.generation.scheduler;
     return settings;
   }
 
@@ -44,17 +45,19 @@ export class SettingsView {
     this.#info = info;
     for (const name of ["seconds", "steps", "guidance", "candidates"] as const) {
       const range = info[name];
+      if (range === undefined) continue;
       const field = this.#field(name);
       field.placeholder = String(range.default);
       field.min = String(range.min);
       field.max = String(range.max);
     }
     this.#field("seed").placeholder = text("settings.seed.random");
-    for (const name of ["prompt", "negative"] as const) {
-      this.#field(name).placeholder = info.prompts?.[name] ?? "";
-      show(byId(`${name}-row`, HTMLElement), info.prompts != null);
-    }
-    if (!scheduler) this.#field("scheduler").value = info.scheduler;
+    for (const name of ["prompt", "negative"] as const) this.#field(name).placeholder = info.prompts?.[name] ?? "";
+    for (const [name, there] of Object.entries(offered(info))) show(this.#row(this.#field(name)), there);
+    show(this.#row(this.#quality), info.steps !== undefined);
+    show(this.#row(this.#field("candidates")), info.candidates.max > 1);
+    if (info.takesComment) byId("settings", HTMLDetailsElement).open = true;
+    if (!scheduler && info.scheduler) this.#field("scheduler").value = info.scheduler;
     this.#mark();
   }
 
@@ -78,8 +81,13 @@ export class SettingsView {
 
   /** Shows the preset that the steps are, if they are one. */
   #mark(): void {
-    const steps = Number(this.#field("steps").value) || this.#info?.steps.default;
+    const steps = Number(this.#field("steps").value) || this.#info?.steps?.default;
     this.#quality.selectedIndex = steps === undefined ? 1 : this.#steps().indexOf(steps);
+  }
+
+  /** A field with its label and help. */
+  #row(field: HTMLElement): HTMLElement {
+    return field.closest("label") ?? field;
   }
 
   #field(name: string): HTMLInputElement {

@@ -31,7 +31,7 @@ export const DEFAULT_BUNDLE = "web/models/default/";
 
 const NUMBERS = ["seed", "seconds", "steps", "guidance", "candidates"] as const;
 /** In words. */
-const WORDS = ["prompt", "negative"] as const;
+const WORDS = ["comment", "prompt", "negative"] as const;
 /** Those of the numbers that must be whole. */
 const WHOLE: readonly string[] = ["seed", "steps", "candidates"];
 const SCHEDULERS: readonly Scheduler[] = ["ddim", "dpmpp", "unipc"];
@@ -167,11 +167,24 @@ export function intoForm(form: HTMLFormElement, { device, generation }: PageSett
   }
 }
 
-/** What a model that takes no texts but its own makes of settings: they without the texts, which `onRefused` hears of. */
-export function withoutTexts<S extends PageSettings>(settings: S, onRefused: OnRefused): S {
+/** What a model may lack of what can be set. */
+export type Abilities = Pick<Info, "steps" | "guidance" | "scheduler" | "hasSeed" | "takesComment" | "prompts">;
+
+/** Which of the settings that a model may lack it has. */
+export function offered({ steps, guidance, scheduler, hasSeed, takesComment, prompts }: Abilities) {
+  const texts = prompts != null;
+  return {
+    steps: steps !== undefined, guidance: guidance !== undefined, scheduler: scheduler !== undefined,
+    seed: hasSeed, comment: takesComment, prompt: texts, negative: texts,
+  };
+}
+
+/** Settings without those that a model lacks, which `onRefused` hears of. */
+export function fitting<S extends PageSettings>(settings: S, info: Abilities, onRefused: OnRefused): S {
   const generation = { ...settings.generation };
-  for (const name of WORDS) {
-    if (generation[name] !== undefined) onRefused(name, generation[name]);
+  for (const [name, there] of Object.entries(offered(info)) as [keyof ReturnType<typeof offered>, boolean][]) {
+    if (there) continue;
+    if (generation[name] !== undefined) onRefused(name, String(generation[name]));
     delete generation[name];
   }
   return { ...settings, generation };
@@ -180,9 +193,11 @@ export function withoutTexts<S extends PageSettings>(settings: S, onRefused: OnR
 /** Why a model cannot run with these settings, if it cannot. */
 export function refusal(generation: Settings, info: Info): Art2MusError | undefined {
   for (const name of ["seconds", "steps", "guidance", "candidates"] as const) {
-    const { min, max } = info[name];
+    const range = info[name];
     const value = generation[name];
-    if (value === undefined || (value >= min && value <= max)) continue;
+    if (value === undefined || range === undefined) continue;
+    const { min, max } = range;
+    if (value >= min && value <= max) continue;
     const values = { setting: text(`settings.${name}`), value, min, max };
     return new Art2MusError({ name: "Input", message: text("error.range", values), hint: text("hint.range") });
   }

@@ -52,7 +52,8 @@ export class WhyView {
     this.#made = made;
     this.#hush();
     show(this.#card, false);
-    show(this.#ask, made.picture.url !== undefined && made.plan.kind === "piece");
+    const tokens = this.#events.engine()?.info.hasTokens === true;
+    show(this.#ask, tokens && made.picture.url !== undefined && made.plan.kind === "piece");
   }
 
   /** Offers nothing more of this piece: the model that made it is not open. What was explained stays. */
@@ -89,9 +90,10 @@ export class WhyView {
       doing("why.looking");
       this.#draw(await influence(engine, picture, options));
       doing("why.listening");
-      const { prompt, negative } = made.settings.generation;
-      const texts = { ...(prompt !== undefined && { prompt }), ...(negative !== undefined && { negative }) };
-      this.#offerParts(await heardInfluence(engine, picture, { ...options, ...texts, seed: made.result.seed }));
+      const { comment, prompt, negative } = made.settings.generation;
+      const { seed } = made.result;
+      const given = Object.fromEntries(Object.entries({ comment, prompt, negative, seed }).filter(([, value]) => value !== undefined));
+      this.#offerParts(await heardInfluence(engine, picture, { ...options, ...given }));
       this.#said.textContent = text("why.ready");
       this.#events.announce(text("why.ready"));
     } catch (thrown) {

@@ -174,7 +174,8 @@ class StudyPage {
     }
     const opened = await orAbort(engine, signal);
     const { seconds } = this.#study;
-    const settings = { seed: item.seed, signal, ...(seconds !== undefined && { seconds }) };
+    const sown = opened.info.hasSeed && { seed: item.seed };
+    const settings = { signal, ...sown, ...(seconds !== undefined && { seconds }) };
     return URL.createObjectURL((await opened.generate(item.picture, settings).result).wav());
   }
 

@@ -8,7 +8,7 @@ use super::{
         conv1d, conv2d,
         launch::Kernel,
         linear::{self, LinearSpec},
-        norm, winograd,
+        lstm, norm, winograd,
     },
     RegisterTiled, TILED, TILED_F16, TILED_SUBGROUPS,
 };
@@ -37,6 +37,7 @@ fn specs(bias: bool) -> impl Iterator<Item = LinearSpec> {
 fn kernels() -> Vec<Kernel> {
     let mut all = vec![winograd::input_kernel(), winograd::product_kernel()];
     all.extend([RegisterTiled, TILED, TILED_SUBGROUPS].map(norm::layer_kernel));
+    all.extend([RegisterTiled, TILED].map(lstm::kernel));
     for bias in [false, true] {
         for encoding in [Encoding::F32, Encoding::F16, Encoding::Q8, Encoding::Q4] {
             all.push(winograd::weight_kernel(encoding));

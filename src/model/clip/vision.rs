@@ -1,7 +1,4 @@
-//! CLIP's vision tower with its projection: a picture becomes a 512-dimensional vector.
-//!
-//! Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021.
-//! Parameter names are those that `transformers` writes for `CLIPVisionModelWithProjection`.
+//! The vision tower with its projection: a picture becomes a vector.
 
 use burn::{
     module::{Module, Param},
@@ -9,15 +6,16 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    MAX_DEPTH, MAX_IMAGE, MAX_WIDTH, check_multiple, check_sizes,
-    layers::{Conv2d, LayerNorm, Linear, l2_normalise},
-    params::Params,
-    trace::Trace,
-};
+use super::layer::{EncoderLayer, LayerSizes, flops};
 use crate::{
     Result,
-    ops::{Activation, Kernels, activate, merge_heads, split_heads},
+    model::{
+        MAX_DEPTH, MAX_IMAGE, MAX_WIDTH, check_multiple, check_sizes,
+        layers::{Conv2d, LayerNorm, Linear, l2_normalise},
+        params::Params,
+        trace::Trace,
+    },
+    ops::{Activation, Kernels},
     tensors::Init,
 };
 
@@ -92,10 +90,18 @@ impl ClipConfig {
     /// Floating-point operations for one picture.
     pub fn flops(&self) -> u64 {
         let (n, c) = (self.patches() as u64 + 1, self.hidden_size as u64);
-        let m = self.intermediate_size as u64;
-        let block = 2 * n * c * (4 * c + 2 * m) + 4 * n * n * c;
         let stem = 2 * n * c * 3 * (self.patch_size as u64).pow(2);
-        stem + self.num_hidden_layers as u64 * block
+        stem + self.num_hidden_layers as u64 * flops(self.layer(), n)
+    }
+
+    fn layer(&self) -> LayerSizes {
+        LayerSizes {
+            width: self.hidden_size,
+            inner: self.intermediate_size,
+            heads: self.num_attention_heads,
+            activation: self.hidden_act,
+            eps: self.layer_norm_eps,
+        }
     }
 }
 
@@ -137,7 +143,7 @@ impl<B: Kernels> ClipVision<B> {
             // The published name is spelt like this.
             pre_norm: LayerNorm::load(&model.at("pre_layrnorm"), width, eps)?,
             layers: (0..config.num_hidden_layers)
-                .map(|i| EncoderLayer::load(&model.at("encoder.layers").at(i), config))
+                .map(|i| EncoderLayer::load(&model.at("encoder.layers").at(i), config.layer()))
                 .collect::<Result<_>>()?,
             post_norm: LayerNorm::load(&model.at("post_layernorm"), width, eps)?,
             projection: Linear::load_no_bias(
@@ -165,7 +171,7 @@ impl<B: Kernels> ClipVision<B> {
         let mut x = self.pre_norm.forward(x);
         trace.record("clip.embeddings", &x);
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x);
+            x = layer.forward(x, None);
             trace.record(format_args!("clip.blocks.{i}"), &x);
         }
         let pooled = self.post_norm.forward(x.narrow(1, 0, 1));
@@ -175,54 +181,5 @@ impl<B: Kernels> ClipVision<B> {
         } else {
             embedding
         }
-    }
-}
-
-/// A pre-norm transformer layer with separate projections.
-#[derive(Module, Debug)]
-struct EncoderLayer<B: Backend> {
-    norm1: LayerNorm<B>,
-    q: Linear<B>,
-    k: Linear<B>,
-    v: Linear<B>,
-    out: Linear<B>,
-    norm2: LayerNorm<B>,
-    fc1: Linear<B>,
-    fc2: Linear<B>,
-    heads: usize,
-    #[module(skip)]
-    activation: Activation,
-}
-
-impl<B: Kernels> EncoderLayer<B> {
-    fn load(p: &Params<B>, config: &ClipConfig) -> Result<Self> {
-        let (width, eps) = (config.hidden_size, config.layer_norm_eps);
-        let inner = config.intermediate_size;
-        let attention = p.at("self_attn");
-        let project = |name| Linear::load(&attention.at(name), width, width);
-        Ok(Self {
-            norm1: LayerNorm::load(&p.at("layer_norm1"), width, eps)?,
-            q: project("q_proj")?,
-            k: project("k_proj")?,
-            v: project("v_proj")?,
-            out: project("out_proj")?,
-            norm2: LayerNorm::load(&p.at("layer_norm2"), width, eps)?,
-            fc1: Linear::load(&p.at("mlp.fc1"), width, inner)?,
-            fc2: Linear::load(&p.at("mlp.fc2"), inner, width)?,
-            heads: config.num_attention_heads,
-            activation: config.hidden_act,
-        })
-    }
-
-    fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let [_, _, width] = x.dims();
-        let h = self.norm1.forward(x.clone());
-        let [q, k, v] = [&self.q, &self.k, &self.v]
-            .map(|layer| split_heads(layer.forward(h.clone()), self.heads));
-        let scale = ((width / self.heads) as f64).powf(-0.5);
-        let attended = merge_heads(<B as Kernels>::attention(q, k, v, None, scale));
-        let x = x + self.out.forward(attended);
-        let h = self.fc1.forward(self.norm2.forward(x.clone()));
-        x + self.fc2.forward(activate(h, self.activation))
     }
 }

@@ -1,0 +1,336 @@
+//! OpenCLIP, a decoder and HiFi-GAN become a bundle of Art2Music.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Arguments, configs, file_name, json, json::ConfigReader, known_keys, provenance, required,
+    unread_phrase, unread_tensors,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    checkpoint::{Checkpoint, names, placeholder},
+    model::{
+        clip::{ClipConfig, ClipTextConfig},
+        fusion::FusionConfig,
+        hifigan::HifiGanConfig,
+        mel_decoder::MelDecoderConfig,
+        params::FreshInit,
+        vocoder::VocoderConfig,
+    },
+    systems::{
+        art2music::{self, Defaults, Networks, kind, stage, write_stage},
+        network_entry, vocoder_kind,
+    },
+    tensors::TensorSource,
+    text::{CLIP_MERGES, merges_of},
+    weights::{BundleWriter, MAX_ASSET_BYTES, Manifest, NetworkEntry},
+};
+
+/// The paper's length of a piece in seconds.
+const SECONDS: f64 = 10.0;
+/// Hidden width of the paper's fusion.
+const FUSION_HIDDEN: usize = 512;
+const LICENCE: &str = "see the checkpoints that it was made of";
+/// What a vocabulary is called that lies beside CLIP's weights.
+const VOCABULARIES: [&str; 4] = [
+    "tokenizer.json",
+    "merges.txt",
+    "bpe_simple_vocab_16e6.txt.gz",
+    "bpe_simple_vocab_16e6.txt",
+];
+/// What original checkpoints of HiFi-GAN's generator begin with.
+const GENERATORS: [&str; 2] = ["generator", "g_"];
+/// The first bytes of gzip.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Converts the checkpoints; the manifest, and what nothing has read.
+pub(super) fn convert(arguments: &Arguments) -> Result<(Manifest, Vec<String>)> {
+    let mut writer = BundleWriter::create(&arguments.output)?;
+    let sources = Sources::open(arguments)?;
+    let networks = &sources.networks;
+    let fresh = FreshInit::new(0);
+    let fusion: &dyn TensorSource = match &sources.fusion {
+        Some(checkpoint) => checkpoint,
+        None => {
+            eprintln!(
+                "No --fusion: writing a freshly initialised one (seed 0), so picture and comment are mixed at random."
+            );
+            &fresh
+        }
+    };
+    if arguments.mel_scale.is_none() && arguments.mel_mean.is_none() {
+        eprintln!(
+            "No --mel-scale and --mel-mean: values of -1 to 1 are taken for mel levels of ln 1e-5 to 2."
+        );
+    }
+    let mut stage = |name: &str, parts: Vec<(NetworkEntry, &dyn TensorSource)>| {
+        if !arguments.json {
+            eprintln!("Writing the stage {name}");
+        }
+        write_stage(&mut writer, name, parts, arguments.dtype)
+    };
+    let vision = network_entry(kind::CLIP_VISION, &networks.vision)?;
+    stage(stage::ENCODE, vec![(vision, &sources.clip)])?;
+    let text = network_entry(kind::CLIP_TEXT, &networks.text)?;
+    stage(stage::TEXT, vec![(text, &sources.clip)])?;
+    let both: Vec<(_, &dyn TensorSource)> = vec![
+        (network_entry(kind::FUSION, &networks.fusion)?, fusion),
+        (
+            network_entry(kind::MEL_DECODER, &networks.decoder)?,
+            &sources.decoder,
+        ),
+    ];
+    stage(stage::DECODE, both)?;
+    let vocoder = network_entry(vocoder_kind(&networks.vocoder), &sources.hifigan)?;
+    stage(stage::VOCODE, vec![(vocoder, &sources.vocoder)])?;
+    writer.asset(CLIP_MERGES, "merges.txt", sources.merges.as_bytes())?;
+
+    let longest = *networks.seconds().end();
+    let defaults = Defaults {
+        seconds: arguments.seconds.unwrap_or(SECONDS.min(longest)),
+    };
+    let model = arguments.model("Art2Music".into(), LICENCE, sources.fusion.is_some());
+    let unread = sources.unread();
+    arguments.refuse(&unread)?;
+    let provenance = provenance(sources.names());
+    // Parts that do not belong together give no bundle.
+    let fits = |manifest: &Manifest| art2music::check(manifest).map(drop);
+    let manifest = writer.finish(art2music::NAME, model, &defaults, provenance, fits)?;
+    Ok((manifest, unread))
+}
+
+/// The opened checkpoints and their configurations.
+struct Sources {
+    configs: ConfigReader,
+    clip: Checkpoint,
+    merges: String,
+    fusion: Option<Checkpoint>,
+    decoder: Checkpoint,
+    vocoder: Checkpoint,
+    hifigan: HifiGanConfig,
+    networks: Networks,
+}
+
+impl Sources {
+    fn open(arguments: &Arguments) -> Result<Self> {
+        let configs = ConfigReader::default();
+        let place = required("clip", &arguments.clip)?;
+        let clip = Checkpoint::open(place)?.with_names(names::clip);
+        let hints = arguments.clip_hints();
+        let vision = ClipConfig {
+            normalise: false,
+            ..configs::clip(&configs, place, &clip, hints)?
+        };
+        let text = configs::clip_text(&configs, place, &clip, vision.hidden_act)?;
+        let merges = merges(arguments, place, &text)?;
+        let decoder = Checkpoint::open(required("decoder", &arguments.decoder)?)?;
+        let default = MelDecoderConfig::default();
+        let decoder_config = MelDecoderConfig {
+            scale: arguments.mel_scale.unwrap_or(default.scale),
+            mean: arguments.mel_mean.unwrap_or(default.mean),
+            ..decoder_shapes(&decoder)?
+        };
+        let fusion = match &arguments.fusion {
+            Some(file) => Some(Checkpoint::open(file)?),
+            None => None,
+        };
+        let fusion_config = match &fusion {
+            Some(file) => fusion_shapes(file)?,
+            None => FusionConfig {
+                embedding: vision.projection_dim,
+                hidden: FUSION_HIDDEN,
+                features: decoder_config.features,
+            },
+        };
+        let place = generator(required("vocoder", &arguments.vocoder)?)?;
+        let hifigan = hifigan(&configs, &place)?;
+        Ok(Self {
+            vocoder: Checkpoint::open(&place)?.with_names(names::hifigan),
+            networks: Networks {
+                vision,
+                text,
+                fusion: fusion_config,
+                decoder: decoder_config,
+                vocoder: VocoderConfig::HifiGan(hifigan.clone()),
+            },
+            configs,
+            clip,
+            merges,
+            fusion,
+            decoder,
+            hifigan,
+        })
+    }
+
+    fn checkpoints(&self) -> impl Iterator<Item = (&'static str, &Checkpoint)> {
+        let fusion = self.fusion.iter().map(|fusion| ("fusion", fusion));
+        let others = [("decoder", &self.decoder), ("vocoder", &self.vocoder)];
+        let clip = std::iter::once(("clip-towers", &self.clip));
+        clip.chain(fusion).chain(others)
+    }
+
+    /// What nothing has read of checkpoints and configurations, a phrase for each place.
+    fn unread(&self) -> Vec<String> {
+        let mut unread = self.configs.unread();
+        unread.extend(self.checkpoints().filter_map(|(network, checkpoint)| {
+            unread_phrase(&unread_tensors(network, checkpoint), checkpoint)
+        }));
+        unread
+    }
+
+    /// What the bundle is made of.
+    fn names(&self) -> Vec<String> {
+        let files = self.checkpoints().map(|(_, file)| file_name(file.place()));
+        let mut names: Vec<String> = files.collect();
+        if self.fusion.is_none() {
+            names.push("freshly initialised fusion".into());
+        }
+        names
+    }
+}
+
+/// The merges of CLIP's vocabulary: the file that was named, or one beside the weights.
+fn merges(arguments: &Arguments, place: &Path, text: &ClipTextConfig) -> Result<String> {
+    let folder = configs::folder_of(place);
+    let beside = || {
+        let mut files = VOCABULARIES.iter().map(|name| folder.join(name));
+        files.find(|file| file.is_file()).ok_or_else(|| {
+            Error::input(
+                format!("there is no vocabulary beside {}", place.display()),
+                format!(
+                    "put one of {} there, or name it with --clip-vocabulary",
+                    VOCABULARIES.join(", ")
+                ),
+            )
+        })
+    };
+    let path = match &arguments.clip_vocabulary {
+        Some(path) => path.clone(),
+        None => beside()?,
+    };
+    let bytes = std::fs::read(&path).map_err(|e| Error::file("read", &path, e))?;
+    if let Some(error) = placeholder(&bytes, &path) {
+        return Err(error);
+    }
+    let bytes = unpacked(bytes, &path)?;
+    merges_of(&bytes, text.vocab_size).map_err(|e| e.in_file(&path))
+}
+
+/// What is in a gzip file; others as they are.
+fn unpacked(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
+    if !bytes.starts_with(&GZIP) {
+        return Ok(bytes);
+    }
+    let mut unpacked = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(bytes.as_slice()).take(MAX_ASSET_BYTES + 1);
+    reader
+        .read_to_end(&mut unpacked)
+        .map_err(|e| Error::file("unpack", path, e))?;
+    if unpacked.len() as u64 > MAX_ASSET_BYTES {
+        return Err(Error::new(
+            ErrorKind::Limits,
+            format!("{} unpacks to too much", path.display()),
+            "use the vocabulary that belongs to the checkpoint",
+        ));
+    }
+    Ok(unpacked)
+}
+
+/// What shapes tell of a decoder.
+fn decoder_shapes(checkpoint: &Checkpoint) -> Result<MelDecoderConfig> {
+    let shape = |name: &str| configs::shape(checkpoint, name);
+    let projection = shape("feat_proj.weight")?;
+    let positions = shape("pos_emb")?;
+    let recurrent = shape("lstm.weight_hh_l0")?;
+    let out = shape("out_proj.weight")?;
+    // A layer of one direction has other sizes everywhere behind it.
+    shape("lstm.weight_hh_l0_reverse")?;
+    Ok(MelDecoderConfig {
+        features: projection[1],
+        width: projection[0],
+        positions: positions[positions.len() - 2],
+        hidden: recurrent[1],
+        layers: configs::count(checkpoint, "lstm.bias_ih_l"),
+        mel_bins: out[0],
+        ..MelDecoderConfig::default()
+    })
+}
+
+/// What shapes tell of a fusion.
+fn fusion_shapes(checkpoint: &Checkpoint) -> Result<FusionConfig> {
+    let residual = configs::shape(checkpoint, "residual.weight")?;
+    let first = configs::shape(checkpoint, "linear.0.weight")?;
+    Ok(FusionConfig {
+        embedding: residual[1],
+        hidden: first[0],
+        features: residual[0],
+    })
+}
+
+/// The generator's file: `place`, or the one in that folder.
+fn generator(place: &Path) -> Result<PathBuf> {
+    if !place.is_dir() {
+        return Ok(place.to_path_buf());
+    }
+    let entries = std::fs::read_dir(place).map_err(|e| Error::file("read", place, e))?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::file("read", place, e))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if GENERATORS.iter().any(|start| name.starts_with(start)) {
+            files.push(entry.path());
+        }
+    }
+    match files.as_slice() {
+        [one] => Ok(one.clone()),
+        // Transformers' names, or a sentence that says which names there can be.
+        [] => Ok(place.to_path_buf()),
+        _ => Err(Error::input(
+            format!("{} has several generators", place.display()),
+            "name one of them",
+        )),
+    }
+}
+
+/// The configuration beside a generator: the original one, or that of transformers.
+fn hifigan(reader: &ConfigReader, place: &Path) -> Result<HifiGanConfig> {
+    let path = configs::folder_of(place).join("config.json");
+    let mut whole = json::object(&path)?;
+    let Some(bands) = whole.remove("num_mels") else {
+        return reader.apply(&path.display().to_string(), whole, &known_keys::HIFIGAN);
+    };
+    whole.insert("model_in_dim".into(), bands);
+    for key in [
+        "sampling_rate",
+        "upsample_rates",
+        "upsample_kernel_sizes",
+        "upsample_initial_channel",
+        "resblock_kernel_sizes",
+        "resblock_dilation_sizes",
+    ] {
+        if !whole.contains_key(key) {
+            return Err(Error::format(
+                format!("{} has no {key}", path.display()),
+                "use the config.json that belongs to the generator",
+            ));
+        }
+    }
+    let hop = whole.get("hop_size").and_then(serde_json::Value::as_u64);
+    let place = path.display().to_string();
+    let config: HifiGanConfig = reader.apply(&place, whole, &known_keys::HIFIGAN_ORIGINAL)?;
+    config.check()?;
+    if let Some(hop) = hop.filter(|hop| *hop != config.hop() as u64) {
+        return Err(Error::format(
+            format!(
+                "{place} has frames of {hop} samples, of which its upsample_rates make {}",
+                config.hop()
+            ),
+            "use the config.json that belongs to the generator",
+        ));
+    }
+    Ok(config)
+}

@@ -1,0 +1,56 @@
+//! The networks that a manifest lists: their configurations, and the vocoders that every system can have.
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    Error, Result,
+    model::vocoder::VocoderConfig,
+    weights::{NetworkEntry, StageEntry},
+};
+
+/// The kind of HiFi-GAN, the vocoder of published weights.
+pub const HIFIGAN: &str = "hifigan";
+/// The kind of the small models' vocoder.
+pub const ISTFT: &str = "istft-vocoder";
+
+/// The network `kind` of `stage`.
+pub(super) fn find<'a>(stage: &'a StageEntry, kind: &str) -> Option<&'a NetworkEntry> {
+    stage.networks.iter().find(|network| network.kind == kind)
+}
+
+/// The configuration of the network `kind` of `stage`.
+pub fn config<T: DeserializeOwned>(stage: &StageEntry, kind: &str) -> Result<T> {
+    let entry = find(stage, kind).ok_or_else(|| {
+        Error::format(
+            format!("the stage {} of the bundle has no {kind}", stage.name),
+            "convert the checkpoint again",
+        )
+    })?;
+    parse(entry)
+}
+
+/// The configuration of a network.
+pub(super) fn parse<T: DeserializeOwned>(entry: &NetworkEntry) -> Result<T> {
+    T::deserialize(&entry.config).map_err(|e| {
+        Error::format(
+            format!("the configuration of {} cannot be used ({e})", entry.kind),
+            "convert the checkpoint again",
+        )
+    })
+}
+
+/// The kind of a vocoder.
+pub fn vocoder_kind(config: &VocoderConfig) -> &'static str {
+    match config {
+        VocoderConfig::HifiGan(_) => HIFIGAN,
+        VocoderConfig::Istft(_) => ISTFT,
+    }
+}
+
+/// The vocoder of `stage`.
+pub(super) fn vocoder(stage: &StageEntry) -> Result<VocoderConfig> {
+    Ok(match find(stage, ISTFT) {
+        Some(entry) => VocoderConfig::Istft(parse(entry)?),
+        None => VocoderConfig::HifiGan(config(stage, HIFIGAN)?),
+    })
+}
