@@ -2,6 +2,12 @@
 #![cfg(all(feature = "cli", not(target_family = "wasm")))]
 
 mod common;
+#[path = "checkpoints/configs.rs"]
+mod configs;
+#[path = "checkpoints/safetensors.rs"]
+mod safetensors_files;
+#[path = "checkpoints/torch.rs"]
+mod torch;
 
 use art2mus::{
     checkpoint::Checkpoint,

@@ -51,6 +51,18 @@ def _enormous_png(path: Path, side: int = 30000) -> None:
     )
 
 
+def _ycck(source: Path, target: Path) -> None:
+    """The inks of `source` as luminance, chrominance and black, which Photoshop writes and Pillow only reads."""
+    inks = np.asarray(Image.open(source)).astype(float)
+    # What is stored are the inks that are not there, so that JFIF's red, green and blue are the inks.
+    mixed = inks[..., :3] @ np.array([[0.299, -0.168736, 0.5], [0.587, -0.331264, -0.418688], [0.114, 0.5, -0.081312]])
+    stored = np.dstack([mixed + [0, 128, 128], 255 - inks[..., 3]]).round().clip(0, 255).astype(np.uint8)
+    Image.fromarray(255 - stored, "CMYK").save(target, quality=85)
+    jpeg = bytearray(target.read_bytes())
+    jpeg[jpeg.index(b"Adobe") + 11] = 2
+    target.write_bytes(jpeg)
+
+
 def write_pictures(folder: Path) -> None:
     """picture.png and pictures/*."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,6 +76,7 @@ def write_pictures(folder: Path) -> None:
     Image.fromarray(rgba, "RGBA").save(out / "alpha.png", optimize=True)
     small.convert("L").save(out / "gray.png", optimize=True)
     small.convert("CMYK").save(out / "cmyk.jpg", quality=85)
+    _ycck(out / "cmyk.jpg", out / "ycck.jpg")
 
     # Orientation 6: the camera was turned, the viewer must rotate by 90 degrees clockwise.
     upright = painting(36, 48, "upright", strokes=10)

@@ -126,11 +126,12 @@ impl Checkpoint {
             path.to_path_buf()
         };
         let mut files: Vec<Box<dyn TensorFile>> = Vec::new();
-        for file in parts(&place)? {
-            files.push(if safetensors::looks_like(&file)? {
-                Box::new(safetensors::SafetensorsFile::open(&file)?)
+        let Parts { paths, index } = Parts::of(&place)?;
+        for file in &paths {
+            files.push(if safetensors::looks_like(file)? {
+                Box::new(safetensors::SafetensorsFile::open(file)?)
             } else {
-                Box::new(torch::TorchFile::open(&file)?)
+                Box::new(torch::TorchFile::open(file)?)
             });
         }
         let shapes: Vec<_> = files.iter().map(|file| file.shapes()).collect();
@@ -148,9 +149,32 @@ impl Checkpoint {
                         "merge it into the weights first, in diffusers with fuse_lora()",
                     ));
                 }
+                // A part may also hold what the index takes from another one.
+                let meant = index.get(&name).map(|part| place.with_file_name(part));
+                if meant.is_some_and(|meant| meant != paths[file]) {
+                    continue;
+                }
                 let shown = name[wrapper..].to_string();
-                stored.insert(shown, Stored { file, name, shape });
+                let before = stored.insert(shown, Stored { file, name, shape });
+                if let Some(Stored {
+                    file: other, name, ..
+                }) = before
+                {
+                    let [one, other] = [&paths[file], &paths[other]].map(|path| path.display());
+                    return Err(Error::format(
+                        format!(
+                            "{one} and {other} both hold {name}, and no index says which counts"
+                        ),
+                        "get the files again, with their index",
+                    ));
+                }
             }
+        }
+        if stored.is_empty() {
+            return Err(Error::format(
+                format!("{} holds no tensors", place.display()),
+                "use a complete checkpoint of this network",
+            ));
         }
         let views = stored
             .keys()
@@ -231,6 +255,7 @@ impl Checkpoint {
                     .collect())
             }
             Some(View::WeightNorm { g, v }) => {
+                self.check_weight_norm(g, v)?;
                 let lengths = self.read_stored(g)?;
                 let mut values = self.read_stored(v)?;
                 let row = values.len() / lengths.len().max(1);
@@ -245,6 +270,25 @@ impl Checkpoint {
                 "use a complete checkpoint of this network",
             )),
         }
+    }
+
+    /// Whether `g` has a length for each row of `v`: weight norm along another dimension looks the same but for that.
+    fn check_weight_norm(&self, g: &str, v: &str) -> Result<()> {
+        let shape = |name: &str| self.stored.get(name).map(|stored| &stored.shape[..]);
+        let (g_shape, v_shape) = (shape(g).unwrap_or_default(), shape(v).unwrap_or_default());
+        let rows = g_shape
+            .first()
+            .is_some_and(|rows| Some(rows) == v_shape.first());
+        if rows && g_shape[1..].iter().all(|&size| size == 1) {
+            return Ok(());
+        }
+        Err(Error::unsupported(
+            format!(
+                "{g} of {} has the shape {g_shape:?} where {v} has {v_shape:?}",
+                self.place.display()
+            ),
+            "remove the weight norm in Python, with remove_weight_norm(), and save the weights again",
+        ))
     }
 
     fn read_stored(&self, name: &str) -> Result<Vec<f32>> {
@@ -322,34 +366,49 @@ fn wrapper(names: Vec<&str>) -> usize {
     length
 }
 
-/// The files behind `path`: itself, or the parts that an index names.
-fn parts(path: &Path) -> Result<Vec<PathBuf>> {
-    if path.extension().is_none_or(|extension| extension != "json") {
-        return Ok(vec![path.to_path_buf()]);
+/// The files of a checkpoint.
+#[derive(Debug)]
+struct Parts {
+    paths: Vec<PathBuf>,
+    /// The file that each tensor is taken from, where that is said.
+    index: HashMap<String, String>,
+}
+
+impl Parts {
+    /// The file `path` itself, or the parts that an index names.
+    fn of(path: &Path) -> Result<Self> {
+        if path.extension().is_none_or(|extension| extension != "json") {
+            return Ok(Self {
+                paths: vec![path.to_path_buf()],
+                index: HashMap::new(),
+            });
+        }
+        #[derive(serde::Deserialize)]
+        struct Index {
+            weight_map: HashMap<String, String>,
+        }
+        let text = std::fs::read(path).map_err(|e| Error::file("read", path, e))?;
+        if let Some(error) = placeholder(&text, path) {
+            return Err(error);
+        }
+        let index: Index = serde_json::from_slice(&text).map_err(|e| {
+            Error::format(
+                format!("{} is no index of weight files ({e})", path.display()),
+                "get the file again",
+            )
+        })?;
+        let files: BTreeSet<&String> = index.weight_map.values().collect();
+        let outside = |file: &&String| file.contains(['/', '\\']) || file.starts_with('.');
+        if files.iter().any(outside) {
+            return Err(Error::format(
+                format!("{} names files outside its folder", path.display()),
+                "get the file again",
+            ));
+        }
+        let paths = files.into_iter().map(|file| path.with_file_name(file));
+        Ok(Self {
+            paths: paths.collect(),
+            index: index.weight_map,
+        })
     }
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: HashMap<String, String>,
-    }
-    let text = std::fs::read(path).map_err(|e| Error::file("read", path, e))?;
-    let index: Index = serde_json::from_slice(&text).map_err(|e| {
-        Error::format(
-            format!("{} is no index of safetensors files ({e})", path.display()),
-            "get the file again",
-        )
-    })?;
-    let mut files: Vec<String> = index.weight_map.into_values().collect();
-    files.sort();
-    files.dedup();
-    if files
-        .iter()
-        .any(|file| file.contains(['/', '\\']) || file.starts_with('.'))
-    {
-        return Err(Error::format(
-            format!("{} names files outside its folder", path.display()),
-            "get the file again",
-        ));
-    }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    Ok(files.into_iter().map(|file| folder.join(file)).collect())
 }

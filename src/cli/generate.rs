@@ -14,7 +14,7 @@ use crate::{
     checkpoint::Checkpoint,
     device::{self, Device, DeviceChoice},
     diffusion::SchedulerKind,
-    files::{check_output, write_output},
+    files::{check_output, is_same_output, write_output},
     image,
     ops::{Cpu, Kernels},
     pipeline::{Event, Observer},
@@ -116,6 +116,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     for (i, path) in (0..candidates).map(|i| (i, piece_path(&output, i))) {
         let named = i == 0 && arguments.output.is_some();
         check_output(&path, arguments.force || named)?;
+        check_apart(&path, &arguments)?;
     }
     if let Some(path) = &arguments.trace {
         check_output(path, true)?;
@@ -153,6 +154,27 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         write_trace(path, &made.trace)?;
     }
     report(&arguments, &made, &files, &device, &bundle)
+}
+
+/// Refuses music in the place of the picture, of the given latents or of the trace.
+fn check_apart(music: &Path, arguments: &Arguments) -> Result<()> {
+    let others = [
+        ("the picture", Some(&arguments.picture)),
+        ("the latents", arguments.latents.as_ref()),
+        ("the trace", arguments.trace.as_ref()),
+    ];
+    for (what, other) in others {
+        if other.is_some_and(|other| is_same_output(music, other)) {
+            return Err(Error::input(
+                format!(
+                    "the music and {what} would be one file, {}",
+                    music.display()
+                ),
+                "name another file with -o",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn generate<B: Kernels>(

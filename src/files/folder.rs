@@ -8,13 +8,24 @@ use std::{
 use super::{interrupt::Unfinished, is_ours, parent, remove_unfinished, unfinished};
 use crate::{Error, Result};
 
+/// What systems put into folders that are empty for a person: into every mounted disk, or where somebody looked.
+const OF_SYSTEMS: [&str; 4] = [
+    "lost+found",
+    "System Volume Information",
+    ".DS_Store",
+    "desktop.ini",
+];
+
 /// Refuses a folder that is there already and not empty. What programs that were killed have left in it is removed.
 pub fn check_free(target: &Path) -> Result<()> {
     if target.is_dir() {
         remove_unfinished(target)?;
     }
     let occupied = match std::fs::read_dir(target) {
-        Ok(mut entries) => entries.next().is_some(),
+        Ok(mut entries) => entries.any(|entry| {
+            let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
+            !OF_SYSTEMS.iter().any(|of_systems| name == *of_systems)
+        }),
         Err(_) => target.exists(),
     };
     if occupied {
@@ -104,6 +115,7 @@ mod tests {
         let outer = tempfile::tempdir().unwrap();
         let target = outer.path().join("disk");
         std::fs::create_dir(&target).unwrap();
+        std::fs::create_dir(target.join("lost+found")).unwrap();
         // As a mount point or a working folder: one that cannot be replaced.
         let held = File::open(&target).unwrap();
         let folder = unfinished_folder(&target).unwrap();
@@ -112,7 +124,7 @@ mod tests {
         std::fs::write(folder.path().join("inner/a"), "a").unwrap();
         assert_eq!(std::fs::read_dir(outer.path()).unwrap().count(), 1);
         finish_folder(folder, &target, "manifest.json").unwrap();
-        assert_eq!(std::fs::read_dir(&target).unwrap().count(), 2);
+        assert_eq!(std::fs::read_dir(&target).unwrap().count(), 3);
         assert_eq!(std::fs::read(target.join("inner/a")).unwrap(), b"a");
         #[cfg(unix)]
         {

@@ -15,7 +15,7 @@ pub use interrupt::remove_when_stopped;
 #[cfg(any(test, feature = "cli", feature = "train"))]
 pub use output::write_file;
 #[cfg(feature = "cli")]
-pub use output::{check_output, write_output};
+pub use output::{check_output, is_same_output, write_output};
 
 use crate::{Error, Result};
 

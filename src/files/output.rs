@@ -27,7 +27,17 @@ pub fn check_output(path: &Path, replace: bool) -> Result<()> {
             format!("{} is already there", path.display()),
             "give --force to replace it, or another place with -o",
         )),
-        Target::File(file, _) => unfinished_file(&file).map(drop),
+        Target::File(_, Some(before)) if before.permissions().readonly() => Err(Error::input(
+            format!("{} is write-protected", path.display()),
+            "make it writable, or choose another place",
+        )),
+        Target::File(file, before) => match unfinished_file(&file) {
+            // In a folder of somebody else, a file may still be one's own.
+            Err(_) if before.is_some() && OpenOptions::new().write(true).open(&file).is_ok() => {
+                Ok(())
+            }
+            tried => tried.map(drop),
+        },
         // Opening a pipe would wait for its reader.
         Target::Into(_) => Ok(()),
     }
@@ -45,33 +55,61 @@ pub fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(|e| Error::file("write to", Path::new("standard output"), e))
 }
 
+/// Whether two paths lead to one file, there or not yet, or are both standard output.
+#[cfg(feature = "cli")]
+pub fn is_same_output(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| match Target::of(path) {
+        Ok(Target::File(file, _)) => {
+            let folder = parent(&file).canonicalize().ok()?;
+            Some(folder.join(file.file_name()?))
+        }
+        _ => None,
+    };
+    let standard = |path: &Path| path == Path::new(STANDARD_OUTPUT);
+    match (standard(a), standard(b)) {
+        (false, false) => place(a).is_some_and(|a| Some(a) == place(b)),
+        (a, b) => a && b,
+    }
+}
+
 /// Writes a file so that it is there completely or not at all. A link stays one, and what it points to is written; a
 /// file that was there keeps its mode; a device or a pipe is written into.
+///
+/// A file that is mounted on its own, and one in a folder that nothing can be added to, cannot be replaced: there, its bytes
+/// are.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |e| Error::file("write", path, e);
-    let (target, before) = match Target::of(path)? {
-        Target::File(target, before) => (target, before),
-        Target::Into(target) => {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .open(target)
-                .map_err(failed)?;
-            return file
-                .write_all(bytes)
-                .and_then(|()| file.flush())
-                .map_err(failed);
+    match Target::of(path)? {
+        Target::File(target, None) => replace(&target, None, bytes).map_err(failed),
+        Target::File(target, Some(before)) => {
+            replace(&target, Some(before), bytes).or_else(|e| match e.kind() {
+                io::ErrorKind::ResourceBusy | io::ErrorKind::PermissionDenied => {
+                    write_into(OpenOptions::new().truncate(true), &target, bytes).map_err(failed)
+                }
+                _ => Err(failed(e)),
+            })
         }
-    };
-    let (mut file, _unfinished) = unfinished_file(&target)?;
-    file.write_all(bytes).map_err(failed)?;
-    if let Some(before) = before {
-        file.as_file()
-            .set_permissions(before.permissions())
-            .map_err(failed)?;
+        Target::Into(target) => write_into(&mut OpenOptions::new(), &target, bytes).map_err(failed),
     }
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(&target).map_err(|e| failed(e.error))?;
+}
+
+/// Puts a new file with `bytes`, and the mode of the file that was there `before`, in the place of `target`.
+fn replace(target: &Path, before: Option<Metadata>, bytes: &[u8]) -> io::Result<()> {
+    let (mut file, _unfinished) = hidden_file(target)?;
+    file.write_all(bytes)?;
+    if let Some(before) = before {
+        file.as_file().set_permissions(before.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(target).map_err(|e| e.error)?;
     Ok(())
+}
+
+/// Writes into what is there.
+fn write_into(options: &mut OpenOptions, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = options.write(true).open(target)?;
+    file.write_all(bytes)?;
+    file.flush()
 }
 
 /// Where a path leads.
@@ -93,6 +131,10 @@ impl Target {
                 Err(_) => Ok(Self::Into(path.to_path_buf())),
             },
             Ok(_) => Ok(Self::Into(path.to_path_buf())),
+            // Nothing is there, and a file has no name that ends so.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && ends_as_folder(path) => {
+                Err(failed(io::ErrorKind::IsADirectory.into()))
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let mut path = path.to_path_buf();
                 for _ in 0..MAX_LINKS {
@@ -108,12 +150,23 @@ impl Target {
     }
 }
 
+fn ends_as_folder(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes
+        .last()
+        .is_some_and(|&last| std::path::is_separator(last.into()))
+}
+
 /// A hidden file beside `path`, which is removed unless it is moved there, with the mode that new files have.
+#[cfg(any(test, feature = "cli"))]
 pub(super) fn unfinished_file(path: &Path) -> Result<(tempfile::NamedTempFile, Unfinished)> {
-    let failed = |e| Error::file("write", path, e);
+    hidden_file(path).map_err(|e| Error::file("write", path, e))
+}
+
+fn hidden_file(path: &Path) -> io::Result<(tempfile::NamedTempFile, Unfinished)> {
     let builder = unfinished(0o666);
     loop {
-        let file = builder.tempfile_in(parent(path)).map_err(failed)?;
+        let file = builder.tempfile_in(parent(path))?;
         let unfinished = Unfinished::new(file.path());
         if is_ours(file.as_file(), file.path()) {
             return Ok((file, unfinished));

@@ -52,6 +52,9 @@ pub fn decode(bytes: &[u8]) -> Result<Picture> {
     if format == ImageFormat::Bmp {
         without_alpha_of_zero(&mut decoded.image);
     }
+    if is_brighter_than_white(&decoded.image) {
+        return Err(Fault::PictureKind { kind: "HDR TIFF" }.into());
+    }
     let mut upright =
         DynamicImage::ImageRgb8(opaque(decoded.image, kind, decoded.profile.as_deref())?);
     upright.apply_orientation(decoded.orientation);
@@ -79,7 +82,14 @@ fn read(bytes: &[u8], format: ImageFormat) -> Result<Decoded> {
     }
     // What cannot be read as an orientation is none.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let profile = decoder.icc_profile().unwrap_or_default();
+    let profile = colours(bytes, format, decoder.icc_profile().unwrap_or_default())?;
+    if let Some(image) = of_inks(bytes, format, profile.as_deref())? {
+        return Ok(Decoded {
+            image: DynamicImage::ImageRgb8(image),
+            orientation,
+            profile: None,
+        });
+    }
     let image = match first_frame(bytes, format, limits)? {
         Some(frame) => frame,
         None => DynamicImage::from_decoder(decoder).map_err(explain)?,
@@ -89,6 +99,31 @@ fn read(bytes: &[u8], format: ImageFormat) -> Result<Decoded> {
         orientation,
         profile,
     })
+}
+
+/// The file's colour profile, where `icc` is the embedded one. In a browser the page gives pictures as it shows them;
+/// there, none comes this far.
+fn colours(bytes: &[u8], format: ImageFormat, icc: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+    #[cfg(feature = "native")]
+    match format {
+        ImageFormat::Png => return super::png::profile(bytes, icc),
+        // Its decoder gives no profile that is large beside the pixels.
+        ImageFormat::Tiff => return Ok(icc.or_else(|| super::inks::profile_of_tiff(bytes))),
+        _ => {}
+    }
+    let _ = (bytes, format);
+    Ok(icc)
+}
+
+/// A picture of four inks, by its profile.
+fn of_inks(bytes: &[u8], format: ImageFormat, profile: Option<&[u8]>) -> Result<Option<RgbImage>> {
+    #[cfg(feature = "native")]
+    return super::inks::read(bytes, format, profile, MAX_DECODED as usize);
+    #[cfg(not(feature = "native"))]
+    {
+        let _ = (bytes, format, profile);
+        Ok(None)
+    }
 }
 
 /// The first frame of an animated PNG or WebP. A PNG's picture for programs that know no animations need not be one of
@@ -142,12 +177,27 @@ fn without_alpha_of_zero(image: &mut DynamicImage) {
     }
 }
 
+/// Whether numbers with a fraction go beyond black and white: then they are of another scale, or of light.
+fn is_brighter_than_white(image: &DynamicImage) -> bool {
+    let numbers: &[f32] = match image {
+        DynamicImage::ImageRgb32F(pixels) => pixels.as_raw(),
+        DynamicImage::ImageRgba32F(pixels) => pixels.as_raw(),
+        _ => return false,
+    };
+    // NaN lies nowhere.
+    !numbers.iter().all(|number| (0.0..=1.0).contains(number))
+}
+
 /// What tags of a TIFF file say of its numbers.
 #[derive(Debug, Clone, Copy, Default)]
 struct Kind {
     /// Colours are multiplied by alpha already ("associated alpha").
     premultiplied: bool,
 }
+
+/// TIFF's tag `InkSet`, and its value for inks that are not cyan, magenta, yellow and black.
+const INK_SET: Tag = Tag::Unknown(332);
+const NOT_CMYK: u16 = 2;
 
 fn tiff_kind(bytes: &[u8]) -> Result<Kind> {
     let Ok(mut decoder) = tiff::decoder::Decoder::new(Cursor::new(bytes)) else {
@@ -161,6 +211,11 @@ fn tiff_kind(bytes: &[u8]) -> Result<Kind> {
             .flatten()
             .unwrap_or_default()
     };
+    // Photoshop calls them multichannel; what is mixed of them only its own program knows.
+    if tag(INK_SET).first() == Some(&NOT_CMYK) {
+        let kind = "multichannel TIFF";
+        return Err(Fault::PictureKind { kind }.into());
+    }
     let bits = tag(Tag::BitsPerSample);
     let floats = tag(Tag::SampleFormat)
         .iter()
@@ -190,9 +245,10 @@ pub fn from_rgba(rgba: &[u8], width: usize, height: usize) -> Result<Picture> {
 
 /// The image as 8-bit sRGB, laid over white where it is transparent.
 fn opaque(image: DynamicImage, kind: Kind, profile: Option<&[u8]>) -> Result<RgbImage> {
+    let grey = !image.color().has_color();
     if !image.color().has_alpha() {
         let mut rgb = image.into_rgb8();
-        to_srgb(&mut rgb, false, profile)?;
+        to_srgb(&mut rgb, false, grey, profile)?;
         return Ok(rgb);
     }
     let mut rgba = image.into_rgba8();
@@ -200,7 +256,7 @@ fn opaque(image: DynamicImage, kind: Kind, profile: Option<&[u8]>) -> Result<Rgb
         rgba.pixels_mut()
             .for_each(|pixel| pixel.0 = divided(pixel.0));
     }
-    to_srgb(&mut rgba, true, profile)?;
+    to_srgb(&mut rgba, true, grey, profile)?;
     let (width, height) = rgba.dimensions();
     // In place, for a large picture should not be in memory twice.
     let mut data = rgba.into_raw();
@@ -225,17 +281,14 @@ fn divided([red, green, blue, alpha]: [u8; 4]) -> [u8; 4] {
     [colour(red), colour(green), colour(blue), alpha]
 }
 
-/// In a browser the page gives pictures as it shows them; there, no profile comes this far.
-#[cfg(not(feature = "native"))]
-fn to_srgb(_pixels: &mut [u8], _alpha: bool, _profile: Option<&[u8]>) -> Result<()> {
+fn to_srgb(pixels: &mut [u8], alpha: bool, grey: bool, profile: Option<&[u8]>) -> Result<()> {
+    #[cfg(feature = "native")]
+    if let Some(profile) = profile {
+        let kind = super::profile::Pixels { alpha, grey };
+        super::profile::to_srgb(pixels, kind, profile)?;
+    }
+    let _ = (pixels, alpha, grey, profile);
     Ok(())
-}
-
-#[cfg(feature = "native")]
-fn to_srgb(pixels: &mut [u8], alpha: bool, profile: Option<&[u8]>) -> Result<()> {
-    profile.map_or(Ok(()), |profile| {
-        super::profile::to_srgb(pixels, alpha, profile)
-    })
 }
 
 /// `round(alpha * colour + (1 - alpha) * white)`; an opaque colour stays as it is.
@@ -290,3 +343,7 @@ fn ends_early(error: &ImageError) -> bool {
 #[cfg(test)]
 #[path = "decode_tests.rs"]
 mod tests;
+
+#[cfg(all(test, feature = "native"))]
+#[path = "kinds_tests.rs"]
+mod kinds_tests;

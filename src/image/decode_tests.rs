@@ -307,6 +307,10 @@ fn awkward_files_show_what_browsers_show() {
     assert_eq!(animated.rgb()[..3], [255; 3]);
 }
 
+fn pixels_of(grey: bool) -> crate::image::profile::Pixels {
+    crate::image::profile::Pixels { alpha: false, grey }
+}
+
 /// Values of LittleCMS.
 #[test]
 fn embedded_profiles_are_applied() {
@@ -329,7 +333,7 @@ fn embedded_profiles_are_applied() {
         .encode()
         .unwrap();
     let mut grey = [128_u8, 128, 128, 0, 0, 0];
-    crate::image::profile::to_srgb(&mut grey, false, &linear).unwrap();
+    crate::image::profile::to_srgb(&mut grey, pixels_of(true), &linear).unwrap();
     assert!(
         grey[..3].iter().all(|level| level.abs_diff(188) <= 1) && grey[3..] == [0; 3],
         "{grey:?}"
@@ -339,7 +343,7 @@ fn embedded_profiles_are_applied() {
     for profile in [&srgb[..], b"nonsense"] {
         let mut pixels: Vec<u8> = (0..=255).cycle().take(300).collect();
         let before = pixels.clone();
-        crate::image::profile::to_srgb(&mut pixels, false, profile).unwrap();
+        crate::image::profile::to_srgb(&mut pixels, pixels_of(false), profile).unwrap();
         assert_eq!(pixels, before);
     }
 }

@@ -18,11 +18,17 @@
 
 mod decode;
 mod formats;
+#[cfg(feature = "native")]
+mod inks;
 mod jpeg;
+#[cfg(feature = "native")]
+mod png;
 #[cfg(feature = "native")]
 mod profile;
 mod resize;
 pub mod statistics;
+#[cfg(all(test, feature = "native"))]
+mod test_files;
 
 use std::fmt;
 

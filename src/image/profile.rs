@@ -1,22 +1,60 @@
 //! Embedded colour profiles (ICC): what a picture's numbers mean, brought to sRGB.
 
-use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
+use std::sync::Arc;
 
 use crate::{Error, Result};
 
 /// Profiles that differ from sRGB by no more are sRGB under another name, and change nothing.
 const SAME: u8 = 2;
 
-/// Converts `pixels` (8-bit RGB or, with `alpha`, RGBA, where grey has three equal channels) from the profile `icc` to
-/// sRGB. A profile that cannot be read, or is of inks that are gone already, changes nothing: browsers ignore it, too.
-pub(super) fn to_srgb(pixels: &mut [u8], alpha: bool, icc: &[u8]) -> Result<()> {
+/// What pixels are made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pixels {
+    /// Whether there is a fourth channel, alpha.
+    pub alpha: bool,
+    /// Whether the picture was stored as shades of grey, and has three equal channels now.
+    pub grey: bool,
+}
+
+/// Converts `pixels` (8-bit RGB or RGBA) from the profile `icc` to sRGB. A profile that cannot be read, or is one of other
+/// colours than the picture's, changes nothing: browsers ignore it, too. Grey may have a profile of RGB.
+pub(super) fn to_srgb(pixels: &mut [u8], kind: Pixels, icc: &[u8]) -> Result<()> {
     let Ok(profile) = ColorProfile::new_from_slice(icc) else {
         return Ok(());
     };
     match profile.color_space {
-        DataColorSpace::Rgb => rgb(pixels, alpha, &profile),
-        DataColorSpace::Gray => grey(pixels, alpha, &profile),
+        DataColorSpace::Rgb => rgb(pixels, kind.alpha, &profile),
+        DataColorSpace::Gray if kind.grey => grey(pixels, kind.alpha, &profile),
         _ => Ok(()),
+    }
+}
+
+/// What four inks look like on paper.
+pub(super) struct Inks(Arc<Transform8BitExecutor>);
+
+impl Inks {
+    /// None of a profile that is not of CMYK, or cannot be read.
+    pub fn new(icc: &[u8]) -> Option<Self> {
+        let profile = ColorProfile::new_from_slice(icc).ok()?;
+        if profile.color_space != DataColorSpace::Cmyk {
+            return None;
+        }
+        // Four inks are laid out as RGBA is.
+        let transform = profile.create_transform_8bit(
+            Layout::Rgba,
+            &ColorProfile::new_srgb(),
+            Layout::Rgb,
+            TransformOptions::default(),
+        );
+        transform.ok().map(Self)
+    }
+
+    /// The colours in sRGB of `inks`, four bytes a pixel.
+    pub fn colours(&self, inks: &[u8]) -> Result<Vec<u8>> {
+        let mut rgb = vec![0; inks.len() / 4 * 3];
+        self.0.transform(inks, &mut rgb).map_err(failed)?;
+        Ok(rgb)
     }
 }
 
@@ -89,3 +127,7 @@ fn grey(pixels: &mut [u8], alpha: bool, profile: &ColorProfile) -> Result<()> {
 fn failed(error: moxcms::CmsError) -> Error {
     Error::internal(format!("a colour profile could not be applied ({error})"))
 }
+
+#[cfg(test)]
+#[path = "colour_tests.rs"]
+mod tests;

@@ -149,3 +149,64 @@ fn compressed_answers_are_read() {
     let (address, _asked) = server(vec![answer(&head, &abc)]);
     assert_eq!(get(&address, 10).unwrap(), b"abc");
 }
+
+/// A server that begins a file and then says nothing is asked for the rest.
+#[test]
+fn a_server_that_falls_silent_is_asked_for_the_rest() {
+    let half: Answer = Box::new(|stream| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc";
+        stream.write_all(head.as_bytes()).unwrap();
+        let _ = stream.read(&mut [0]);
+    });
+    let rest = "206 Partial\r\nContent-Range: bytes 3-5/6\r\nContent-Length: 3";
+    let (address, asked) = server(vec![half, answer(rest, b"def")]);
+    assert_eq!(get(&address, 10).unwrap(), b"abcdef");
+    let asked = asked.join().unwrap();
+    assert!(
+        asked[1].to_lowercase().contains("range: bytes=3-"),
+        "{}",
+        asked[1]
+    );
+}
+
+/// A server that sends other parts than those that are missing: nothing of them is kept.
+#[test]
+fn parts_that_were_not_asked_for_are_not_joined() {
+    let part = |range: &str, body: &[u8]| {
+        let length = body.len();
+        let head =
+            format!("206 Partial\r\nContent-Range: bytes {range}\r\nContent-Length: {length}");
+        answer(&head, body)
+    };
+    let (address, _asked) = server(vec![
+        answer("200 OK\r\nContent-Length: 6", b"abc"),
+        part("0-2/6", b"abc"),
+        answer("200 OK\r\nContent-Length: 6", b"abcdef"),
+    ]);
+    assert_eq!(get(&address, 10).unwrap(), b"abcdef");
+}
+
+/// Signing in somewhere else, as captive portals do.
+#[test]
+fn a_redirection_to_a_page_is_told_and_one_to_a_file_followed() {
+    for (body, expected) in [
+        (&b"<html><body>Sign in"[..], None),
+        (b"\n <HTML lang=en>", None),
+        (b"abc", Some(b"abc")),
+    ] {
+        let head = format!("200 OK\r\nContent-Length: {}", body.len());
+        let (address, asked) = server(vec![
+            answer(
+                "302 Found\r\nLocation: /login?next=b\r\nContent-Length: 0",
+                b"",
+            ),
+            answer(&head, body),
+        ]);
+        match (get(&address, 100), expected) {
+            (Ok(found), Some(expected)) => assert_eq!(found, expected),
+            (Err(error), None) => assert!(error.to_string().contains("a web page"), "{error}"),
+            (found, _) => panic!("{found:?}"),
+        }
+        assert!(asked.join().unwrap()[1].starts_with("GET /login?next=b "));
+    }
+}

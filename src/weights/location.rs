@@ -130,3 +130,46 @@ pub(crate) fn read_limited(path: &std::path::Path, limit: u64) -> Result<Vec<u8>
     }
     Ok(bytes)
 }
+
+#[cfg(all(test, feature = "native"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_from_folders() {
+        let folder = |text: &str| match Location::parse(text) {
+            Ok(Location::Folder(folder)) => folder.to_str().unwrap().to_string(),
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(folder("models/music"), "models/music");
+        assert_eq!(folder("C:\\models"), "C:\\models");
+        for text in [
+            "file:///srv/a%20b",
+            "FILE:///srv/a%20b",
+            "file://localhost/srv/a%20b",
+        ] {
+            assert_eq!(folder(text), "/srv/a b", "{text}");
+        }
+        for text in [
+            "http://a.org/b/",
+            "HTTP://a.org/b",
+            "Http://a.org/b/manifest.json",
+        ] {
+            let expected = super::super::http::Address::parse("http://a.org/b");
+            match Location::parse(text) {
+                Ok(Location::Url(address)) => assert_eq!(address, expected, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        for text in [
+            "ftp://a.org/b",
+            "s3://bucket/b",
+            "hf://owner/name",
+            "https//://a.org",
+        ] {
+            let error = Location::parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Input);
+            assert!(error.to_string().contains("kind of address"), "{error}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ import { mix } from "../dist/api/walk.js";
 import { join } from "../dist/audio/join.js";
 import { to16Bit } from "../dist/audio/wav.js";
 import { fitting, fromQuery, toQuery } from "../dist/page/settings.js";
+import { engineReads } from "../dist/pictures/sniff.js";
 import { firstKnown, formatBytes, LANGUAGES, useTexts } from "../dist/common/texts.js";
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
@@ -339,4 +340,21 @@ test("each iteration over a generation sees every event, and its failure", async
   });
   await assert.rejects(collect(bad), { name: "Limits" });
   await assert.rejects(bad.result, { name: "Limits" });
+});
+
+test("the engine gets only files that it decodes as the browser does", async () => {
+  const reads = (...parts) => engineReads(new Blob(parts));
+  const png = "\x89PNG\r\n\x1a\n";
+  const bytes = (text) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+  assert.ok(await reads(bytes(`${png}....IHDR....gAMA....IDAT`)));
+  // Profiles and what stands for one, animations.
+  for (const mark of ["iCCP", "cICP", "cHRM", "acTL"]) {
+    assert.ok(!await reads(bytes(`${png}....IHDR....gAMA....${mark}....IDAT`)), mark);
+  }
+  assert.ok(!await reads(bytes("RIFF....WEBPVP8X....ICCP")));
+  assert.ok(!await reads(bytes("<svg/>")));
+  assert.ok(await reads(bytes("\xff\xd8\xff\xe0...\xff\xd9")));
+  for (const jpeg of ["\xff\xd8\xff\xe0...", "\xff\xd8\xff\xe2..ICC_PROFILE\0...\xff\xd9"]) {
+    assert.ok(!await reads(bytes(jpeg)), jpeg);
+  }
 });

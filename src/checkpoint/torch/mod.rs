@@ -99,7 +99,11 @@ impl TorchFile {
         let mut tensors = HashMap::new();
         for (name, view) in found.tensors {
             let storage = storage(&heap, view.storage).map_err(|why| unreadable(path, &why))?;
-            if !lies_in(&view, storage.elements) && !view_of_bytes(&storage) {
+            let fits = match view_of_bytes(&storage) {
+                true => elements(&view).is_some(),
+                false => lies_in(&view, storage.elements),
+            };
+            if !fits {
                 let why = format!("{name} reaches beyond its storage");
                 return Err(unreadable(path, &why));
             }
@@ -174,26 +178,34 @@ impl TensorFile for TorchFile {
                 element.value(bytes)
             }
         };
-        Ok(indices(view).map(at).collect())
+        let sign = if view.negative { -1.0 } else { 1.0 };
+        Ok(indices(view).map(|index| sign * at(index)).collect())
     }
 }
 
 /// Elements that an expanded view may have beyond those of its storage: a small file must not fill the memory.
 const MAX_EXPANDED: usize = 1 << 24;
 
-/// Whether all elements lie in a storage of `elements`.
-fn lies_in(view: &TensorView, elements: usize) -> bool {
-    if view.shape.contains(&0) {
-        return true;
-    }
+/// How many elements a tensor has, unless no machine could count them: dimensions of zero do not hide the others, for
+/// what is computed with a shape takes them one by one.
+fn elements(view: &TensorView) -> Option<usize> {
+    let mut sizes = view.shape.iter().filter(|&&size| size > 0);
+    let count = sizes.try_fold(1_usize, |count, &size| count.checked_mul(size))?;
+    Some(if view.shape.contains(&0) { 0 } else { count })
+}
+
+/// Whether all elements lie in a storage of `room` elements.
+fn lies_in(view: &TensorView, room: usize) -> bool {
+    let count = match elements(view) {
+        None => return false,
+        Some(0) => return true,
+        Some(count) => count,
+    };
     let mut last = Some(view.offset);
-    let mut count = Some(1_usize);
     for (&size, &stride) in view.shape.iter().zip(&view.stride) {
         last = last.and_then(|last| last.checked_add((size - 1).checked_mul(stride)?));
-        count = count.and_then(|count| count.checked_mul(size));
     }
-    let fits = count.is_some_and(|count| count <= elements.max(MAX_EXPANDED));
-    fits && last.is_some_and(|last| last < elements)
+    count <= room.max(MAX_EXPANDED) && last.is_some_and(|last| last < room)
 }
 
 /// Newer files may count a storage in bytes and say the element type with the tensor.

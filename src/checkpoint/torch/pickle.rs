@@ -49,6 +49,8 @@ pub(super) struct TensorView {
     pub shape: Vec<usize>,
     /// Elements from one index to the next of each dimension; 0 in expanded views.
     pub stride: Vec<usize>,
+    /// Whether it stands for the elements with the other sign, as the imaginary part of a conjugate does.
+    pub negative: bool,
 }
 
 /// All values of one pickle.
@@ -96,6 +98,15 @@ impl Heap {
     }
 }
 
+/// Letters that a class's name may have, with its module's. A small file can name a long text any number of times.
+const MAX_NAME: usize = 1024;
+
+/// Dimensions that a tensor may have in PyTorch.
+const MAX_DIMENSIONS: usize = 64;
+
+/// Functions inside functions that rebuild one tensor; more are a circle.
+const MAX_WRAPPED: usize = 16;
+
 /// Why a pickle cannot be read.
 pub(super) type Fault = String;
 
@@ -108,6 +119,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Heap, Value, usize), Fault> {
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
+        copied: 0,
     };
     let root = machine.run()?;
     Ok((machine.heap, root, machine.at))
@@ -121,6 +133,8 @@ struct Machine<'a> {
     /// Heights of the stack at its marks.
     marks: Vec<usize>,
     memo: HashMap<usize, Value>,
+    /// Values that calls have copied: each of them stands in the file once.
+    copied: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -242,7 +256,8 @@ impl<'a> Machine<'a> {
             0x94 => self.memo(false, self.memo.len())?,
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push_node(Node::Global(format!("{module}.{name}")));
+                let global = class(&module, &name)?;
+                self.push_node(Node::Global(global));
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
@@ -250,7 +265,7 @@ impl<'a> Machine<'a> {
                 else {
                     return Err(damaged("a class without a name"));
                 };
-                let global = format!("{module}.{name}");
+                let global = class(module, name)?;
                 self.push_node(Node::Global(global));
             }
             b'R' | 0x81 => {
@@ -264,7 +279,7 @@ impl<'a> Machine<'a> {
             b'i' => {
                 let (module, name) = (self.line()?, self.line()?);
                 self.pop_to_mark()?;
-                let class = format!("{module}.{name}");
+                let class = class(&module, &name)?;
                 self.push_node(Node::Object { class, state: None });
             }
             b'o' => {
@@ -296,9 +311,9 @@ impl<'a> Machine<'a> {
 
     /// What functions of PyTorch make of their arguments; everything else becomes an object that only has a name.
     fn call(&mut self, callable: Value, arguments: Value) -> Result<(), Fault> {
-        let mut arguments = self.heap.tuple(arguments).unwrap_or_default().to_vec();
+        let mut arguments = self.arguments(arguments)?;
         let mut callable = callable;
-        loop {
+        for _ in 0..MAX_WRAPPED {
             let name = match self.heap.node(callable) {
                 Some(Node::Global(name)) => name.clone(),
                 _ => return Err(damaged("a call of what is no function")),
@@ -309,7 +324,7 @@ impl<'a> Machine<'a> {
                         return Err(damaged("a tensor of a subclass"));
                     };
                     callable = function;
-                    arguments = self.heap.tuple(inner).unwrap_or_default().to_vec();
+                    arguments = self.arguments(inner)?;
                     continue;
                 }
                 "torch._utils._rebuild_parameter"
@@ -330,8 +345,9 @@ impl<'a> Machine<'a> {
                     self.push_node(Node::Tensor(view));
                 }
                 "collections.OrderedDict" | "collections.defaultdict" | "builtins.dict" => {
-                    let list = arguments.first().and_then(|&list| self.heap.tuple(list));
-                    let entries = list.unwrap_or_default().iter().filter_map(|&pair| {
+                    let list = arguments.first().copied().unwrap_or(Value::None);
+                    let list = self.arguments(list)?;
+                    let entries = list.iter().filter_map(|&pair| {
                         let pair = self.heap.tuple(pair)?;
                         Some((*pair.first()?, *pair.get(1)?))
                     });
@@ -345,9 +361,21 @@ impl<'a> Machine<'a> {
             }
             return Ok(());
         }
+        Err(damaged("a tensor of subclasses without an end"))
     }
 
-    /// `(storage, offset, shape, stride, …)`
+    /// The items of a tuple or list.
+    fn arguments(&mut self, tuple: Value) -> Result<Vec<Value>, Fault> {
+        let items = self.heap.tuple(tuple).unwrap_or_default().to_vec();
+        self.copied += items.len();
+        if self.copied > self.bytes.len() {
+            return Err(damaged("more arguments than it has room for"));
+        }
+        Ok(items)
+    }
+
+    /// `(storage, offset, shape, stride, requires_grad, hooks, metadata)`; the last one is missing in most files, and its
+    /// place is the element type's in the third version.
     fn view(&self, arguments: &[Value], dtype: Option<String>) -> Result<TensorView, Fault> {
         let [storage, offset, shape, stride, ..] = *arguments else {
             return Err(damaged("a tensor with too few arguments"));
@@ -356,20 +384,27 @@ impl<'a> Machine<'a> {
             return Err(damaged("a tensor without a storage"));
         };
         let sizes = |value: Value| -> Option<Vec<usize>> {
-            self.heap
-                .tuple(value)?
-                .iter()
-                .map(|&size| natural(size))
-                .collect()
+            let sizes = self.heap.tuple(value)?;
+            let sizes = sizes.iter().map(|&size| natural(size));
+            sizes.take(MAX_DIMENSIONS + 1).collect()
         };
+        let metadata = arguments.get(if dtype.is_some() { 7 } else { 6 });
+        let metadata = metadata.and_then(|&value| self.heap.dict(value));
+        let negative = metadata
+            .unwrap_or_default()
+            .iter()
+            .any(|&(key, value)| self.heap.text(key) == Some("neg") && value == Value::Bool(true));
         match (natural(offset), sizes(shape), sizes(stride)) {
-            (Some(offset), Some(shape), Some(stride)) if shape.len() == stride.len() => {
+            (Some(offset), Some(shape), Some(stride))
+                if shape.len() == stride.len() && shape.len() <= MAX_DIMENSIONS =>
+            {
                 Ok(TensorView {
                     storage: *storage,
                     dtype,
                     offset,
                     shape,
                     stride,
+                    negative,
                 })
             }
             _ => Err(damaged("a tensor's shape or stride")),
@@ -525,6 +560,14 @@ fn pairs(items: Vec<Value>) -> Vec<(Value, Value)> {
         .chunks_exact(2)
         .map(|pair| (pair[0], pair[1]))
         .collect()
+}
+
+/// The name of a class or function.
+fn class(module: &str, name: &str) -> Result<String, Fault> {
+    if module.len() + name.len() > MAX_NAME {
+        return Err(damaged("a class with a name without an end"));
+    }
+    Ok(format!("{module}.{name}"))
 }
 
 fn underflow() -> Fault {

@@ -323,3 +323,109 @@ pub(super) fn count(checkpoint: &Checkpoint, prefix: &str) -> usize {
 fn side(area: usize) -> usize {
     area.isqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file with shapes that tell of a tower of `layers` layers of `width`.
+    fn tower(folder: &Path, width: usize, layers: usize) -> std::path::PathBuf {
+        let mut shapes = vec![
+            (
+                "vision_model.embeddings.patch_embedding.weight".to_string(),
+                vec![width, 1, 1, 14],
+            ),
+            (
+                "vision_model.embeddings.position_embedding.weight".to_string(),
+                vec![257, 1],
+            ),
+            ("visual_projection.weight".to_string(), vec![1024, 1]),
+        ];
+        for layer in 0..layers {
+            let name = format!("vision_model.encoder.layers.{layer}.mlp.fc1.weight");
+            shapes.push((name, vec![5120, 1]));
+        }
+        let zeros = vec![0; 2 * width.max(5120) * 14];
+        let tensors = shapes.iter().map(|(name, shape)| {
+            let data = &zeros[..2 * shape.iter().product::<usize>()];
+            let view =
+                safetensors::tensor::TensorView::new(safetensors::Dtype::F16, shape.clone(), data);
+            (name.as_str(), view.unwrap())
+        });
+        let path = folder.join("tower.safetensors");
+        std::fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+        path
+    }
+
+    /// OpenCLIP's published towers are known by their widths and depths; nothing else is guessed.
+    #[test]
+    fn heads_of_published_towers_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |width, layers, hints| {
+            let path = tower(folder.path(), width, layers);
+            let checkpoint = Checkpoint::open(&path).unwrap();
+            clip(&ConfigReader::default(), &path, &checkpoint, hints)
+        };
+        for (width, layers, heads) in [(1280, 32, 16), (1408, 40, 16), (1664, 48, 16)] {
+            let config = read(width, layers, ClipHints::default()).unwrap();
+            assert_eq!(config.num_attention_heads, heads);
+            assert_eq!(config.hidden_act, Activation::Gelu);
+            assert_eq!((config.image_size, config.projection_dim), (224, 1024));
+        }
+        // As wide, but of another depth; OpenAI's towers, whose activation is another one.
+        for (width, layers) in [(1280, 31), (1024, 24), (768, 12)] {
+            let error = read(width, layers, ClipHints::default())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("--clip-heads"), "{error}");
+        }
+        let hints = ClipHints {
+            heads: Some(12),
+            activation: Some(Activation::QuickGelu),
+        };
+        let config = read(768, 12, hints).unwrap();
+        assert_eq!(config.num_attention_heads, 12);
+        assert_eq!(config.hidden_act, Activation::QuickGelu);
+        // What is said counts before what is known.
+        assert_eq!(read(1280, 32, hints).unwrap().num_attention_heads, 12);
+    }
+
+    /// What OpenCLIP's configuration leaves out is its default; towers of other libraries are refused.
+    #[test]
+    fn open_clips_configuration_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = tower(folder.path(), 768, 12);
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let beside = folder.path().join("open_clip_config.json");
+        let read = |json: &str| {
+            std::fs::write(&beside, json).unwrap();
+            let hints = ClipHints::default();
+            clip(&ConfigReader::default(), &path, &checkpoint, hints)
+        };
+        let heads = |json: &str| read(json).unwrap().num_attention_heads;
+        assert_eq!(heads(r#"{"vision_cfg": {}}"#), 12);
+        assert_eq!(
+            heads(r#"{"model_cfg": {"vision_cfg": {"head_width": 96}}}"#),
+            8
+        );
+        let timm = r#"{"vision_cfg": {"timm_model_name": "convnext_base"}}"#;
+        assert!(
+            read(timm)
+                .unwrap_err()
+                .to_string()
+                .contains("convnext_base of timm")
+        );
+        assert!(
+            read("{}")
+                .unwrap_err()
+                .to_string()
+                .contains("has no table vision_cfg")
+        );
+        assert!(
+            read("[]")
+                .unwrap_err()
+                .to_string()
+                .contains("is no JSON object")
+        );
+    }
+}

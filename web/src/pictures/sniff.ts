@@ -12,10 +12,10 @@ const SIGNATURES: readonly (readonly [at: number, bytes: string])[] = [
 ];
 
 /**
- * Marks of files that browsers and the engine decode differently: colour profiles, which only browsers apply, and
+ * Marks of files that browsers and the engine decode differently: what colours mean, which only browsers apply, and
  * animations, of which a browser shows the first frame on nothing.
  */
-const BROWSER_ONLY = ["ICC_PROFILE", "iCCP", "ICCP", "acTL", "ANIM"];
+const BROWSER_ONLY = ["ICC_PROFILE", "iCCP", "ICCP", "cICP", "cHRM", "acTL", "ANIM"];
 
 /** How much of a file is searched for them; they stand before the pixels. */
 const SEARCHED = 65_536;
