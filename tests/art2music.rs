@@ -200,8 +200,9 @@ fn picture_and_comment_both_decide_the_music() {
     };
     let settings = system.complete(&asked(), 0).unwrap();
     let request = Request::new(settings);
-    let made = system.generate(Source::Embedding(&embedding), &request, &mut ());
-    let made = pollster::block_on(made).unwrap();
+    let made =
+        pollster::block_on(system.generate(Source::Embedding(&embedding), &request, &mut ()))
+            .unwrap();
     assert!(relative_error(&first, &made.pieces[0].samples) > 1e-3);
 }
 
@@ -230,13 +231,13 @@ fn parts_of_a_generation_agree_with_the_whole() {
 
     let embedding = pollster::block_on(system.embed(&picture(), &mut ())).unwrap();
     let request = Request::new(system.complete(&asked(), 0).unwrap());
-    let made = system.generate(Source::Embedding(&embedding), &request, &mut ());
-    let made = pollster::block_on(made).unwrap();
+    let made =
+        pollster::block_on(system.generate(Source::Embedding(&embedding), &request, &mut ()))
+            .unwrap();
     assert_eq!(made.pieces[0].samples, whole.pieces[0].samples);
 
     let latents = &whole.pieces[0].latents;
-    let sounds = system.decode(latents, Playing::default(), &mut ());
-    let sounds = pollster::block_on(sounds).unwrap();
+    let sounds = pollster::block_on(system.decode(latents, Playing::default(), &mut ())).unwrap();
     assert_eq!(sounds[0][..11_025], whole.pieces[0].samples);
     assert_eq!(sounds[0].len(), 44 * 256);
 }
@@ -322,8 +323,9 @@ fn what_the_system_has_not_is_refused() {
         values: vec![0.0; 192],
     };
     let request = Request::new(system.complete(&asked(), 0).unwrap());
-    let made = system.generate(Source::Tokens(&tokens), &request, &mut ());
-    let error = pollster::block_on(made).unwrap_err().to_string();
+    let error = pollster::block_on(system.generate(Source::Tokens(&tokens), &request, &mut ()))
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("without Language-of-Audio tokens"),
         "{error}"
@@ -333,8 +335,9 @@ fn what_the_system_has_not_is_refused() {
     for shape in [vec![1, 1, 44, 15], vec![1, 1, 61, 16], vec![1, 44, 16]] {
         let values = vec![0.0; shape.iter().product()];
         let mels = HostTensor { shape, values };
-        let sounds = system.decode(&mels, Playing::default(), &mut ());
-        let error = pollster::block_on(sounds).unwrap_err().to_string();
+        let error = pollster::block_on(system.decode(&mels, Playing::default(), &mut ()))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("give [pieces, 1, frames, 16]"), "{error}");
     }
 }
