@@ -111,7 +111,8 @@ fn without_adobe(jpeg: &[u8]) -> Vec<u8> {
     [&jpeg[..at], &jpeg[at + 2 + length..]].concat()
 }
 
-/// Values of LittleCMS, relative colorimetric, and the simple mixture without a profile.
+/// Values of the profile's own formula: linear in lightness and both colours between its mixtures. Without a profile, the
+/// simple mixture.
 #[test]
 fn inks_look_as_their_profile_says() {
     let pixels = [
@@ -121,8 +122,8 @@ fn inks_look_as_their_profile_says() {
         ([0, 0, 255, 0], [255, 233, 38]),
         ([0, 0, 0, 255], [38, 38, 38]),
         ([0, 0, 0, 128], [138, 138, 138]),
-        ([128, 64, 32, 16], [153, 169, 197]),
-        ([200, 100, 50, 100], [59, 115, 143]),
+        ([128, 64, 32, 16], [156, 161, 184]),
+        ([200, 100, 50, 100], [78, 83, 105]),
     ];
     let given: Vec<u8> = pixels.iter().flat_map(|(inks, _)| *inks).collect();
     let expected: Vec<u8> = pixels.iter().flat_map(|(_, rgb)| *rgb).collect();
@@ -274,6 +275,7 @@ fn a_profile_of_other_colours_than_the_picture_changes_nothing() {
     .unwrap();
     assert_eq!(inked, before);
     let mut curved = ColorProfile::new_srgb();
+    curved.cicp = None;
     let linear = moxcms::ToneReprCurve::Parametric(vec![1.0]);
     curved.red_trc = Some(linear.clone());
     curved.green_trc = Some(linear.clone());

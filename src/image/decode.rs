@@ -2,6 +2,7 @@
 
 use std::io::{self, Cursor};
 
+use ::image::ExtendedColorType::{Cmyk8, Cmyk16};
 use ::image::codecs::{png::PngDecoder, webp::WebPDecoder};
 use ::image::metadata::Orientation;
 use ::image::{
@@ -45,7 +46,7 @@ pub fn decode(bytes: &[u8]) -> Result<Picture> {
     let mut decoded = read(bytes, format)?;
     if format == ImageFormat::Jpeg
         && !jpeg::has_end(bytes)
-        && !is_whole_jpeg(bytes, &decoded.image)?
+        && !(jpeg::has_all_scans(bytes) && is_whole_jpeg(bytes, &decoded.image)?)
     {
         return Err(Fault::PictureCut {}.into());
     }
@@ -90,6 +91,11 @@ fn read(bytes: &[u8], format: ImageFormat) -> Result<Decoded> {
             profile: None,
         });
     }
+    // Inks without a profile of inks are mixed in the simple way, and what another profile says is not of them.
+    let inks = match format {
+        ImageFormat::Jpeg => jpeg::components(bytes) == Some(4),
+        _ => matches!(decoder.original_color_type(), Cmyk8 | Cmyk16),
+    };
     let image = match first_frame(bytes, format, limits)? {
         Some(frame) => frame,
         None => DynamicImage::from_decoder(decoder).map_err(explain)?,
@@ -97,7 +103,7 @@ fn read(bytes: &[u8], format: ImageFormat) -> Result<Decoded> {
     Ok(Decoded {
         image,
         orientation,
-        profile,
+        profile: profile.filter(|_| !inks),
     })
 }
 

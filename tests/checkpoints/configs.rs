@@ -26,7 +26,7 @@ fn keys_of_every_part_are_applied_or_refused() {
         ("unet/config.json", "num_class_embeds", json!(4)),
         ("vae/config.json", "mid_block_add_attention", json!(false)),
         ("vae/config.json", "use_post_quant_conv", json!(false)),
-        ("vae/config.json", "latents_std", json!([2.0; 8])),
+        ("vae/config.json", "latents_std", json!(vec![2.0; 8])),
         (
             "vae/config.json",
             "up_block_types",
