@@ -70,8 +70,10 @@ export class Engine {
   estimate({ steps = 10 }) {
     const ms = this.behaviour === "unmeasured" ? null : 200 * steps;
     const shards = [{ file: "000.bin", bytes: this.#bytes(), sha256: this.behaviour === "larger" ? ZEROS : "0".repeat(64) }];
-    return { gflop: 0.3 * steps, ms, stages: STAGES, bytes: this.#bytes(), shards };
+    return { gflop: 0.3 * steps, ms, stages: STAGES, parts: 1, bytes: this.#bytes(), shards };
   }
+
+  setHelpers() {}
 
   #bytes() {
     if (this.behaviour === "larger") return 600_000;

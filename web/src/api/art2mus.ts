@@ -46,7 +46,8 @@ export interface CreateOptions {
   memoryBudget?: number;
   /**
    * The most workers that compute at the same time on the CPU, 1 to 4; as many as there are processors where this is left
-   * out, and one for models of more than 64 MB. Each has the model in its memory. Samples are the same with any number.
+   * out, and one for models that do not stay in memory between pieces. Each has the model in its memory. Samples are the same with
+   * any number.
    */
   workers?: number;
   signal?: AbortSignal;

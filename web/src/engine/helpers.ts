@@ -84,7 +84,7 @@ export class Helpers {
   async #start(lent: Lent): Promise<void> {
     const client = new WorkerClient(this.#program, "art2mus helper");
     try {
-      await client.call({ ...this.#load, countsEngine: false, lent }).reply;
+      await client.call({ ...this.#load, allowSlow: true, countsEngine: false, lent }).reply;
       this.#ready.push(client);
     } catch (thrown) {
       client.close(lost());

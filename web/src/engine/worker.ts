@@ -35,8 +35,8 @@ interface Scope {
 
 const scope = self as unknown as Scope;
 const cancelled = new Set<number>();
-/** Bytes of a model that are lent to helpers. */
-const MOST_LENT = 64e6;
+/** Bytes of networks that stay between pieces where nobody says how many: `DEFAULT_BUDGET` of the engine. */
+const BUDGET = 256 * 2 ** 20;
 /** How long the GPU may take to say what happened to it. */
 const TELLING_MS = 50;
 /** Failures that the GPU may be behind. */
@@ -134,20 +134,20 @@ async function load(call: Extract<Call, { kind: "load" }>, onBytes: OnBytes): Pr
   const { allowSlow, kernels, memoryBudget } = call;
   const options = { allowSlow, kernels, memoryBudget };
   const engine = await module.Engine.load(call.device, options, lent ? new LentShards(call.bundle, lent) : (shards as Shards));
-  // A GPU is one for all.
-  if (lent === undefined && call.device === "wasm") {
+  // A GPU is one for all. A helper that had to load its networks again for every part would be no help.
+  const stays = 4 * engine.info().parameters <= (memoryBudget ?? BUDGET);
+  if (lent === undefined && call.device === "wasm" && stays) {
     helpers = new Helpers(import.meta.url, call);
     engine.setHelpers(helpers);
   }
   return engine;
 }
 
-/** Starts helpers for a generation with these settings, where the model is small enough to be there more than once. */
+/** Starts helpers for a generation with these settings, where there may be some. */
 async function prepareHelpers(engine: Engine, settings: Settings): Promise<void> {
   const compiled = program;
   if (helpers === undefined || shards === undefined || compiled === undefined) return;
   const { parts, shards: wanted } = engine.estimate(settings);
-  if (wanted.reduce((sum, { bytes }) => sum + bytes, 0) > MOST_LENT) return;
   const store = shards;
   await helpers.prepare(parts, async () => ({ module: compiled, ...(await store.lend(wanted)) }));
 }
