@@ -316,7 +316,7 @@ ms: number | null,
 /**
  * The stages that it goes through, by name.
  */
-stages: Array<string>,
+stages: Array<string>, 
 /**
  * Into how many parts its work falls, at most, that can be computed at the same time.
  */
