@@ -45,7 +45,7 @@ fn keys_of_every_part_are_applied_or_refused() {
         (
             "language_model/config.json",
             "activation_function",
-            json!("relu"),
+            json!("mish"),
         ),
         ("text_encoder_2/config.json", "is_gated_act", json!(false)),
         (

@@ -365,7 +365,9 @@ fn a_stopped_command_leaves_nothing() {
         }
         let folder = tempfile::tempdir().unwrap();
         let mut child = program()
-            .args(["synth", "--count", "100000", "-o"])
+            .args(["synth", "--count", "100000", "--soundfont"])
+            .arg(fixture("tiny.sf2"))
+            .arg("-o")
             .arg(folder.path().join("pairs"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
