@@ -139,7 +139,7 @@ fn inks_look_as_their_profile_says() {
     };
     let icc = (34_675, 7, profile.clone());
     assert_near(
-        &separated(8, &given, &[icc.clone()]),
+        &separated(8, &given, std::slice::from_ref(&icc)),
         &expected,
         4,
         "8 bits",
