@@ -176,7 +176,7 @@ describe("the engine", { skip, timeout: 240_000 }, () => {
     page.on("worker", () => (workers += 1));
     const outcome = await page.evaluate(async (path) => {
       const { create } = await import("/web/dist/client.js");
-      const art2mus = await create({ bundle: `/${path}`, device: "wasm" });
+      const art2mus = await create({ bundle: `/${path}`, device: "wasm", workers: 1 });
       const picture = new URL("/tests/fixtures/picture.png", location.href);
       const controller = new AbortController();
       const run = art2mus.generate(picture, { signal: controller.signal });

@@ -71,6 +71,7 @@ export class Page {
   readonly #result = new ResultView(this.#audio, this.#player, (error) => this.#showProblem(error));
   readonly #why = new WhyView({
     engine: () => (this.#busy ? undefined : this.#engine),
+    hasTokens: () => this.#engine?.info.hasTokens === true,
     announce: (sentence) => this.#announce(sentence),
     onProblem: (error) => this.#showProblem(error),
   });

@@ -16,8 +16,10 @@ const NOTICEABLE: Record<Quality, number> = { register: 0.08, pace: 0.35, loudne
 
 /** What a map needs of the page. */
 export interface WhyEvents {
-  /** The opened model, if it is. */
+  /** The opened model, if it is, and does nothing else. */
   engine(): Art2Mus | undefined;
+  /** Whether the opened model has tokens that parts of a picture can move. */
+  hasTokens(): boolean;
   announce(sentence: string): void;
   onProblem(error: Art2MusError): void;
 }
@@ -52,8 +54,7 @@ export class WhyView {
     this.#made = made;
     this.#hush();
     show(this.#card, false);
-    const tokens = this.#events.engine()?.info.hasTokens === true;
-    show(this.#ask, tokens && made.picture.url !== undefined && made.plan.kind === "piece");
+    show(this.#ask, this.#events.hasTokens() && made.picture.url !== undefined && made.plan.kind === "piece");
   }
 
   /** Offers nothing more of this piece: the model that made it is not open. What was explained stays. */
