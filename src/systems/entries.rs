@@ -4,7 +4,11 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Error, Result,
-    model::vocoder::VocoderConfig,
+    model::{
+        params::{Params, Plan, Planned},
+        vocoder::{Vocoder, VocoderConfig},
+    },
+    ops::Cpu,
     weights::{NetworkEntry, StageEntry},
 };
 
@@ -53,4 +57,23 @@ pub(super) fn vocoder(stage: &StageEntry) -> Result<VocoderConfig> {
         Some(entry) => VocoderConfig::Istft(parse(entry)?),
         None => VocoderConfig::HifiGan(config(stage, HIFIGAN)?),
     })
+}
+
+/// The tensors that the networks of `stage` need, by the names that the bundle gives them. `load` reads those of a
+/// system's own kinds; networks of a kind that this program does not know are left out.
+pub(super) fn planned(
+    stage: &StageEntry,
+    load: impl Fn(&NetworkEntry, &Params<'_, Cpu>) -> Result<()>,
+) -> Result<Vec<Planned>> {
+    let plan = Plan::default();
+    let device = Default::default();
+    let params = Params::<Cpu>::new(&plan, &device);
+    for network in &stage.networks {
+        let p = params.at(&network.kind);
+        match network.kind.as_str() {
+            HIFIGAN | ISTFT => drop(Vocoder::load(&p, &vocoder(stage)?)?),
+            _ => load(network, &p)?,
+        }
+    }
+    Ok(plan.into_tensors())
 }

@@ -158,20 +158,23 @@ fn the_umask_is_obeyed_by_files_and_folders() {
         text("-o"),
         own.as_os_str(),
     ]);
-    run(&[
-        text("generate"),
-        &picture,
-        text("--bundle"),
-        own.as_os_str(),
-        text("-o"),
-        music.as_os_str(),
-        text("--device"),
-        text("cpu"),
-        text("--seconds"),
-        text("0.3"),
-        text("--steps"),
-        text("1"),
-    ]);
+    let generate = || {
+        run(&[
+            text("generate"),
+            &picture,
+            text("--bundle"),
+            own.as_os_str(),
+            text("-o"),
+            music.as_os_str(),
+            text("--device"),
+            text("cpu"),
+            text("--seconds"),
+            text("0.3"),
+            text("--steps"),
+            text("1"),
+        ]);
+    };
+    generate();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&own), 0o700);
     assert_eq!(mode(&own.join("manifest.json")), 0o600);
@@ -179,20 +182,7 @@ fn the_umask_is_obeyed_by_files_and_folders() {
     assert_eq!(mode(&music), 0o600);
     // What was there keeps its mode, whatever is forbidden now.
     fs::set_permissions(&music, fs::Permissions::from_mode(0o664)).unwrap();
-    run(&[
-        text("generate"),
-        &picture,
-        text("--bundle"),
-        own.as_os_str(),
-        text("-o"),
-        music.as_os_str(),
-        text("--device"),
-        text("cpu"),
-        text("--seconds"),
-        text("0.3"),
-        text("--steps"),
-        text("1"),
-    ]);
+    generate();
     assert_eq!(mode(&music), 0o664);
 }
 

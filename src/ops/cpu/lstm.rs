@@ -5,7 +5,7 @@ use wide::f32x4;
 
 use super::{
     Cpu, each_chunk, owned,
-    vector::{LANES, each, sigmoid, tanh},
+    vector::{LANES, each, load, sigmoid, tanh},
     with_values,
 };
 
@@ -68,9 +68,9 @@ fn add_product(weight: &[f32], x: &[f32], sums: &mut [f32]) {
         let rows: [&[f32]; GATES] = std::array::from_fn(|row| &rows[row * columns..][..columns]);
         let mut parts = [f32x4::ZERO; GATES];
         for at in (0..whole).step_by(LANES) {
-            let own = four(x, at);
+            let own = load(x, at);
             for (part, row) in parts.iter_mut().zip(rows) {
-                *part = four(row, at).mul_add(own, *part);
+                *part = load(row, at).mul_add(own, *part);
             }
         }
         for ((sum, part), row) in sums.iter_mut().zip(parts).zip(rows) {
@@ -78,12 +78,6 @@ fn add_product(weight: &[f32], x: &[f32], sums: &mut [f32]) {
             *sum += part.reduce_add() + rest.sum::<f32>();
         }
     }
-}
-
-/// Four numbers from `at` on.
-#[inline(always)]
-fn four(values: &[f32], at: usize) -> f32x4 {
-    f32x4::new(std::array::from_fn(|lane| values[at + lane]))
 }
 
 #[cfg(test)]

@@ -8,7 +8,11 @@
 use burn::tensor::Tensor;
 use wide::f32x4;
 
-use super::{Cpu, owned, vector::LANES, with_values};
+use super::{
+    Cpu, owned,
+    vector::{LANES, load, store},
+    with_values,
+};
 
 /// Whether products are computed here: in WebAssembly, where every sum is then added up in an order that neither batch nor
 /// rows change, so that work can be cut into parts without changing a bit. Natively burn's products have registers of two or
@@ -170,10 +174,10 @@ fn turn<const N: usize>(lines: [Option<&[f32]>; LANES], panel: &mut [[f32; N]], 
     let whole = fours.len() * LANES;
     for (number, four) in fours.iter_mut().enumerate() {
         let load =
-            |line: Option<&[f32]>| line.map_or(f32x4::ZERO, |line| load(&line[number * LANES..]));
+            |line: Option<&[f32]>| line.map_or(f32x4::ZERO, |line| load(line, number * LANES));
         let turned = f32x4::transpose(lines.map(load));
         for (to, values) in four.iter_mut().zip(turned) {
-            to[first..first + LANES].copy_from_slice(values.as_array());
+            store(to, first, values);
         }
     }
     for (to, at) in rest.iter_mut().zip(whole..) {
@@ -213,7 +217,7 @@ pub(super) fn add_product(left: &Left, right: &Right, y: &mut [f32], stride: usi
 fn tile(left: &[[f32; ROWS]], right: &[[f32; COLUMNS]]) -> [[f32x4; 2]; ROWS] {
     let mut sums = [[f32x4::ZERO; 2]; ROWS];
     for (left, right) in left.iter().zip(right) {
-        let right = [load(&right[..LANES]), load(&right[LANES..])];
+        let right = [load(right, 0), load(right, LANES)];
         for (sums, x) in sums.iter_mut().zip(left) {
             let x = f32x4::splat(*x);
             sums[0] += x * right[0];
@@ -232,11 +236,6 @@ fn add(y: &mut [f32], sums: [f32x4; 2]) {
         let sums = sums.iter().flat_map(f32x4::as_array);
         y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
     }
-}
-
-#[inline(always)]
-fn load(four: &[f32]) -> f32x4 {
-    f32x4::from([four[0], four[1], four[2], four[3]])
 }
 
 #[cfg(test)]

@@ -5,6 +5,19 @@ use wide::{f32x4, i32x4};
 /// Numbers that are computed together.
 pub(super) const LANES: usize = 4;
 
+/// The four numbers from `at` on.
+#[inline(always)]
+pub(super) fn load(from: &[f32], at: usize) -> f32x4 {
+    let values = &from[at..at + LANES];
+    f32x4::from([values[0], values[1], values[2], values[3]])
+}
+
+/// Writes four numbers from `at` on.
+#[inline(always)]
+pub(super) fn store(to: &mut [f32], at: usize, value: f32x4) {
+    to[at..at + LANES].copy_from_slice(value.as_array());
+}
+
 /// Powers of two whose exponents lie outside of -126 to 126 are no normal numbers, or nearly so.
 const RANGE: f32 = 126.0;
 /// 1.5 times `2^23`: a small number added to it is rounded to a whole one, which its last bits are then.
@@ -87,14 +100,10 @@ pub(super) fn turned(from: &[f32], rows: usize, columns: usize) -> Vec<f32> {
         let [whole_rows, whole_columns] = [rows, columns].map(|count| count / LANES * LANES);
         for row in (0..whole_rows).step_by(LANES) {
             for column in (0..whole_columns).step_by(LANES) {
-                let four = |i: usize| {
-                    let four = &from[(row + i) * columns + column..][..LANES];
-                    f32x4::from([four[0], four[1], four[2], four[3]])
-                };
+                let four = |i: usize| load(from, (row + i) * columns + column);
                 let fours = f32x4::transpose(std::array::from_fn(four));
                 for (i, four) in fours.into_iter().enumerate() {
-                    let at = (column + i) * rows + row;
-                    to[at..at + LANES].copy_from_slice(four.as_array());
+                    store(to, (column + i) * rows + row, four);
                 }
             }
         }

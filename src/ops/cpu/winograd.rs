@@ -10,7 +10,10 @@ use burn::tensor::{Tensor, TensorData};
 use wide::f32x4;
 
 use super::{
-    Conv2dGeometry, Cpu, Epilogue, map, owned, product::Matrices, vector::LANES, with_values,
+    Conv2dGeometry, Cpu, Epilogue, map, owned,
+    product::Matrices,
+    vector::{LANES, load, store},
+    with_values,
 };
 
 /// The side of a tile of outputs, and of the inputs that it reads.
@@ -255,17 +258,6 @@ impl Size {
             }
         }
     }
-}
-
-#[inline(always)]
-fn load(from: &[f32], at: usize) -> f32x4 {
-    let values = &from[at..at + LANES];
-    f32x4::from([values[0], values[1], values[2], values[3]])
-}
-
-#[inline(always)]
-fn store(to: &mut [f32], at: usize, value: f32x4) {
-    to[at..at + LANES].copy_from_slice(value.as_array());
 }
 
 /// The second of the points, whose square is 1/2.

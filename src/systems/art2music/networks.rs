@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::{
     super::{
         SECONDS,
-        entries::{config, parse, vocoder},
+        entries::{config, parse, planned, vocoder},
     },
     names::{kind, stage},
 };
@@ -15,10 +15,9 @@ use crate::{
         clip::{ClipConfig, ClipText, ClipTextConfig, ClipVision},
         fusion::{Fusion, FusionConfig},
         mel_decoder::{MelDecoder, MelDecoderConfig},
-        params::{Params, Plan, Planned},
-        vocoder::{Vocoder, VocoderConfig},
+        params::Planned,
+        vocoder::VocoderConfig,
     },
-    ops::Cpu,
     pipeline::StageWork,
     weights::{Manifest, StageEntry},
 };
@@ -143,19 +142,14 @@ impl Networks {
 /// The tensors that the networks of `stage` need, by the names that the bundle gives them.
 /// Networks of a kind that this program does not know are left out.
 pub fn needed_tensors(stage: &StageEntry) -> Result<Vec<Planned>> {
-    let plan = Plan::default();
-    let device = Default::default();
-    let params = Params::<Cpu>::new(&plan, &device);
-    for network in &stage.networks {
-        let p = params.at(&network.kind);
+    planned(stage, |network, p| {
         match network.kind.as_str() {
-            kind::CLIP_VISION => drop(ClipVision::load(&p, &parse(network)?)?),
-            kind::CLIP_TEXT => drop(ClipText::load(&p, &parse(network)?)?),
-            kind::FUSION => drop(Fusion::load(&p, &parse(network)?)?),
-            kind::MEL_DECODER => drop(MelDecoder::load(&p, &parse(network)?)?),
-            kind::HIFIGAN | kind::ISTFT => drop(Vocoder::load(&p, &vocoder(stage)?)?),
+            kind::CLIP_VISION => drop(ClipVision::load(p, &parse(network)?)?),
+            kind::CLIP_TEXT => drop(ClipText::load(p, &parse(network)?)?),
+            kind::FUSION => drop(Fusion::load(p, &parse(network)?)?),
+            kind::MEL_DECODER => drop(MelDecoder::load(p, &parse(network)?)?),
             _ => {}
         }
-    }
-    Ok(plan.into_tensors())
+        Ok(())
+    })
 }

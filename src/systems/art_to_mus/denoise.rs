@@ -36,12 +36,13 @@ impl<B: Kernels> Stages<'_, B> {
                 |params, _| Unet::load(&params.at(kind::UNET), &system.networks.unet),
                 async |run: &mut Run<'_, B>, unet: &Unet<B>| {
                     let prepared = conditions.prepare(unet, run.device())?;
-                    let halves = conditions.rows().into_iter();
-                    let halves = halves.map(|row| Ok((row.prepare(unet, run.device())?, row)));
-                    let halves = match run.may_share() {
+                    let rows = match run.may_share() {
                         false => Vec::new(),
-                        true => halves.collect::<Result<Vec<_>>>()?,
+                        true => conditions.rows(),
                     };
+                    let halves = rows.into_iter();
+                    let halves = halves.map(|row| Ok((row.prepare(unet, run.device())?, row)));
+                    let halves = halves.collect::<Result<Vec<_>>>()?;
                     let mut finished = Vec::new();
                     let candidates = initial.len();
                     for (candidate, latents) in initial.iter().enumerate() {
@@ -101,11 +102,12 @@ impl Conditions {
 
     /// Each row by itself.
     fn rows(&self) -> Vec<Self> {
-        let row = |of: &HostTensor, row: usize| HostTensor {
-            shape: [&[1], &of.shape[1..]].concat(),
-            values: of.values[row * of.values.len() / of.shape[0]..]
-                [..of.values.len() / of.shape[0]]
-                .to_vec(),
+        let row = |of: &HostTensor, row: usize| {
+            let each = of.values.len() / of.shape[0];
+            HostTensor {
+                shape: [&[1], &of.shape[1..]].concat(),
+                values: of.values[row * each..][..each].to_vec(),
+            }
         };
         let rows = self.mask.iter().enumerate();
         let rows = rows.map(|(i, mask)| Self {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::entries::{config, find, parse, vocoder},
+    super::entries::{config, find, parse, planned, vocoder},
     names::{kind, stage},
     windows::Windows,
 };
@@ -18,14 +18,13 @@ use crate::{
         gpt2::{Gpt2, Gpt2Config},
         imagebind::{AudioConfig, AudioInput, AudioTrunk, VisionConfig, VisionTrunk},
         layers::Linear,
-        params::{Params, Plan, Planned},
+        params::{Params, Planned},
         projection::ProjectionModel,
         t5::T5Encoder,
         unet::{Unet, UnetConfig},
         vae::{VaeConfig, VaeDecoder, VaeEncoder},
-        vocoder::{Vocoder, VocoderConfig},
+        vocoder::VocoderConfig,
     },
-    ops::Cpu,
     pipeline::StageWork,
     text::TextEncodersConfig,
     weights::{Constants, Manifest, StageEntry},
@@ -326,31 +325,26 @@ fn clips(ranking: &AudioConfig, frames: usize) -> usize {
 /// The tensors that the networks of `stage` need, by the names that the bundle gives them.
 /// Networks of a kind that this program does not know are left out.
 pub fn needed_tensors(stage: &StageEntry) -> Result<Vec<Planned>> {
-    let plan = Plan::default();
-    let device = Default::default();
-    let params = Params::<Cpu>::new(&plan, &device);
-    for network in &stage.networks {
-        let p = params.at(&network.kind);
+    planned(stage, |network, p| {
         match network.kind.as_str() {
-            kind::IMAGEBIND_VISION => drop(VisionTrunk::load(&p, &parse(network)?)?),
-            kind::CLIP_VISION => drop(ClipVision::load(&p, &parse(network)?)?),
-            kind::ALIGNER => drop(Aligner::load(&p, &parse(network)?)?),
-            kind::GPT2 => drop(Gpt2::load(&p, &parse(network)?)?),
-            kind::UNET => drop(Unet::load(&p, &parse(network)?)?),
-            kind::VAE_DECODER => drop(VaeDecoder::load(&p, &parse(network)?)?),
-            kind::HIFIGAN | kind::ISTFT => drop(Vocoder::load(&p, &vocoder(stage)?)?),
+            kind::IMAGEBIND_VISION => drop(VisionTrunk::load(p, &parse(network)?)?),
+            kind::CLIP_VISION => drop(ClipVision::load(p, &parse(network)?)?),
+            kind::ALIGNER => drop(Aligner::load(p, &parse(network)?)?),
+            kind::GPT2 => drop(Gpt2::load(p, &parse(network)?)?),
+            kind::UNET => drop(Unet::load(p, &parse(network)?)?),
+            kind::VAE_DECODER => drop(VaeDecoder::load(p, &parse(network)?)?),
             kind::AUDIO_PROJECTION => {
-                drop(parse::<AudioProjectionConfig>(network)?.load(&p)?);
+                drop(parse::<AudioProjectionConfig>(network)?.load(p)?);
             }
-            kind::VAE_ENCODER => drop(VaeEncoder::load(&p, &parse(network)?)?),
-            kind::IMAGEBIND_AUDIO => drop(AudioTrunk::load(&p, &parse(network)?)?),
-            kind::CLAP_TEXT => drop(ClapText::load(&p, &parse(network)?)?),
-            kind::T5 => drop(T5Encoder::load(&p, &parse(network)?)?),
-            kind::PROJECTION => drop(ProjectionModel::load(&p, &parse(network)?)?),
+            kind::VAE_ENCODER => drop(VaeEncoder::load(p, &parse(network)?)?),
+            kind::IMAGEBIND_AUDIO => drop(AudioTrunk::load(p, &parse(network)?)?),
+            kind::CLAP_TEXT => drop(ClapText::load(p, &parse(network)?)?),
+            kind::T5 => drop(T5Encoder::load(p, &parse(network)?)?),
+            kind::PROJECTION => drop(ProjectionModel::load(p, &parse(network)?)?),
             _ => {}
         }
-    }
-    Ok(plan.into_tensors())
+        Ok(())
+    })
 }
 
 /// Mean and scale of the log-mel values that a VAE's encoder takes.

@@ -6,6 +6,7 @@
 
 import type { Art2MusError } from "../common/errors.js";
 import { fault } from "../common/faults.js";
+import { readRange } from "../storage/range.js";
 import type { ShardStore } from "../storage/shards.js";
 import type { Call, Part, Tensor } from "./protocol.js";
 import { WorkerClient } from "./worker-client.js";
@@ -97,7 +98,6 @@ export class Helpers {
 export class LentShards implements ShardStore {
   readonly base: string;
   readonly #lent: Lent;
-  readonly #reader = new FileReaderSync();
 
   constructor(base: string, lent: Lent) {
     this.base = base;
@@ -118,14 +118,11 @@ export class LentShards implements ShardStore {
   read(file: string, offset: number, length: number): Uint8Array {
     const blob = this.#lent.shards.get(file);
     if (blob === undefined) throw lost();
-    return new Uint8Array(this.#reader.readAsArrayBuffer(blob.slice(offset, offset + length)));
+    return readRange(blob, offset, length);
   }
 
   release(): void {}
 }
-
-/** Only workers have it, so the types of a page do not know it. */
-declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBuffer };
 
 function lost(): Art2MusError {
   return fault("engine.lost", {});

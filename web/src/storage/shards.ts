@@ -7,10 +7,8 @@ import { fault } from "../common/faults.js";
 import { fileAddress } from "../common/address.js";
 import { startWorker } from "../common/start-worker.js";
 import { loadedTexts } from "../common/texts.js";
+import { readRange } from "./range.js";
 import { fetchSmallFile } from "./small-file.js";
-
-/** Only workers have it, so the types of a page do not know it. */
-declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBuffer };
 
 interface Entry {
   arrived: number;
@@ -41,7 +39,6 @@ export class Shards implements ShardStore {
   readonly base: string;
   readonly #program: string;
   readonly #entries = new Map<string, Entry>();
-  readonly #reader = new FileReaderSync();
   /** Started again after a crash. */
   #downloader: Worker | undefined;
   /** Files that are no shards, as they came. */
@@ -124,7 +121,7 @@ export class Shards implements ShardStore {
     try {
       const blob = this.#entries.get(file)?.blob;
       if (blob === undefined) throw new Error(`${file} was not asked for`);
-      return new Uint8Array(this.#reader.readAsArrayBuffer(blob.slice(offset, offset + length)));
+      return readRange(blob, offset, length);
     } catch (thrown) {
       // Somebody has deleted it since, or the disk failed.
       this.#stale = true;
