@@ -65,6 +65,7 @@ fn settings(scheduler: SchedulerKind, steps: usize) -> Settings {
         seed: 0,
         candidates: 1,
         transpose: None,
+        mode: None,
         tempo: None,
         loudness: None,
         prompt: None,

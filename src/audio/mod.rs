@@ -8,10 +8,13 @@ pub mod decode;
 pub mod fbank;
 pub mod filterbank;
 pub mod mel;
+mod mode;
 pub mod resample;
 pub mod spectrogram;
 pub mod stft;
 pub mod wav;
+
+pub use mode::Mode;
 
 use crate::{Error, Result};
 

@@ -10,7 +10,7 @@ use std::{
 use super::{bundle_location, human_bytes, print_json, print_line};
 use crate::{
     Error, Result,
-    audio::wav,
+    audio::{Mode, wav},
     checkpoint::Checkpoint,
     device::{self, Device, DeviceChoice},
     diffusion::SchedulerKind,
@@ -57,6 +57,9 @@ pub(super) struct Arguments {
     /// Semitones from the model's own tonic [default: what the picture's hue asks for].
     #[arg(long, allow_negative_numbers = true)]
     transpose: Option<i32>,
+    /// Major or minor, for a model that was told of modes [default: what the warmth of the picture asks for].
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
     /// Beats a minute, for a model that has one pulse [default: what the picture's colours ask for].
     #[arg(long)]
     tempo: Option<f64>,
@@ -197,6 +200,7 @@ fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
         seed: arguments.seed,
         candidates: arguments.candidates,
         transpose: arguments.transpose,
+        mode: arguments.mode,
         tempo: arguments.tempo,
         loudness: arguments.loudness,
         prompt: arguments.prompt.clone(),

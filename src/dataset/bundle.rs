@@ -18,8 +18,8 @@ use crate::{
     ops::Kernels,
     systems::{
         art_to_mus::{
-            AudioProjectionConfig, Defaults, Networks, PictureEncoder, TextConditions, check, kind,
-            stage,
+            AudioProjectionConfig, Defaults, ModeVectors, Networks, PictureEncoder, TextConditions,
+            check, kind, stage,
         },
         config as network_config, vocoder_kind,
     },
@@ -62,6 +62,8 @@ pub struct DiffusionPrior<B: Backend> {
     pub schedule: NoiseSchedule,
     /// The fixed prompts.
     pub text: TextConditions,
+    /// What is added to tokens for each mode, where the networks were told of modes.
+    pub modes: Option<ModeVectors>,
     /// Channels, rows and columns of a latent.
     pub shape: [usize; 3],
 }
@@ -165,6 +167,7 @@ impl<'a> BundleNetworks<'a> {
         let mut preprocessor = Preprocessor::new(frames, recipe, &spectrogram)?;
         preprocessor.image_size = wanted.pictures.then(|| self.image_size());
         preprocessor.mel = wanted.latents;
+        preprocessor.modes = wanted.latents && networks.modes;
         if let Some(ranking) = networks
             .ranking
             .as_ref()
@@ -299,6 +302,10 @@ impl<'a> BundleNetworks<'a> {
             unet: Unet::load(&unet, &networks.unet)?,
             schedule: networks.schedule.clone(),
             text: TextConditions::of_stage(&condition)?,
+            modes: match networks.modes {
+                true => Some(ModeVectors::of_stage(&condition)?),
+                false => None,
+            },
             shape: [
                 networks.vae.latent_channels,
                 networks.lengths(self.seconds()).rows,

@@ -29,6 +29,8 @@ pub mod field {
     pub const LATENT_DEVIATION: &str = "latent_deviation";
     /// Language-of-Audio tokens of the music, or what they are made of.
     pub const LOA_TOKENS: &str = "loa_tokens";
+    /// The mode of the music, [`super::super::mode_number`].
+    pub const MODE: &str = "mode";
 }
 
 /// A VAE's encoder and what stands around it.
@@ -198,6 +200,7 @@ impl<B: Kernels> FrozenNetworks<B> {
             all.pixels.extend(item.pixels);
             all.mel.extend(item.mel);
             all.clips.extend(item.clips);
+            all.modes.extend(item.modes);
         }
         let mut fields = Vec::new();
         if self.pictures.is_some() {
@@ -217,6 +220,9 @@ impl<B: Kernels> FrozenNetworks<B> {
                 fields.push((field::LOA_TOKENS, host(tokens)?));
             }
             fields.push((field::AUDIO_EMBEDDING, host(sounds.embedding)?));
+        }
+        if self.preprocessor.modes {
+            fields.push((field::MODE, all.modes));
         }
         Ok(EncodedBatch { count, fields })
     }

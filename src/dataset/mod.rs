@@ -36,7 +36,7 @@ pub use frozen::{EncodedBatch, FrozenNetworks, LatentEncoder, LoaTokens, field};
 pub use json_lines::JsonLines;
 pub use loader::{Loader, cores};
 pub use material::Rendered;
-pub use preprocess::{Features, MelRecipe, Preprocessor};
+pub use preprocess::{Features, MelRecipe, Preprocessor, mode_number};
 pub use shuffle::Shuffled;
 pub use skipped::{SkipLog, Skipped, first_readable, read_first};
 pub use source::{Captions, Item, Source};

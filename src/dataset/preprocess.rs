@@ -4,11 +4,13 @@ use super::Source;
 use crate::{
     Result,
     audio::{
+        Mode,
         mel::{self, fit},
         spectrogram::{Spectrogram, SpectrogramConfig},
     },
-    image,
+    image::{self, statistics::Statistics},
     model::imagebind::SoundInput,
+    systems::art_to_mus::mode_of,
 };
 
 /// Seconds of a track that training takes, as in the paper.
@@ -34,6 +36,8 @@ pub struct Preprocessor {
     pub mel: bool,
     /// What makes clips for an audio trunk, if they are wanted.
     pub clips: Option<SoundInput>,
+    /// Whether the mode of the music is wanted.
+    pub modes: bool,
     /// Frames of a piece.
     pub frames: usize,
     /// How sound becomes a spectrogram.
@@ -50,6 +54,16 @@ pub struct Features {
     pub mel: Vec<f32>,
     /// `[clips, bands, frames]`, as the audio trunk takes them.
     pub clips: Vec<f32>,
+    /// The mode of the music, as many numbers as there are items: [`mode_number`].
+    pub modes: Vec<f32>,
+}
+
+/// How a mode stands among numbers: minor is 0, major 1.
+pub fn mode_number(mode: Mode) -> f32 {
+    match mode {
+        Mode::Minor => 0.0,
+        Mode::Major => 1.0,
+    }
 }
 
 impl Preprocessor {
@@ -59,6 +73,7 @@ impl Preprocessor {
             image_size: None,
             mel: false,
             clips: None,
+            modes: false,
             frames,
             recipe,
             spectrogram: Spectrogram::new(spectrogram)?,
@@ -82,6 +97,9 @@ impl Preprocessor {
                 features.mel = self.log_mel(&samples)?;
             }
             features.clips = self.clips(&samples)?;
+        }
+        if self.modes {
+            features.modes = vec![mode_number(mode(source, index)?)];
         }
         Ok(features)
     }
@@ -132,9 +150,20 @@ impl Preprocessor {
             "image_size": self.image_size,
             "mel": self.mel,
             "clips": self.clips.as_ref().map(SoundInput::describe),
+            "modes": self.modes,
             "spectrogram": self.spectrogram(),
             "frames": self.frames,
             "recipe": self.recipe,
         })
     }
+}
+
+/// The mode of item `index` of `source`: that of its music where it is known, else the one that a model gives to music of
+/// such a picture.
+fn mode(source: &dyn Source, index: usize) -> Result<Mode> {
+    if let Some(pair) = source.factors(index) {
+        return Ok(pair.music.mode);
+    }
+    let ranks = Statistics::measure(&source.picture(index)?).ranks();
+    Ok(mode_of(ranks.warmth))
 }

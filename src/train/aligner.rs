@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Result,
+    audio::Mode,
     dataset::{BundleNetworks, Cache, DiffusionPrior, Shuffled, Wanted, field},
     model::{
         aligner::{Aligner, AlignerConfig},
@@ -57,6 +58,8 @@ pub struct AlignerBatch {
     diffusion: DiffusionBatch,
     embeddings: Vec<f32>,
     loa_tokens: Vec<f32>,
+    /// Modes, [`crate::dataset::mode_number`], where the networks were told of them.
+    modes: Vec<f32>,
 }
 
 impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
@@ -93,7 +96,13 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
             config: part
                 .network
                 .config(bundle.embedding(), bundle.token_width()),
-            validation: batch(part, &others, &all, timesteps, u64::MAX)?,
+            validation: batch(
+                part,
+                (&others, frozen.modes.is_some()),
+                &all,
+                timesteps,
+                u64::MAX,
+            )?,
             order: Shuffled::new(items.items(), part.run.batch, part.run.seed),
             part,
             plain,
@@ -126,6 +135,18 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
             let first = audio.clone().narrow(0, 0, 1);
             audio = Tensor::cat(vec![audio.narrow(0, 1, count - 1), first], 0);
         }
+        if let Some(modes) = &self.frozen.modes {
+            let told = batch.modes.iter().map(|mode| {
+                let mode = if *mode > 0.5 {
+                    Mode::Major
+                } else {
+                    Mode::Minor
+                };
+                modes.get(mode).upload(&self.device)
+            });
+            let told: Vec<Tensor<C, 3>> = told.collect::<Result<_>>()?;
+            audio = audio + Tensor::cat(told, 0);
+        }
         let denoising = Denoising {
             unet,
             schedule: &self.frozen.schedule,
@@ -142,7 +163,7 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
 /// Puts some items of a cache together; `seed` decides the samples of latents and the noise.
 fn batch(
     part: &PartConfig<AlignerSizes, AlignerLoss>,
-    cache: &Cache,
+    (cache, has_modes): (&Cache, bool),
     items: &[usize],
     timesteps: Vec<usize>,
     seed: u64,
@@ -169,6 +190,10 @@ fn batch(
             true => cache.gather(items, field::LOA_TOKENS)?,
             false => Vec::new(),
         },
+        modes: match has_modes {
+            true => cache.gather(items, field::MODE)?,
+            false => Vec::new(),
+        },
     })
 }
 
@@ -189,7 +214,8 @@ impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
         let steps = self.frozen.schedule.len();
         let timesteps = (0..run.batch).map(|_| rng.random_range(0..steps)).collect();
         let items = self.order.items(number);
-        batch(self.part, &self.items, &items, timesteps, number as u64)
+        let cache = (&self.items, self.frozen.modes.is_some());
+        batch(self.part, cache, &items, timesteps, number as u64)
     }
 
     fn losses(

@@ -36,6 +36,9 @@ const VALIDATION_ITEMS: usize = 32;
 /// The stream of random numbers for noise.
 const NOISE_STREAM: u64 = 2;
 
+/// How often a piece's mode is not told although its condition is, so that music can be made without one.
+const UNTOLD: f64 = 0.1;
+
 /// GPT-2 and the UNet, with what training needs beside them.
 #[derive(Module, Debug)]
 pub struct Prior<B: Backend> {
@@ -45,6 +48,8 @@ pub struct Prior<B: Backend> {
     unet: Unet<B>,
     /// What stands for no condition, `[1, tokens, width]`.
     unconditional: Param<Tensor<B, 3>>,
+    /// What is added to tokens for music in minor and in major, `[2, width]`.
+    modes: Option<Param<Tensor<B, 2>>>,
 }
 
 /// A batch of the prior.
@@ -53,6 +58,8 @@ pub struct PriorBatch {
     diffusion: DiffusionBatch,
     embeddings: Vec<f32>,
     loa_tokens: Vec<f32>,
+    /// For each item, where modes are told: what its tokens count of the vectors for minor and major, `[items, 2]`.
+    modes: Vec<f32>,
     /// For each item: is the condition left out, is it the true one?
     choices: Vec<Condition>,
 }
@@ -100,6 +107,7 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
             pieces.pieces_of(&others, &items)?,
             spread_timesteps(items.len(), schedule.len()),
             vec![Condition::Predicted; items.len()],
+            &vec![true; items.len()],
             u64::MAX,
         );
         let run = &config.prior.run;
@@ -142,6 +150,11 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
         let none = model.unconditional.val().cast(FloatDType::F32) * share(Condition::None);
         let mut audio =
             none + truth * share(Condition::True) + predicted * share(Condition::Predicted);
+        if let Some(modes) = &model.modes {
+            let shares = tensor::<C, 2>(batch.modes.clone(), [count, 2], device);
+            let told = shares.matmul(modes.val().cast(FloatDType::F32));
+            audio = audio + told.unsqueeze_dim(1);
+        }
         if shuffled {
             let first = audio.clone().narrow(0, 0, 1);
             audio = Tensor::cat(vec![audio.narrow(0, 1, count - 1), first], 0);
@@ -160,9 +173,21 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
     }
 }
 
-/// Puts pieces together; `seed` decides the noise.
-fn batch(pieces: Pieces, timesteps: Vec<usize>, choices: Vec<Condition>, seed: u64) -> PriorBatch {
+/// Puts pieces together; `seed` decides the noise. Of what is conditioned, `is_told` says whether modes are told.
+fn batch(
+    pieces: Pieces,
+    timesteps: Vec<usize>,
+    choices: Vec<Condition>,
+    is_told: &[bool],
+    seed: u64,
+) -> PriorBatch {
+    let told = pieces.modes.iter().zip(&choices).zip(is_told);
+    let modes = told.flat_map(|((&mode, choice), told)| {
+        let counts = f32::from(u8::from(*told && *choice != Condition::None));
+        [(1.0 - mode) * counts, mode * counts]
+    });
     PriorBatch {
+        modes: modes.collect(),
         diffusion: DiffusionBatch {
             noise: standard_normal(seed, NOISE_STREAM, pieces.latents.len()),
             latents: pieces.latents,
@@ -194,6 +219,10 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
                     [1, config.gpt2.max_new_tokens, width],
                     Init::Uniform(0.02),
                 )?,
+                modes: match config.modes {
+                    true => Some(p.get("modes", [2, width], Init::Uniform(0.02))?),
+                    false => None,
+                },
             })
         })
     }
@@ -205,6 +234,7 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
         let count = part.run.batch;
         let mut timesteps = Vec::with_capacity(count);
         let mut choices = Vec::with_capacity(count);
+        let mut is_told = Vec::with_capacity(count);
         for i in 0..count {
             // Stratified: every step sees the whole schedule.
             let share = (i as f64 + rng.random_range(0.0..1.0)) / count as f64;
@@ -217,9 +247,10 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
             } else {
                 Condition::Predicted
             });
+            is_told.push(self.config.prior.network.modes && rng.random_range(0.0..1.0) >= UNTOLD);
         }
         let pieces = self.pieces.pieces(&self.order.items(number))?;
-        Ok(batch(pieces, timesteps, choices, number as u64))
+        Ok(batch(pieces, timesteps, choices, &is_told, number as u64))
     }
 
     fn losses(&self, learner: &Self::Learners, _: usize, batch: &PriorBatch) -> Result<Losses<B>> {

@@ -11,11 +11,12 @@ use super::{
     ArtToMus,
     encoder::PictureEncoder,
     names::{kind, stage},
-    request::{Settings, TextConditions, booleans},
+    request::{ModeVectors, Settings, TextConditions, booleans},
     texts::{Texts, Wanted},
 };
 use crate::{
     Error, Fault, Result,
+    audio::Mode,
     image::{self, Picture},
     model::{
         aligner::Aligner,
@@ -58,6 +59,8 @@ struct Conditioner<B: Backend> {
     gpt2: Gpt2<B>,
     #[module(skip)]
     text: TextConditions,
+    #[module(skip)]
+    modes: Option<ModeVectors>,
 }
 
 impl<B: Kernels> Stages<'_, B> {
@@ -152,12 +155,14 @@ impl<B: Kernels> Stages<'_, B> {
             .await
     }
 
-    /// An embedding, or given Language-of-Audio tokens, to what the UNet is conditioned on.
+    /// An embedding, or given Language-of-Audio tokens, to what the UNet is conditioned on: for music in `mode`, where the
+    /// model has modes.
     pub async fn condition(
         &mut self,
         embedding: Option<&HostTensor>,
         tokens: Option<&HostTensor>,
         texts: Option<&EncodedTexts>,
+        mode: Option<Mode>,
         guided: bool,
     ) -> Result<Conditions> {
         let networks = &self.system.networks;
@@ -173,6 +178,10 @@ impl<B: Kernels> Stages<'_, B> {
                         aligner: Aligner::load(&params.at(kind::ALIGNER), &networks.aligner)?,
                         gpt2: Gpt2::load(&params.at(kind::GPT2), &networks.gpt2)?,
                         text: TextConditions::of_stage(weights)?,
+                        modes: match networks.modes {
+                            true => Some(ModeVectors::of_stage(weights)?),
+                            false => None,
+                        },
                     })
                 },
                 async |run: &mut Run<'_, B>, conditioner: &Conditioner<B>| {
@@ -187,6 +196,10 @@ impl<B: Kernels> Stages<'_, B> {
                             positive
                         }
                         (None, None) => return Err(Error::internal("nothing to condition on")),
+                    };
+                    let positive = match (&conditioner.modes, mode) {
+                        (Some(modes), Some(mode)) => positive + modes.get(mode).upload(device)?,
+                        _ => positive,
                     };
                     let gpt2 = &conditioner.gpt2;
                     let others = match texts {

@@ -6,6 +6,11 @@
 export type SchedulerKind = "ddim" | "dpmpp" | "unipc";
 
 /**
+ * The mode of a key.
+ */
+export type Mode = "minor" | "major";
+
+/**
  * A rectangle in a picture, in fractions of its width and height: the whole is `0, 0, 1, 1`.
  */
 export type Region = { 
@@ -58,6 +63,10 @@ candidates?: number,
  * Semitones from the model's own tonic, -6 to 6; the picture's hue decides when it is left out.
  */
 transpose?: number, 
+/**
+ * Major or minor, for a model that was told of modes; the warmth of the picture's colours decides when it is left out.
+ */
+mode?: Mode, 
 /**
  * Beats a minute, for a model whose music has one pulse; the picture's colours decide when it is left out.
  */
@@ -363,6 +372,10 @@ candidates?: number,
  * Semitones that pieces are transposed by from the tonic that the networks learnt.
  */
 transpose?: number, 
+/**
+ * Major or minor.
+ */
+mode?: Mode, 
 /**
  * Beats a minute.
  */
