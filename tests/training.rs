@@ -6,6 +6,7 @@ mod common;
 mod resuming;
 
 use common::{fixture, program, read_wav};
+use safetensors::SafeTensors;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -100,6 +101,41 @@ fn a_resumed_run_takes_the_same_steps() {
     pretrain(folder.path(), &["--part", "vae"], true);
     assert_eq!(fs::read(own.join("final.safetensors")).unwrap(), whole);
     assert_eq!(fs::read(own.join("log.csv")).unwrap(), log);
+}
+
+/// A step so small that weights stay as they began.
+#[test]
+fn a_run_begins_with_the_weights_of_a_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("begun.toml");
+    let bundle = text(&runs().join("bundle")).to_string();
+    let wanted = config_text().replacen(
+        "steps = 12\nbatch = 2\nlearning_rate = 5e-3\naverage = 0.9",
+        &format!("start_from = {bundle:?}\nsteps = 1\nbatch = 2\nlearning_rate = 1e-12"),
+        1,
+    );
+    fs::write(&place, wanted).unwrap();
+    let config = ["--config", text(&place)];
+    let said = pretrain(
+        folder.path(),
+        &[&["--part", "vae"], &config[..]].concat(),
+        true,
+    );
+    assert!(!said.contains("begins fresh"), "{said}");
+    let weights = |folder: &Path| fs::read(folder.join("vae/final.safetensors")).unwrap();
+    let [begun, earlier] = [weights(folder.path()), weights(runs())];
+    let [begun, earlier] = [&begun, &earlier].map(|file| SafeTensors::deserialize(file).unwrap());
+    assert_eq!(begun.len(), earlier.len());
+    for (name, tensor) in begun.tensors() {
+        let numbers = |bytes: &[u8]| -> Vec<f32> {
+            let numbers = bytes.as_chunks().0.iter();
+            numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        };
+        let earlier = numbers(earlier.tensor(&name).unwrap().data());
+        for (a, b) in numbers(tensor.data()).into_iter().zip(earlier) {
+            assert!((a - b).abs() < 1e-6, "{name}: {a} is not {b}");
+        }
+    }
 }
 
 #[test]

@@ -323,13 +323,13 @@ impl SmallModel {
                 "give tonic a number from 0 (C) to 11 (B) and the vocoder a scale of 12, 24 or 36 bands an octave, or leave tonic out",
             ));
         }
-        if let Some(rows) = self.prior.network.unet.beat_embedding {
+        if let Some(rows) = self.prior.network.unet.beat() {
             let beat =
                 self.seconds() / self.frames as f64 * (rows * self.vae.network.factor()) as f64;
             if self.pulse.is_none_or(|pulse| (pulse - beat).abs() > 1e-6) {
                 return Err(Error::input(
                     format!(
-                        "the UNet has a vector for each of {rows} rows of a beat, which are {beat} seconds"
+                        "the beats of the UNet have {rows} rows of a latent, which are {beat} seconds"
                     ),
                     format!("set pulse to {beat}, or leave prior.network.unet.beat_embedding out"),
                 ));

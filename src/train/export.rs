@@ -8,31 +8,47 @@ use crate::{
     model::{params::FreshInit, vae::VaeConfig},
     quant::Encoding,
     systems::{
-        art_to_mus::{self, AudioProjectionConfig, Networks, kind, stage, write_stage},
+        art_to_mus::{self, AudioProjectionConfig, MelScale, Networks, kind, stage, write_stage},
         network_entry,
     },
     tensors::{Init, Prefixed, TensorSource},
     weights::{BundleWriter, Constants, Manifest, ModelInfo, NegativePrefix, Provenance},
 };
 
+/// What is added to and multiplied with the elements of `name`, so that a decoder of standardised spectrograms gives log-mel
+/// values; nothing for tensors that stay as they are.
+fn unstandardising(name: &str, scale: MelScale) -> Option<(f32, f32)> {
+    let offset = match name {
+        "decoder.conv_out.weight" => 0.0,
+        "decoder.conv_out.bias" => scale.mean,
+        _ => return None,
+    };
+    Some((scale.scale as f32, offset as f32))
+}
+
+/// Makes the elements of `name`, as a bundle has them, what a decoder of standardised spectrograms has.
+pub(super) fn standardise(name: &str, scale: MelScale, values: &mut [f32]) {
+    if let Some((factor, offset)) = unstandardising(name, scale) {
+        for value in values {
+            *value = (*value - offset) / factor;
+        }
+    }
+}
+
 /// A decoder that was trained on standardised spectrograms, made to give log-mel values: the last
 /// convolution takes the scale in.
 struct Unstandardised<'a> {
     source: &'a dyn TensorSource,
-    mean: f32,
-    scale: f32,
+    scale: MelScale,
 }
 
 impl TensorSource for Unstandardised<'_> {
     fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
         let mut values = self.source.read(name, shape, init)?;
-        let offset = match name {
-            "decoder.conv_out.weight" => 0.0,
-            "decoder.conv_out.bias" => self.mean,
-            _ => return Ok(values),
-        };
-        for value in &mut values {
-            *value = *value * self.scale + offset;
+        if let Some((factor, offset)) = unstandardising(name, self.scale) {
+            for value in &mut values {
+                *value = *value * factor + offset;
+            }
         }
         Ok(values)
     }
@@ -92,8 +108,7 @@ pub fn bundle(
 
     let decoder = Unstandardised {
         source: &vae,
-        mean: config.mel.mean as f32,
-        scale: config.mel.scale as f32,
+        scale: config.mel,
     };
     let sizes_vae = VaeConfig {
         scaling_factor,

@@ -13,11 +13,12 @@ use std::{fmt, path::Path};
 
 use super::{
     TrainingBackend,
+    begin::{Begun, Earlier},
     checkpoint::{AVERAGE, WEIGHTS, damaged, recording, restore_average},
     clip::{clip_by_global_norm, global_norm, widen},
     config::{OptimiserConfig, Precision},
     precision::convert,
-    weights::{Begun, Flat, Rescaled, flat, plan},
+    weights::{Flat, Rescaled, flat, plan},
 };
 use crate::{
     Error, Result,
@@ -78,7 +79,7 @@ pub struct Start<'a, B: TrainingBackend> {
     /// What models compute in.
     pub precision: Precision,
     /// The weights that fresh learners begin with, as far as it has them.
-    pub(super) weights: Option<&'a Checkpoint>,
+    pub(super) weights: Option<&'a Earlier>,
     /// The folder of the checkpoint to go on from.
     pub(super) checkpoint: Option<&'a Path>,
 }
@@ -106,9 +107,9 @@ impl<B: TrainingBackend> Start<'_, B> {
             scales,
         };
         match self.weights {
-            Some(file) => {
+            Some(earlier) => {
                 let source = Begun {
-                    file,
+                    earlier,
                     rest: &source,
                 };
                 self.learner_from(name, &source, config, load)

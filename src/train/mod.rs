@@ -7,6 +7,7 @@
 //! of the configuration and its number alone, so a run that is interrupted and resumed takes the same steps
 //! as one that is not.
 
+mod begin;
 mod checkpoint;
 mod clip;
 pub mod config;

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use super::{
     Learners, Losses, RunFolder, Start, Task, TrainingBackend,
+    begin::Earlier,
     checkpoint::{Saving, write_final},
     config::RunConfig,
     log::Log,
     scalar,
 };
-use crate::{Error, Result, checkpoint::Checkpoint, dataset::Loader};
+use crate::{Error, Result, dataset::Loader};
 
 /// Trains `task` to its end and writes `final.safetensors` into `folder`; continues from the newest
 /// checkpoint there. Batches are made ahead on `threads` threads.
@@ -32,7 +33,7 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
     }
     let checkpoint = folder.checkpoint();
     let weights = match (&config.start_from, checkpoint) {
-        (Some(file), None) => Some(Checkpoint::open(file)?),
+        (Some(file), None) => Some(Earlier::open(file)?),
         _ => None,
     };
     let start = Start {

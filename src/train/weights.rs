@@ -8,7 +8,6 @@ use std::collections::HashMap;
 
 use crate::{
     Error, Result,
-    checkpoint::Checkpoint,
     model::params::{Params, Plan, Planned, param_id},
     tensors::{Init, TensorSource, read},
 };
@@ -67,29 +66,6 @@ pub(super) fn named<B: Backend>(plan: &[Planned], flat: &Flat<B>) -> Result<Vec<
         .collect()
 }
 
-/// Tensors of a file, and from another source those that it lacks.
-pub struct Begun<'a> {
-    /// The file.
-    pub file: &'a Checkpoint,
-    /// The other source.
-    pub rest: &'a dyn TensorSource,
-}
-
-impl TensorSource for Begun<'_> {
-    fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
-        match self.file.shape(name) {
-            Some(_) => self.file.read(name, shape, init),
-            None => {
-                eprintln!(
-                    "note: {} has no {name}, which begins fresh",
-                    self.file.place().display()
-                );
-                self.rest.read(name, shape, init)
-            }
-        }
-    }
-}
-
 /// Scales some tensors of another source when a network starts.
 pub struct Rescaled<'a> {
     /// The other source.
@@ -105,42 +81,5 @@ impl TensorSource for Rescaled<'_> {
             values.iter_mut().for_each(|value| *value *= factor);
         }
         Ok(values)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
-
-    struct Sevens;
-
-    impl TensorSource for Sevens {
-        fn read(&self, _: &str, shape: &[usize], _: Init) -> Result<Vec<f32>> {
-            Ok(vec![7.0; shape.iter().product()])
-        }
-    }
-
-    #[test]
-    fn a_run_begins_with_what_a_file_has() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("final.safetensors");
-        let values: Vec<u8> = [1.0f32, 2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
-        let view = TensorView::new(Dtype::F32, vec![2], &values).unwrap();
-        serialize_to_file([("known", view)], None, &path).unwrap();
-        let file = Checkpoint::open(&path).unwrap();
-        let begun = Begun {
-            file: &file,
-            rest: &Sevens,
-        };
-        let init = Init::Constant(0.0);
-        assert_eq!(begun.read("known", &[2], init).unwrap(), [1.0, 2.0]);
-        assert_eq!(begun.read("new", &[3], init).unwrap(), [7.0; 3]);
-        let error = begun.read("known", &[3], init).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("has shape [2] where [3] is needed")
-        );
     }
 }

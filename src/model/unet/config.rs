@@ -75,11 +75,16 @@ pub struct UnetConfig {
     /// The width of Language-of-Audio tokens whose mean is projected and added to the time embedding.
     /// Not in the published weights: the small model learns its conditions through it.
     pub mean_token_dim: Option<usize>,
-    /// The columns (frequencies) of a latent, each with a learnt vector that is added behind the first convolution.
+    /// The side of the squares of cells that become the channels of one: the network then sees a latent of so many times
+    /// fewer rows and columns (Peebles & Xie, "Scalable Diffusion Models with Transformers", 2023). Not in the published
+    /// weights: a small network has its channels where they cost least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch_size: Option<usize>,
+    /// The columns (frequencies) of a latent, or of its patches, each with a learnt vector that is added behind the first convolution.
     /// Not in the published weights: convolutions do not know where they are, and a key is a matter of where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency_embedding: Option<usize>,
-    /// The rows of a beat, each with a learnt vector that is added behind the first convolution, beat after beat: for
+    /// The rows of a beat (of patches, where there are patches), each with a learnt vector that is added behind the first convolution, beat after beat: for
     /// music that all has one pulse and begins on it. Not in the published weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beat_embedding: Option<usize>,
@@ -137,6 +142,7 @@ impl Default for UnetConfig {
             act_fn: "silu".into(),
             resnet_time_scale_shift: "default".into(),
             mean_token_dim: None,
+            patch_size: None,
             frequency_embedding: None,
             beat_embedding: None,
         }
@@ -156,6 +162,16 @@ pub(super) struct Level {
 }
 
 impl UnetConfig {
+    /// The side of a patch; 1 where there are none.
+    pub fn patch(&self) -> usize {
+        self.patch_size.unwrap_or(1)
+    }
+
+    /// Rows of a latent in a beat, where the network knows beats.
+    pub fn beat(&self) -> Option<usize> {
+        self.beat_embedding.map(|rows| rows * self.patch())
+    }
+
     /// Width of the time embedding.
     pub(super) fn time_width(&self) -> usize {
         4 * self.block_out_channels.first().copied().unwrap_or(0)
@@ -293,6 +309,7 @@ impl UnetConfig {
                     MAX_WIDTH,
                 ),
                 ("norm_num_groups", self.norm_num_groups, MAX_WIDTH),
+                ("patch_size", self.patch(), 16),
             ],
         )?;
         for (level, &channels) in self.block_out_channels.iter().enumerate() {

@@ -9,11 +9,13 @@ impl UnetConfig {
     pub fn flops(&self, rows: usize, columns: usize, audio: usize, text: usize) -> Result<u64> {
         let levels = self.levels()?;
         let first = levels[0].channels;
-        let mut size = [rows, columns];
+        let patch = self.patch();
+        let all = [rows, columns].map(|n| n.div_ceil(patch));
+        let mut size = all;
         let mut sizes = Vec::new();
         let mut skips = vec![first];
         let mut channels = first;
-        let mut total = conv(size, self.in_channels, first, 3);
+        let mut total = conv(size, self.in_channels * patch * patch, first, 3);
         for (i, level) in levels.iter().enumerate() {
             sizes.push(size);
             for _ in 0..level.resnets {
@@ -42,7 +44,7 @@ impl UnetConfig {
                 total += conv(sizes[i - 1], channels, channels, 3);
             }
         }
-        Ok(total + conv([rows, columns], first, self.out_channels, 3))
+        Ok(total + conv(all, first, self.out_channels * patch * patch, 3))
     }
 }
 

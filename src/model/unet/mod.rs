@@ -133,6 +133,8 @@ impl<B: Kernels> Unet<B> {
             )?);
             channels = level.channels;
         }
+        // Cells of a patch.
+        let area = config.patch().pow(2);
         let mean_token = match config.mean_token_dim {
             Some(width) => {
                 let p = p.at("mean_token_proj");
@@ -161,7 +163,7 @@ impl<B: Kernels> Unet<B> {
             beat,
             time_1: Linear::load(&time.at("linear_1"), first, time_width)?,
             time_2: Linear::load(&time.at("linear_2"), time_width, time_width)?,
-            conv_in: Conv2d::load_same(&p.at("conv_in"), config.in_channels, first, 3)?,
+            conv_in: Conv2d::load_same(&p.at("conv_in"), config.in_channels * area, first, 3)?,
             down_blocks,
             mid,
             up_blocks,
@@ -171,7 +173,7 @@ impl<B: Kernels> Unet<B> {
                 config.norm_num_groups,
                 config.norm_eps,
             )?,
-            conv_out: Conv2d::load_same(&p.at("conv_out"), first, config.out_channels, 3)?,
+            conv_out: Conv2d::load_same(&p.at("conv_out"), first, config.out_channels * area, 3)?,
             config: config.clone(),
         })
     }
@@ -208,7 +210,8 @@ impl<B: Kernels> Unet<B> {
         trace.record("unet.time_embedding", &time);
         // Every resnet begins with the SiLU of the time embedding.
         let time = activate(time, Activation::Silu);
-        let mut x = self.conv_in.forward(latents);
+        let (patch, size) = (self.config.patch(), latents.dims());
+        let mut x = self.conv_in.forward(patches(latents, patch));
         if let Some(frequency) = &self.frequency {
             x = x + frequency.val();
         }
@@ -230,7 +233,8 @@ impl<B: Kernels> Unet<B> {
             x = block.forward(x, &time, keys, &mut skips);
             trace.record(format_args!("unet.up_blocks.{i}"), &x);
         }
-        self.conv_out.forward(self.conv_norm_out.forward_silu(x))
+        let x = self.conv_out.forward(self.conv_norm_out.forward_silu(x));
+        cells(x, patch, size)
     }
 
     /// `[cos(t f_k).., sin(t f_k)..]` with `f_k = exp(-ln(10000) k / (half - shift))` through two
@@ -256,6 +260,38 @@ impl<B: Kernels> Unet<B> {
         let hidden = self.time_1.forward(Tensor::from_data(data, device));
         self.time_2.forward(activate(hidden, Activation::Silu))
     }
+}
+
+/// Squares of `patch` by `patch` cells as channels of one: `[batch, channels, rows, columns]` to `[batch, channels patch^2,
+/// rows / patch, columns / patch]`. What is missing of the last ones is zeros.
+fn patches<B: Backend>(x: Tensor<B, 4>, patch: usize) -> Tensor<B, 4> {
+    if patch == 1 {
+        return x;
+    }
+    let [batch, channels, rows, columns] = x.dims();
+    let [down, across] = [rows, columns].map(|n| n.div_ceil(patch));
+    let missing = [down * patch - rows, across * patch - columns];
+    let x = match missing {
+        [0, 0] => x,
+        [below, right] => x.pad((0, right, 0, below), 0.0),
+    };
+    x.reshape([batch, channels, down, patch, across, patch])
+        .permute([0, 1, 3, 5, 2, 4])
+        .reshape([batch, channels * patch * patch, down, across])
+}
+
+/// The cells of such patches, as many as there were: `[.., rows, columns]`.
+fn cells<B: Backend>(x: Tensor<B, 4>, patch: usize, size: [usize; 4]) -> Tensor<B, 4> {
+    if patch == 1 {
+        return x;
+    }
+    let [batch, channels, down, across] = x.dims();
+    let channels = channels / (patch * patch);
+    x.reshape([batch, channels, patch, patch, down, across])
+        .permute([0, 1, 4, 2, 5, 3])
+        .reshape([batch, channels, down * patch, across * patch])
+        .narrow(2, 0, size[2])
+        .narrow(3, 0, size[3])
 }
 
 /// One level on the way down.
@@ -393,5 +429,32 @@ impl<B: Kernels> UpBlock<B> {
             x = upsampler.forward(upsample_nearest(x, size));
         }
         x
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Cpu;
+
+    #[test]
+    fn patches_hold_their_cells() {
+        let device = Default::default();
+        let numbers: Vec<f32> = (0..2 * 3 * 5 * 4).map(|i| i as f32).collect();
+        let size = [2, 3, 5, 4];
+        let x = Tensor::<Cpu, 4>::from_data(TensorData::new(numbers, size), &device);
+        let small = patches(x.clone(), 2);
+        assert_eq!(small.dims(), [2, 12, 3, 2]);
+        let at = |x: &Tensor<Cpu, 4>, place: [usize; 4]| -> f32 {
+            let ranges = place.map(|at| at..at + 1);
+            x.clone().slice(ranges).into_scalar()
+        };
+        // The second row and the first column of a patch of channel 1.
+        assert_eq!(at(&small, [1, 6, 1, 1]), at(&x, [1, 1, 3, 2]));
+        // Beneath the last row there is nothing.
+        assert_eq!(at(&small, [1, 6, 2, 1]), 0.0);
+        let again = cells(small, 2, size);
+        assert_eq!(again.dims(), size);
+        assert_eq!((again - x).abs().max().into_scalar(), 0.0);
     }
 }

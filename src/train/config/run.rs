@@ -118,8 +118,8 @@ pub struct RunConfig {
     /// less memory, more time. Refused where the device lacks it.
     #[serde(default)]
     pub activation_checkpointing: bool,
-    /// The weights to begin with, `final.safetensors` of another run. What that file lacks begins fresh, and is told;
-    /// a tensor of another shape is refused. Relative to the configuration.
+    /// The weights to begin with: `final.safetensors` of another run, or a bundle's folder. What is missing there begins
+    /// fresh, and is told; a tensor of another shape is refused. Relative to the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
     /// The seed of the first weights, and of the order of items.
