@@ -43,6 +43,10 @@ pub struct VaeConfig {
     pub norm_num_groups: usize,
     /// A latent times this has about unit variance. It belongs to the checkpoint.
     pub scaling_factor: f64,
+    /// The most rows of a latent that attention sees at once: longer latents fall into equal parts. All when left out, as in
+    /// the published weights; a network that learnt on short excerpts never saw more, and the work grows with the square.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_rows: Option<usize>,
 }
 
 impl Default for VaeConfig {
@@ -55,6 +59,7 @@ impl Default for VaeConfig {
             latent_channels: 8,
             norm_num_groups: 32,
             scaling_factor: 0.411_093_294_620_513_9,
+            attention_rows: None,
         }
     }
 }
@@ -71,6 +76,11 @@ impl VaeConfig {
                 ("out_channels", self.out_channels, 1),
                 ("layers_per_block", self.layers_per_block, 64),
                 ("latent_channels", self.latent_channels, MAX_WIDTH),
+                (
+                    "attention_rows",
+                    self.attention_rows.unwrap_or(1),
+                    MAX_WIDTH,
+                ),
             ],
         )?;
         for &channels in &self.block_out_channels {
@@ -100,7 +110,8 @@ impl VaeConfig {
             |cells: u64, inputs: usize, outputs: usize| 18 * cells * inputs as u64 * outputs as u64;
         let mut cells = rows as u64 * columns as u64;
         let width = deepest as u64;
-        let attention = 8 * cells * width * width + 4 * cells * cells * width;
+        let parts = attention_parts(rows, self.attention_rows).count() as u64;
+        let attention = 8 * cells * width * width + 4 * cells * cells / parts.max(1) * width;
         let mut total = conv(cells, self.latent_channels, deepest)
             + 4 * conv(cells, deepest, deepest)
             + attention;
@@ -152,7 +163,7 @@ impl<B: Kernels> VaeDecoder<B> {
         Ok(Self {
             post_quant_conv: Conv2d::load_same(&p.at("post_quant_conv"), latent, latent, 1)?,
             conv_in: Conv2d::load_same(&decoder.at("conv_in"), latent, last, 3)?,
-            mid: MidBlock::load(&decoder.at("mid_block"), last, groups)?,
+            mid: MidBlock::load(&decoder.at("mid_block"), last, config)?,
             up_blocks,
             norm_out: GroupNorm::load(&decoder.at("conv_norm_out"), first, groups, EPS)?,
             conv_out: Conv2d::load_same(&decoder.at("conv_out"), first, config.out_channels, 3)?,
@@ -223,7 +234,7 @@ impl<B: Kernels> VaeEncoder<B> {
         Ok(Self {
             conv_in: Conv2d::load_same(&encoder.at("conv_in"), config.in_channels, first, 3)?,
             down_blocks,
-            mid: MidBlock::load(&encoder.at("mid_block"), last, groups)?,
+            mid: MidBlock::load(&encoder.at("mid_block"), last, config)?,
             norm_out: GroupNorm::load(&encoder.at("conv_norm_out"), last, groups, EPS)?,
             conv_out: Conv2d::load_same(&encoder.at("conv_out"), last, moments, 3)?,
             quant_conv: Conv2d::load_same(&p.at("quant_conv"), moments, moments, 1)?,
@@ -284,9 +295,18 @@ fn run<B: Kernels>(resnets: &[Resnet<B>], x: Tensor<B, 4>) -> Tensor<B, 4> {
     resnets.fold(x, |x, resnet| resnet.forward(x, None))
 }
 
-/// Attention with a single head over all cells.
+/// The parts of `rows` rows that attention sees, of at most `most` rows each: first row and number of rows.
+fn attention_parts(rows: usize, most: Option<usize>) -> impl Iterator<Item = (usize, usize)> {
+    let count = rows.div_ceil(most.unwrap_or(rows).max(1)).max(1);
+    let start = move |i: usize| i * rows / count;
+    (0..count).map(move |i| (start(i), start(i + 1) - start(i)))
+}
+
+/// Attention with a single head over all cells, or over those of so many rows at once.
 #[derive(Module, Debug)]
 struct Attention<B: Backend> {
+    #[module(skip)]
+    rows: Option<usize>,
     group_norm: GroupNorm<B>,
     to_q: Linear<B>,
     to_k: Linear<B>,
@@ -295,9 +315,10 @@ struct Attention<B: Backend> {
 }
 
 impl<B: Kernels> Attention<B> {
-    fn load(p: &Params<B>, channels: usize, groups: usize) -> Result<Self> {
+    fn load(p: &Params<B>, channels: usize, groups: usize, rows: Option<usize>) -> Result<Self> {
         let project = |name| Linear::load(&p.at(name), channels, channels);
         Ok(Self {
+            rows,
             group_norm: GroupNorm::load(&p.at("group_norm"), channels, groups, EPS)?,
             to_q: project("to_q")?,
             to_k: project("to_k")?,
@@ -316,7 +337,12 @@ impl<B: Kernels> Attention<B> {
         let [q, k, v] = [&self.to_q, &self.to_k, &self.to_v]
             .map(|layer| layer.forward(tokens.clone()).unsqueeze_dim::<4>(1));
         let scale = (channels as f64).powf(-0.5);
-        let attended = <B as Kernels>::attention(q, k, v, None, scale).squeeze_dim(1);
+        let parts = attention_parts(rows, self.rows).map(|(first, count)| {
+            let [q, k, v] =
+                [&q, &k, &v].map(|x| x.clone().narrow(2, first * columns, count * columns));
+            <B as Kernels>::attention(q, k, v, None, scale)
+        });
+        let attended = Tensor::cat(parts.collect(), 2).squeeze_dim(1);
         let out: Tensor<B, 3> = self.to_out.forward(attended);
         x + out
             .swap_dims(1, 2)
@@ -333,7 +359,8 @@ struct MidBlock<B: Backend> {
 }
 
 impl<B: Kernels> MidBlock<B> {
-    fn load(p: &Params<B>, channels: usize, groups: usize) -> Result<Self> {
+    fn load(p: &Params<B>, channels: usize, config: &VaeConfig) -> Result<Self> {
+        let groups = config.norm_num_groups;
         let [first, second] = [0, 1].map(|i| {
             Resnet::load(
                 &p.at("resnets").at(i),
@@ -344,7 +371,12 @@ impl<B: Kernels> MidBlock<B> {
         });
         Ok(Self {
             first: first?,
-            attention: Attention::load(&p.at("attentions.0"), channels, groups)?,
+            attention: Attention::load(
+                &p.at("attentions.0"),
+                channels,
+                groups,
+                config.attention_rows,
+            )?,
             second: second?,
         })
     }
@@ -439,6 +471,8 @@ impl<B: Kernels> DownBlock<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{model::params::FreshInit, ops::Cpu, random::standard_normal};
+    use burn::tensor::TensorData;
 
     /// The published decoder: 335 G multiply-adds at 10.24 s.
     #[test]
@@ -446,5 +480,40 @@ mod tests {
         let flops = VaeConfig::default().decoder_flops(256, 16) as f64;
         let ratio = flops / (2.0 * 335e9);
         assert!((0.97..1.03).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn attention_falls_into_equal_parts() {
+        let parts = |rows, most| attention_parts(rows, most).collect::<Vec<_>>();
+        assert_eq!(parts(7, None), [(0, 7)]);
+        assert_eq!(parts(8, Some(8)), [(0, 8)]);
+        assert_eq!(parts(9, Some(4)), [(0, 3), (3, 3), (6, 3)]);
+        assert_eq!(parts(10, Some(4)), [(0, 3), (3, 3), (6, 4)]);
+    }
+
+    #[test]
+    fn a_part_does_not_hear_the_others() {
+        let (channels, columns) = (8, 3);
+        let source = FreshInit::new(1);
+        let device = Default::default();
+        let params = Params::<Cpu>::new(&source, &device);
+        let attention = |rows| Attention::load(&params, channels, 2, rows).unwrap();
+        let numbers = |seed, rows| {
+            let values = standard_normal(seed, 0, channels * rows * columns);
+            Tensor::<Cpu, 4>::from_data(
+                TensorData::new(values, [1, channels, rows, columns]),
+                &device,
+            )
+        };
+        let (first, second) = (numbers(1, 4), numbers(2, 4));
+        let both = Tensor::cat(vec![first, second.clone()], 2);
+        let tokens = |attention: &Attention<Cpu>| attention.forward(both.clone()).narrow(2, 0, 4);
+        let apart = tokens(&attention(Some(4)));
+        let together = tokens(&attention(None));
+        assert!((apart.clone() - together).abs().max().into_scalar() > 1e-3);
+        // Its own statistics are the only thing that a part has of the others.
+        let flipped = Tensor::cat(vec![both.clone().narrow(2, 0, 4), second.flip([2])], 2);
+        let again = attention(Some(4)).forward(flipped).narrow(2, 0, 4);
+        assert!((apart - again).abs().max().into_scalar() < 1e-5);
     }
 }

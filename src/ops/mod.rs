@@ -241,6 +241,18 @@ pub trait Kernels: Backend {
         plain::conv2d(x, weight, epilogue, geometry)
     }
 
+    /// [`Kernels::attention`] where this backend computes gradients.
+    #[cfg(feature = "train")]
+    fn differentiable_attention<C: CheckpointStrategy>(
+        q: Tensor<Autodiff<Self, C>, 4>,
+        k: Tensor<Autodiff<Self, C>, 4>,
+        v: Tensor<Autodiff<Self, C>, 4>,
+        bias: Option<Tensor<Autodiff<Self, C>, 4>>,
+        scale: f64,
+    ) -> Tensor<Autodiff<Self, C>, 4> {
+        plain::attention(q, k, v, bias, scale)
+    }
+
     /// [`Kernels::group_norm`] where this backend computes gradients.
     #[cfg(feature = "train")]
     fn differentiable_group_norm<C: CheckpointStrategy>(
@@ -264,6 +276,16 @@ impl Kernels for burn::backend::Cuda {}
 
 #[cfg(feature = "train")]
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    fn attention(
+        q: Tensor<Self, 4>,
+        k: Tensor<Self, 4>,
+        v: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 4>>,
+        scale: f64,
+    ) -> Tensor<Self, 4> {
+        B::differentiable_attention(q, k, v, bias, scale)
+    }
+
     fn conv2d(
         x: Tensor<Self, 4>,
         weight: WeightRef<'_, Self, 4>,

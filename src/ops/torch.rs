@@ -25,6 +25,36 @@ use std::any::TypeId;
 use super::{Activation, Conv2dGeometry, Epilogue, Kernels, activate, plain};
 
 impl Kernels for LibTorch {
+    fn attention(
+        q: Tensor<Self, 4>,
+        k: Tensor<Self, 4>,
+        v: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 4>>,
+        scale: f64,
+    ) -> Tensor<Self, 4> {
+        if bias.is_some() {
+            return plain::attention(q, k, v, bias, scale);
+        }
+        let [q, k, v] = [q, k, v].map(|x| x.into_primitive().tensor());
+        let out = tch::no_grad(|| fused_attention([&q.tensor, &k.tensor, &v.tensor], scale));
+        Tensor::from_primitive(TensorPrimitive::Float(TchTensor::new(out)))
+    }
+
+    fn differentiable_attention<C: CheckpointStrategy>(
+        q: Tensor<Autodiff<Self, C>, 4>,
+        k: Tensor<Autodiff<Self, C>, 4>,
+        v: Tensor<Autodiff<Self, C>, 4>,
+        bias: Option<Tensor<Autodiff<Self, C>, 4>>,
+        scale: f64,
+    ) -> Tensor<Autodiff<Self, C>, 4> {
+        if recomputes::<C>() || bias.is_some() {
+            return plain::attention(q, k, v, bias, scale);
+        }
+        native([q, k, v].map(Tensor::into_primitive), |inputs| {
+            fused_attention(inputs, scale)
+        })
+    }
+
     fn differentiable_conv2d<C: CheckpointStrategy>(
         x: Tensor<Autodiff<Self, C>, 4>,
         weight: Tensor<Autodiff<Self, C>, 4>,
@@ -77,6 +107,14 @@ impl Kernels for LibTorch {
             other => activate(out, other),
         }
     }
+}
+
+/// Attention that keeps no scores: Dao et al., "FlashAttention: Fast and Memory-Efficient Exact Attention with
+/// IO-Awareness", 2022.
+fn fused_attention([q, k, v]: [&tch::Tensor; 3], scale: f64) -> tch::Tensor {
+    tch::Tensor::scaled_dot_product_attention::<tch::Tensor>(
+        q, k, v, None, 0.0, false, scale, false,
+    )
 }
 
 /// Whether `C` computes activations again on the way back; libtorch's graph would keep them.
@@ -177,7 +215,7 @@ mod tests {
             Tensor::<Grad<B>, 1>::from_data(data(seed, &[count]), &device).require_grad()
         };
         let (x, weight) = (leaf(1, [2, 6, 7, 5]), leaf(2, [8, 6, 3, 3]));
-        let (bias, scale, offset) = (row(3, 8), row(4, 8), row(5, 8));
+        let (offsets, scale, offset) = (row(3, 8), row(4, 8), row(5, 8));
         let shift = Tensor::<Grad<B>, 2>::from_data(data(6, &[2, 8]), &device).require_grad();
         let geometry = Conv2dGeometry {
             stride: [2, 1],
@@ -185,7 +223,7 @@ mod tests {
         };
         let epilogue = Epilogue {
             shift: Some(shift.clone()),
-            ..Epilogue::bias(Some(bias.clone()))
+            ..Epilogue::bias(Some(offsets.clone()))
         };
         let y = Grad::<B>::conv2d(
             x.clone(),
@@ -201,13 +239,33 @@ mod tests {
             Epilogue::bias(None),
             geometry,
         );
-        let loss = (z.clone() * z.clone() * y).sum() + without.powi_scalar(2).sum();
+        let [q, k, v] = [([2, 3, 9, 8], 7), ([2, 3, 11, 8], 8), ([2, 3, 11, 8], 9)]
+            .map(|(shape, seed)| leaf(seed, shape));
+        let heard = Grad::<B>::attention(q.clone(), k.clone(), v.clone(), None, 0.3);
+        let bias = leaf(10, [1, 3, 9, 11]);
+        let told = Grad::<B>::attention(q.clone(), k.clone(), v.clone(), Some(bias.clone()), 0.3);
+        let plainly = B::attention(
+            q.clone().inner(),
+            k.clone().inner(),
+            v.clone().inner(),
+            None,
+            0.3,
+        );
+        let loss = (z.clone() * z.clone() * y).sum()
+            + without.powi_scalar(2).sum()
+            + heard.powi_scalar(2).sum()
+            + told.powi_scalar(3).sum();
         let grads = loss.backward();
         vec![
+            plainly.into_data(),
+            q.grad(&grads).unwrap().into_data(),
+            k.grad(&grads).unwrap().into_data(),
+            v.grad(&grads).unwrap().into_data(),
+            bias.grad(&grads).unwrap().into_data(),
             z.into_data(),
             x.grad(&grads).unwrap().into_data(),
             weight.grad(&grads).unwrap().into_data(),
-            bias.grad(&grads).unwrap().into_data(),
+            offsets.grad(&grads).unwrap().into_data(),
             shift.grad(&grads).unwrap().into_data(),
             scale.grad(&grads).unwrap().into_data(),
             offset.grad(&grads).unwrap().into_data(),

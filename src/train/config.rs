@@ -184,6 +184,10 @@ pub struct PriorLoss {
     pub true_tokens: f64,
     /// Weight of the squared error of GPT-2's tokens.
     pub tokens: f64,
+    /// Whether GPT-2 and what leads to it stay as they begin, so that an aligner that was trained for them stays right; for
+    /// runs that start from others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen_language: bool,
 }
 
 /// The aligner's free sizes.
@@ -271,6 +275,9 @@ pub struct GenerateConfig {
     /// What every piece is raised by, in dB.
     #[serde(default)]
     pub gain: f64,
+    /// The most rows of a latent that the decoder's attention sees at once: [`VaeConfig::attention_rows`].
+    #[serde(default)]
+    pub attention_rows: Option<usize>,
     /// The RMS, in dBFS, that pieces of the least and of the most colourful picture are brought to, in place of `gain`.
     #[serde(default)]
     pub loudness: Option<[f64; 2]>,
@@ -341,6 +348,12 @@ impl SmallModel {
             return Err(Error::input(
                 format!("prior.loss.floor cannot be {floor} here"),
                 "leave it out, or predict velocities and give it a number from 0",
+            ));
+        }
+        if self.prior.loss.frozen_language && self.prior.run.start_from.is_none() {
+            return Err(Error::input(
+                "prior.loss.frozen_language would keep a language model that has learnt nothing",
+                "leave it out, or give prior.run.start_from",
             ));
         }
         let factor = self.vae.network.factor();

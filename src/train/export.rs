@@ -114,7 +114,12 @@ pub fn bundle(
         scaling_factor,
         ..config.vae.network.clone()
     };
-    let decode = network_entry(kind::VAE_DECODER, &sizes_vae)?;
+    let sizes_decoder = VaeConfig {
+        attention_rows: config.generate.attention_rows,
+        ..sizes_vae.clone()
+    };
+    sizes_decoder.check()?;
+    let decode = network_entry(kind::VAE_DECODER, &sizes_decoder)?;
     write_stage(
         &mut writer,
         stage::DECODE,

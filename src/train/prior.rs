@@ -210,9 +210,15 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
         // Residual branches begin by adding nothing.
         let scales = [("conv2.", 0.0), ("proj_out.", 0.0), ("unet.conv_out.", 0.0)];
         start.learner("", self.config.prior.run.optimiser(), &scales, |p| {
+            let projection = Linear::load(&p.at("projection"), embedding, config.prefix * width)?;
+            let gpt2 = Gpt2::load(&p.at("gpt2"), &config.gpt2)?;
+            let (projection, gpt2) = match self.config.prior.loss.frozen_language {
+                true => (projection.no_grad(), gpt2.no_grad()),
+                false => (projection, gpt2),
+            };
             Ok(Prior {
-                projection: Linear::load(&p.at("projection"), embedding, config.prefix * width)?,
-                gpt2: Gpt2::load(&p.at("gpt2"), &config.gpt2)?,
+                projection,
+                gpt2,
                 unet: Unet::load(&p.at("unet"), &config.unet)?,
                 unconditional: p.get(
                     "unconditional",
