@@ -146,15 +146,19 @@ impl Preprocessor {
 
     /// Everything that decides what an item becomes, for the key of a cache.
     pub fn describe(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut described = serde_json::json!({
             "image_size": self.image_size,
             "mel": self.mel,
             "clips": self.clips.as_ref().map(SoundInput::describe),
-            "modes": self.modes,
             "spectrogram": self.spectrogram(),
             "frames": self.frames,
             "recipe": self.recipe,
-        })
+        });
+        // Caches without modes keep their names.
+        if self.modes {
+            described["modes"] = true.into();
+        }
+        described
     }
 }
 

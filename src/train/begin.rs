@@ -141,19 +141,42 @@ impl TensorSource for BundleParts {
 
 /// Tensors of another run, and from another source those that it lacks.
 pub(super) struct Begun<'a> {
-    /// The other run's.
-    pub earlier: &'a Earlier,
-    /// The other source.
-    pub rest: &'a dyn TensorSource,
+    earlier: &'a Earlier,
+    rest: &'a dyn TensorSource,
+    /// How many tensors were read, and those that begin fresh.
+    fresh: RefCell<(usize, Vec<String>)>,
+}
+
+impl<'a> Begun<'a> {
+    /// Those of `earlier`, and what it lacks of `rest`.
+    pub fn new(earlier: &'a Earlier, rest: &'a dyn TensorSource) -> Self {
+        Self {
+            earlier,
+            rest,
+            fresh: RefCell::default(),
+        }
+    }
+
+    /// Says which tensors began fresh.
+    pub fn report(&self) {
+        let (all, names) = &*self.fresh.borrow();
+        if let Some(first) = names.first() {
+            eprintln!(
+                "note: {} of {all} tensors are not in {} and begin fresh: {first}{}",
+                names.len(),
+                self.earlier.place().display(),
+                if names.len() > 1 { " and others" } else { "" },
+            );
+        }
+    }
 }
 
 impl TensorSource for Begun<'_> {
     fn read(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>> {
+        let mut fresh = self.fresh.borrow_mut();
+        fresh.0 += 1;
         if !self.earlier.has(name) {
-            eprintln!(
-                "note: {} has no {name}, which begins fresh",
-                self.earlier.place().display()
-            );
+            fresh.1.push(name.to_string());
             return self.rest.read(name, shape, init);
         }
         match self.earlier {
@@ -184,10 +207,7 @@ mod tests {
         let view = TensorView::new(Dtype::F32, vec![2], &values).unwrap();
         serialize_to_file([("known", view)], None, &path).unwrap();
         let earlier = Earlier::open(&path).unwrap();
-        let begun = Begun {
-            earlier: &earlier,
-            rest: &Sevens,
-        };
+        let begun = Begun::new(&earlier, &Sevens);
         let init = Init::Constant(0.0);
         assert_eq!(begun.read("known", &[2], init).unwrap(), [1.0, 2.0]);
         assert_eq!(begun.read("new", &[3], init).unwrap(), [7.0; 3]);

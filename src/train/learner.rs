@@ -108,11 +108,10 @@ impl<B: TrainingBackend> Start<'_, B> {
         };
         match self.weights {
             Some(earlier) => {
-                let source = Begun {
-                    earlier,
-                    rest: &source,
-                };
-                self.learner_from(name, &source, config, load)
+                let source = Begun::new(earlier, &source);
+                let learner = self.learner_from(name, &source, config, load)?;
+                source.report();
+                Ok(learner)
             }
             None => self.learner_from(name, &source, config, load),
         }
