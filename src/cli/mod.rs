@@ -29,6 +29,16 @@ use std::{
 
 use crate::{Error, Result, weights::Location};
 
+/// The systems, as the command line calls them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SystemName {
+    /// A picture's embedding conditions a latent diffusion of sound.
+    ArtToMus,
+    /// A picture and a comment become a spectrogram in one pass.
+    #[value(name = "art2music")]
+    Art2Music,
+}
+
 /// Turns a painting into music, from the picture itself.
 #[derive(Debug, Parser)]
 #[command(name = "art2mus", version, about)]
@@ -52,7 +62,7 @@ enum Command {
     /// Train the parts that the aligner builds on, for the small model.
     #[cfg(feature = "train")]
     Pretrain(pretrain::Arguments),
-    /// Train an image aligner on the frozen networks of a bundle.
+    /// Train an image aligner, or Art2Music, on frozen networks.
     #[cfg(feature = "train")]
     Train(train::Arguments),
     /// Write pictures and music that follows them, as training takes them.
@@ -130,16 +140,19 @@ fn bundle_location(bundle: Option<&str>) -> Result<Location> {
     })
 }
 
-/// The file that `--config` names, or the configuration of the default model.
+/// The configuration of the default model.
 #[cfg(feature = "train")]
-fn config_path(config: Option<&Path>) -> Result<PathBuf> {
+const DEFAULT_CONFIG: &str = "configs/small.toml";
+
+/// The file that `--config` names, or the configuration `default` that comes with this program.
+#[cfg(feature = "train")]
+fn config_path(config: Option<&Path>, default: &str) -> Result<PathBuf> {
     if let Some(config) = config {
         return Ok(config.to_path_buf());
     }
-    let default = "configs/small.toml";
     shipped_file(default, default).ok_or_else(|| {
         Error::input(
-            "the default model's configs/small.toml is not here",
+            format!("the configuration {default} is not here"),
             "name a configuration with --config: those of this program lie in its repository's folder configs",
         )
     })

@@ -1,14 +1,15 @@
 //! Items as networks take them: pixels, spectrograms, clips. All of it on the CPU.
 
-use super::Source;
+use super::{CommentForm, Source};
 use crate::{
-    Result,
+    Error, Result,
     audio::{
         mel::{self, fit},
         spectrogram::{Spectrogram, SpectrogramConfig},
     },
     image,
     model::imagebind::SoundInput,
+    text::ClipTokenizer,
 };
 
 /// Seconds of a track that training takes, as in the paper.
@@ -25,6 +26,15 @@ pub enum MelRecipe {
     Normalised,
 }
 
+/// How a comment becomes the ids of a text tower.
+#[derive(Debug, Clone)]
+pub struct TextInput {
+    /// The tower's vocabulary.
+    pub tokenizer: ClipTokenizer,
+    /// What of a comment is said.
+    pub form: CommentForm,
+}
+
 /// What an item is made into.
 #[derive(Debug, Clone)]
 pub struct Preprocessor {
@@ -34,6 +44,8 @@ pub struct Preprocessor {
     pub mel: bool,
     /// What makes clips for an audio trunk, if they are wanted.
     pub clips: Option<SoundInput>,
+    /// What makes ids of comments, if they are wanted.
+    pub texts: Option<TextInput>,
     /// Frames of a piece.
     pub frames: usize,
     /// How sound becomes a spectrogram.
@@ -50,6 +62,21 @@ pub struct Features {
     pub mel: Vec<f32>,
     /// `[clips, bands, frames]`, as the audio trunk takes them.
     pub clips: Vec<f32>,
+    /// The ids of the comment, as a text tower takes them.
+    pub ids: Vec<u32>,
+}
+
+impl TextInput {
+    /// The ids of the comment of item `index` of `source`.
+    pub fn ids(&self, source: &dyn Source, index: usize) -> Result<Vec<u32>> {
+        let comment = source.captions(index).comment.ok_or_else(|| {
+            Error::input(
+                "it has no comment",
+                "write what a person says of it as its comment",
+            )
+        })?;
+        Ok(self.tokenizer.encode(&self.form.text(&comment)?))
+    }
 }
 
 impl Preprocessor {
@@ -59,6 +86,7 @@ impl Preprocessor {
             image_size: None,
             mel: false,
             clips: None,
+            texts: None,
             frames,
             recipe,
             spectrogram: Spectrogram::new(spectrogram)?,
@@ -73,6 +101,9 @@ impl Preprocessor {
     /// Reads item `index` of `source`.
     pub fn features(&self, source: &dyn Source, index: usize) -> Result<Features> {
         let mut features = Features::default();
+        if let Some(texts) = &self.texts {
+            features.ids = texts.ids(source, index)?;
+        }
         if let Some(size) = self.image_size {
             features.pixels = image::preprocess(&source.picture(index)?, size);
         }
@@ -126,15 +157,20 @@ impl Preprocessor {
         fit(samples, self.frames * self.spectrogram().hop)
     }
 
-    /// Everything that decides what an item becomes, for the key of a cache.
+    /// Everything that decides what an item becomes, for the key of a cache; a vocabulary belongs to the weights.
     pub fn describe(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut described = serde_json::json!({
             "image_size": self.image_size,
             "mel": self.mel,
             "clips": self.clips.as_ref().map(SoundInput::describe),
             "spectrogram": self.spectrogram(),
             "frames": self.frames,
             "recipe": self.recipe,
-        })
+        });
+        // Caches of networks that read no texts keep their names.
+        if let Some(texts) = &self.texts {
+            described["texts"] = serde_json::json!(texts.form);
+        }
+        described
     }
 }

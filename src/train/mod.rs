@@ -7,9 +7,11 @@
 //! of the configuration and its number alone, so a run that is interrupted and resumed takes the same steps
 //! as one that is not.
 
+pub mod adversarial;
 mod checkpoint;
 mod clip;
 pub mod config;
+mod contrastive;
 mod denoising;
 mod description;
 mod discriminator;
@@ -21,6 +23,7 @@ mod run;
 mod weights;
 
 pub mod aligner;
+pub mod art2music;
 pub mod data;
 pub mod export;
 pub mod imagebind;
@@ -30,6 +33,7 @@ pub mod refinement;
 pub mod spectral;
 pub mod vae;
 pub mod vocoder;
+pub mod waveform;
 
 use burn::tensor::{
     Tensor,
