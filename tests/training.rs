@@ -6,6 +6,8 @@ mod art2music;
 mod common;
 #[path = "training/gradients.rs"]
 mod gradients;
+#[path = "training/lists.rs"]
+mod lists;
 #[path = "training/resuming.rs"]
 mod resuming;
 

@@ -5,6 +5,8 @@ mod convert;
 #[cfg(feature = "train")]
 mod data;
 #[cfg(feature = "train")]
+mod dataset;
+#[cfg(feature = "train")]
 mod evaluate;
 mod exhibit;
 mod generate;
@@ -71,6 +73,10 @@ enum Command {
     /// Measure a bundle on pairs that no training has seen.
     #[cfg(feature = "train")]
     Evaluate(evaluate::Arguments),
+    /// Make lists of pairs.
+    #[cfg(feature = "train")]
+    #[command(subcommand)]
+    Dataset(dataset::Dataset),
     /// Measure what this machine can do.
     Bench(bench::Arguments),
 }
@@ -103,6 +109,8 @@ pub fn run() -> ExitCode {
         Command::Synth(arguments) => synth::run(&arguments),
         #[cfg(feature = "train")]
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        #[cfg(feature = "train")]
+        Command::Dataset(command) => dataset::run(&command),
         Command::Bench(arguments) => bench::run(&arguments),
     }));
     match result.unwrap_or_else(|fault| Err(unexpected(fault.as_ref()))) {

@@ -11,6 +11,7 @@
 //! says in which order an epoch takes the items. Items that cannot be read are left out and listed by a
 //! [`SkipLog`].
 
+pub mod articaps;
 mod artsound;
 mod bundle;
 mod cache;
