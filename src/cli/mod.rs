@@ -1,6 +1,8 @@
 //! The command line.
 
 mod bench;
+#[cfg(feature = "train")]
+mod compare;
 mod convert;
 #[cfg(feature = "train")]
 mod data;
@@ -73,6 +75,9 @@ enum Command {
     /// Measure a bundle on pairs that no training has seen.
     #[cfg(feature = "train")]
     Evaluate(evaluate::Arguments),
+    /// Measure models of any system side by side, by music that belongs to pictures.
+    #[cfg(feature = "train")]
+    Compare(compare::Arguments),
     /// Make lists of pairs.
     #[cfg(feature = "train")]
     #[command(subcommand)]
@@ -109,6 +114,8 @@ pub fn run() -> ExitCode {
         Command::Synth(arguments) => synth::run(&arguments),
         #[cfg(feature = "train")]
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        #[cfg(feature = "train")]
+        Command::Compare(arguments) => compare::run(&arguments),
         #[cfg(feature = "train")]
         Command::Dataset(command) => dataset::run(&command),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -1,6 +1,9 @@
-//! Lists of pairs.
+//! Lists of pairs, and models side by side on one.
 
-use super::{art2music::frozen, run, text};
+use super::{
+    art2music::{frozen, part},
+    run, runs, synth, text,
+};
 use crate::common::{fixture, program};
 use art2mus::dataset::{JsonLines, Source};
 use std::fs;
@@ -81,4 +84,64 @@ fn articaps_is_made_of_both_tables() {
     let strict = [&all[..], &["--threshold", "1"]].concat();
     assert!(run(&strict, false).contains("no comment has music that is as similar"));
     assert!(run(&[&all[..], &["--threshold", "2"]].concat(), false).contains("from -1 to 1"));
+}
+
+/// Models of both systems side by side.
+#[test]
+fn models_are_compared_in_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let list = synth(&place("pairs"), "3");
+    let second = place("second");
+    let [clip, vocoder, decoder, fusion] =
+        ["open_clip", "hifigan", "decoder.pt", "fusion.pt"].map(part);
+    let parts = ["--clip", text(&clip), "--vocoder", text(&vocoder)];
+    let trained = [
+        "--decoder",
+        text(&decoder),
+        "--fusion",
+        text(&fusion),
+        "-o",
+        text(&second),
+    ];
+    run(
+        &[
+            &["convert", "--system", "art2music", "--name", "Second"][..],
+            &parts,
+            &trained,
+        ]
+        .concat(),
+        true,
+    );
+    let first = runs().join("bundle");
+    let models = [
+        "--bundle",
+        text(&first),
+        "--bundle",
+        text(&second),
+        "--judge",
+        text(&first),
+    ];
+    let command = [&["compare", "--pairs", text(&list)][..], &models].concat();
+    let table = printed(&command);
+    assert!(
+        table.starts_with("| model | pieces | MCD, dB | MCD (DTW), dB | LSD, dB | FAD | cosine |")
+    );
+    assert!(
+        table.contains("| tiny | 3 |") && table.contains("| Second | 3 |"),
+        "{table}"
+    );
+    let rows = printed(&[&command[..], &["--json", "--count", "2"]].concat());
+    let rows: serde_json::Value = serde_json::from_str(&rows).unwrap();
+    for row in rows.as_array().unwrap() {
+        assert_eq!(row["pieces"], 2);
+        let [plain, warped] =
+            ["cepstral_db", "warped_cepstral_db"].map(|key| row[key]["mean"].as_f64().unwrap());
+        assert!(warped <= plain + 1e-9 && plain > 0.0, "{row}");
+        assert!(row["log_spectral_db"]["mean"].as_f64().unwrap() > 0.0);
+        assert!(row["frechet"].as_f64().unwrap() >= 0.0);
+        assert!(row["cosine"]["mean"].as_f64().unwrap().abs() <= 1.0);
+    }
+    let said = run(&[&command[..], &["--count", "1"]].concat(), false);
+    assert!(said.contains("so few pieces"), "{said}");
 }
