@@ -9,7 +9,7 @@
 //! [`Loader`] reads them on every core, in order. [`FrozenNetworks`] is the one place that runs frozen
 //! networks over items, and a [`Cache`] keeps what they give, so that it is computed once. [`Shuffled`]
 //! says in which order an epoch takes the items. Items that cannot be read are left out and listed by a
-//! [`SkipLog`].
+//! [`SkipLog`]. [`articaps`] makes a list from published tables.
 
 pub mod articaps;
 mod artsound;

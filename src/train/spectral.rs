@@ -95,8 +95,7 @@ impl<B: Backend> LogMel<B> {
             0 => samples,
             padding => {
                 let end = |first: usize| samples.clone().narrow(1, first, padding).flip([1]);
-                let ends = [end(1), end(length - 1 - padding)];
-                let [before, behind] = ends;
+                let (before, behind) = (end(1), end(length - 1 - padding));
                 Tensor::cat(vec![before, samples, behind], 1)
             }
         };

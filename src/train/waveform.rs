@@ -7,7 +7,10 @@
 use burn::{
     module::{Module, Param},
     tensor::{
-        Tensor, activation::leaky_relu, backend::Backend, module::avg_pool1d, module::conv1d,
+        FloatDType, Tensor,
+        activation::leaky_relu,
+        backend::Backend,
+        module::{avg_pool1d, conv1d},
         ops::ConvOptions,
     },
 };
@@ -76,6 +79,7 @@ impl<B: Kernels> NormedConv1d<B> {
 
     fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
         let direction = self.direction.val();
+        let x = x.cast(FloatDType::from(direction.dtype()));
         let squares = direction.clone().powi_scalar(2).sum_dim(2).sum_dim(1);
         let weight = direction * (self.length.val() / squares.sqrt());
         let options = ConvOptions::new([self.stride], [self.padding], [1], self.groups);

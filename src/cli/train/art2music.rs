@@ -233,19 +233,15 @@ impl<'a> Work<'a> {
         with_device(self.arguments.device, run, job)
     }
 
-    /// The vocabulary of towers of our own, which is learnt once.
+    /// Learns the vocabulary of towers of our own, the same at every start, and keeps it in `folder`.
     fn merges(&self, folder: &Path) -> Result<String> {
-        let path = folder.join(MERGES);
-        if let Ok(merges) = fs::read_to_string(&path) {
-            return Ok(merges);
-        }
         let Some(towers) = &self.config.towers else {
             return Err(Error::internal("there are no towers"));
         };
         let source = self.sources.training.as_ref();
         let vocabulary = towers.network.text.vocab_size;
         let merges = learn_vocabulary(source, self.config.comment, vocabulary)?;
-        write_file(&path, merges.as_bytes())?;
+        write_file(&folder.join(MERGES), merges.as_bytes())?;
         Ok(merges)
     }
 }

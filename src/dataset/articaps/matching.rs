@@ -25,8 +25,7 @@ pub struct Vectors {
 
 impl Vectors {
     /// The vectors of `values`, of unit length; one without a length stays 0, and is like nothing.
-    pub fn normalised(values: Vec<f32>, width: usize) -> Self {
-        let mut values = values;
+    pub fn normalised(mut values: Vec<f32>, width: usize) -> Self {
         for vector in values.chunks_exact_mut(width.max(1)) {
             let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
             if length > 0.0 {

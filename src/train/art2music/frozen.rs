@@ -23,12 +23,11 @@ use crate::{
 };
 
 /// Where the towers' weights are; names begin with their kinds.
-pub enum TowerSource {
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
+enum TowerSource {
     /// In the stages of a bundle.
     Bundle {
-        /// The vision tower's.
         vision: StageWeights,
-        /// The text tower's.
         text: StageWeights,
     },
     /// Both in the file of a finished part.

@@ -15,7 +15,7 @@ pub use config::{
     Art2MusicConfig, ComposerConfig, ComposerLoss, DiscriminatorConfig, TowersConfig, TowersLoss,
     VocoderLoss,
 };
-pub use frozen::{Frozen, TowerSource};
+pub use frozen::Frozen;
 pub use towers::{TowersTask, learn_vocabulary};
 pub use vocoder::VocoderTask;
 
