@@ -551,7 +551,7 @@ fn arguments_of_the_other_system_are_refused() {
     let [clip, decoder, vocoder] = ["open_clip", "decoder.pt", "hifigan"].map(place);
     for (arguments, expected) in [
         (vec!["--clip", &clip], "--audioldm2"),
-        (vec!["--system", "art2music", "--clip", &clip], "--decoder"),
+        (vec!["--system", "art2music", "--clip", &clip], "--vocoder"),
         (
             vec![
                 "--system",
@@ -590,7 +590,7 @@ fn arguments_of_the_other_system_are_refused() {
         ),
         (
             vec!["--audioldm2", &clip, "--clip", &clip, "--fusion", &decoder],
-            "--decoder",
+            "--vocoder",
         ),
     ] {
         let all: Vec<&str> = ["convert", "-o", "nowhere"]
@@ -616,7 +616,7 @@ fn arguments_of_the_other_system_are_refused() {
         .collect();
     let (output, error) = run(&all);
     assert!(!output.status.success());
-    assert!(error.contains("decoder"), "{error}");
+    assert!(error.contains("vocoder"), "{error}");
     // OpenCLIP's names serve both systems: what they are is the same.
     let dialect = Checkpoint::open(&part("open_clip"))
         .unwrap()

@@ -1,7 +1,13 @@
 //! Training as a person runs it, on a model that is far too small to be of use.
 #![cfg(all(feature = "train", not(target_family = "wasm")))]
 
+#[path = "training/art2music.rs"]
+mod art2music;
 mod common;
+#[path = "training/gradients.rs"]
+mod gradients;
+#[path = "training/lists.rs"]
+mod lists;
 #[path = "training/resuming.rs"]
 mod resuming;
 

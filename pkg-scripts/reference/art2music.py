@@ -1,6 +1,7 @@
 """Art2Music on tiny random checkpoints: OpenCLIP's two towers, gated residual fusion, the BiLSTM decoder, HiFi-GAN.
 
-    python art2music.py [FOLDER]     writes FOLDER/art2music-tiny and FOLDER/trace-art2music.safetensors
+    python art2music.py [FOLDER]     writes FOLDER/art2music-tiny, FOLDER/trace-art2music.safetensors and
+                                     FOLDER/art2music-training.safetensors
 
 The networks are written out here with PyTorch's own layers, under the names of the published files: OpenCLIP and the
 original HiFi-GAN are not needed.
@@ -338,6 +339,74 @@ def weight_normed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return out
 
 
+# --- HiFi-GAN's discriminators ----------------------------------------------------------------
+
+PERIODS = (2, 3, 5, 7, 11)
+CHANNELS = 4
+
+
+def wave(name: str, *shape: int) -> torch.Tensor:
+    """Weights that need no file: a sine over the places of elements, of a phase that the name decides."""
+    count = 1
+    for size in shape:
+        count *= size
+    place = torch.arange(count, dtype=torch.float64) + sum(name.encode()) % 97
+    if name.endswith("weight_g"):
+        values = 1.2 + 0.3 * torch.sin(place)
+    elif name.endswith("bias"):
+        values = 0.1 * torch.sin(0.3 * place)
+    else:
+        values = torch.sin(0.7 * place)
+    return values.float().reshape(shape)
+
+
+def normed(name: str, outputs: int, inputs: int, kernel: int):
+    """Weight and bias of a convolution in one dimension, the weight as length and direction."""
+    direction = wave(f"{name}.weight_v", outputs, inputs, kernel)
+    length = wave(f"{name}.weight_g", outputs, 1, 1)
+    return length * direction / direction.flatten(1).norm(dim=1)[:, None, None], wave(f"{name}.bias", outputs)
+
+
+def of_period(index: int, period: int, x: torch.Tensor) -> list[torch.Tensor]:
+    """What all layers see, the score last: two-dimensional convolutions, as the authors have them."""
+    if x.shape[1] % period:
+        x = F.pad(x[:, None], (0, period - x.shape[1] % period), "reflect")[:, 0]
+    x = x.reshape(len(x), 1, -1, period)
+    sizes = [1, CHANNELS, 4 * CHANNELS, 16 * CHANNELS, 32 * CHANNELS, 32 * CHANNELS]
+    seen = []
+    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
+        weight, bias = normed(f"periods.{index}.convs.{i}", outputs, inputs, 5)
+        x = F.leaky_relu(F.conv2d(x, weight[..., None], bias, (3 if i < 4 else 1, 1), (2, 0)), 0.1)
+        seen.append(x)
+    weight, bias = normed(f"periods.{index}.conv_post", 1, sizes[-1], 3)
+    return [*seen, F.conv2d(x, weight[..., None], bias, 1, (1, 0))]
+
+
+def of_scale(index: int, x: torch.Tensor) -> list[torch.Tensor]:
+    c = 4 * CHANNELS
+    layers = [
+        (1, c, 15, 1, 1), (c, c, 41, 2, 4), (c, 2 * c, 41, 2, 16), (2 * c, 4 * c, 41, 4, 16),
+        (4 * c, 8 * c, 41, 4, 16), (8 * c, 8 * c, 41, 1, 16), (8 * c, 8 * c, 5, 1, 1),
+    ]  # fmt: skip
+    seen = []
+    for i, (inputs, outputs, kernel, stride, groups) in enumerate(layers):
+        weight, bias = normed(f"scales.{index}.convs.{i}", outputs, inputs // groups, kernel)
+        x = F.leaky_relu(F.conv1d(x, weight, bias, stride, kernel // 2, 1, groups), 0.1)
+        seen.append(x)
+    weight, bias = normed(f"scales.{index}.conv_post", 1, 8 * c, 3)
+    return [*seen, F.conv1d(x, weight, bias, 1, 1)]
+
+
+def verdicts(x: torch.Tensor) -> list[list[torch.Tensor]]:
+    found = [of_period(i, period, x) for i, period in enumerate(PERIODS)]
+    x = x[:, None]
+    for index in range(3):
+        if index:
+            x = F.avg_pool1d(x, 4, 2, padding=2)
+        found.append(of_scale(index, x))
+    return found
+
+
 # --- files ------------------------------------------------------------------------------------
 
 
@@ -373,6 +442,7 @@ def write(out: Path) -> None:
     torch.save({"generator": weight_normed(vocoder.state_dict())}, folder / "hifigan" / "generator_v1")
     write_json(folder / "hifigan" / "config.json", HIFIGAN_CONFIG)
     trace(out, clip, fusion, decoder, vocoder, merges)
+    training(out, fusion, decoder)
 
 
 def write_json(path: Path, value) -> None:
@@ -411,13 +481,47 @@ def trace(out: Path, clip, fusion, decoder, vocoder, merges) -> None:
     save_trace(out / "trace-art2music.safetensors", tensors, **settings)
 
 
+def training(out: Path, fusion, decoder) -> None:
+    """Losses and gradients: of the fusion and the decoder, and of a vocoder that discriminators judge."""
+    items, frames = 3, 30
+    text, picture = normal("art2music/text", items, EMBEDDING), normal("art2music/picture", items, EMBEDDING)
+    target = normal("art2music/target", items, frames, MELS, std=SCALE, mean=MEAN)
+    weights = torch.linspace(1.0, 1.5, MELS)
+    made = decoder(fusion(text, picture), frames)
+    loss = (weights * (made - (target - MEAN) / SCALE)).abs().mean()
+    fusion.zero_grad()
+    decoder.zero_grad()
+    loss.backward()
+    tensors = {"text": text, "picture": picture, "target": target, "loss": loss.reshape(1)}
+    for name, module in (("fusion", fusion), ("mel-decoder", decoder)):
+        tensors |= {f"gradient.{name}.{key}": p.grad for key, p in module.named_parameters()}
+
+    real = normal("art2music/real", 2, 2048, std=0.2)
+    fake = (0.7 * real + normal("art2music/fake", 2, 2048, std=0.1)).requires_grad_()
+    seen, own = verdicts(real), verdicts(fake)
+    judged = sum(((a[-1] - 1) ** 2).mean() + (b[-1] ** 2).mean() for a, b in zip(seen, own))
+    adversarial = sum(((b[-1] - 1) ** 2).mean() for b in own)
+    matching = 2 * sum((x - y).abs().mean() for a, b in zip(seen, own) for x, y in zip(a, b))
+    (adversarial + matching).backward()
+    tensors |= {
+        "sound.real": real,
+        "sound.made": fake,
+        "sound.discriminator": judged.reshape(1),
+        "sound.adversarial": adversarial.reshape(1),
+        "sound.matching": matching.reshape(1),
+        "sound.gradient": fake.grad,
+    }
+    save_trace(out / "art2music-training.safetensors", tensors, scale=SCALE, mean=MEAN, channels=CHANNELS)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=FIXTURES)
     out = parser.parse_args().folder
     torch.set_num_threads(1)
     write(out)
-    for path in [*(out / "art2music-tiny").rglob("*"), out / "trace-art2music.safetensors"]:
+    files = [out / "trace-art2music.safetensors", out / "art2music-training.safetensors"]
+    for path in [*(out / "art2music-tiny").rglob("*"), *files]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     write_sums(out)
 

@@ -12,10 +12,10 @@ pub struct Filterbank {
 }
 
 impl Filterbank {
-    /// `count` triangles from 0 Hz to half of `sample_rate`, in Hz between edges that are evenly spaced on
+    /// `count` triangles from 0 Hz to `highest`, or half of `sample_rate`, in Hz between edges that are evenly spaced on
     /// Slaney's mel scale, each with area 1: librosa's default, over the `n_fft / 2 + 1` bins of a frame.
-    pub fn slaney(n_fft: usize, sample_rate: usize, count: usize) -> Self {
-        let top = slaney_mel(sample_rate as f64 / 2.0);
+    pub fn slaney(n_fft: usize, sample_rate: usize, count: usize, highest: Option<f64>) -> Self {
+        let top = slaney_mel(highest.unwrap_or(sample_rate as f64 / 2.0));
         let edge = |n: usize| slaney_hz(top * n as f64 / (count + 1) as f64);
         let bin = sample_rate as f64 / n_fft as f64;
         let bins = n_fft / 2 + 1;
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_pseudo_inverse_keeps_bands() {
-        let bank = Filterbank::slaney(1024, 16_000, 64);
+        let bank = Filterbank::slaney(1024, 16_000, 64, None);
         let (matrix, inverse) = (bank.matrix(), bank.pseudo_inverse().unwrap());
         let (bins, bands) = (bank.bins(), bank.len());
         for i in 0..bands {
@@ -270,6 +270,10 @@ mod tests {
 
     #[test]
     fn a_band_without_a_bin_has_no_inverse() {
-        assert!(Filterbank::slaney(16, 16_000, 64).pseudo_inverse().is_err());
+        assert!(
+            Filterbank::slaney(16, 16_000, 64, None)
+                .pseudo_inverse()
+                .is_err()
+        );
     }
 }

@@ -18,6 +18,9 @@ const MEL_FLOOR: f64 = 1e-5;
 const LOG_FLOOR: f64 = 1e-4;
 /// The smallest magnitude that [`BandInverse`] gives.
 const MAGNITUDE_FLOOR: f64 = 1e-4;
+/// The original HiFi-GAN's frames, in samples, and the end of its highest band, Hz.
+const HIFIGAN_FRAME: usize = 1024;
+const HIFIGAN_HIGHEST: f64 = 8000.0;
 /// The power of the bins of a Hann window's main lobe, by that of its peak.
 const LOBE: f64 = 1.5;
 
@@ -31,18 +34,24 @@ pub struct SpectrogramConfig {
     pub hop: usize,
     /// The bands of a frame.
     pub scale: FrequencyScale,
+    /// Samples that are mirrored at either end; half a frame when left out, so that frames are centred. Of the mel scale only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<usize>,
 }
 
 /// Where bands lie.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum FrequencyScale {
-    /// Triangles on Slaney's mel scale from 0 Hz to half the sample rate, of magnitudes.
+    /// Triangles on Slaney's mel scale from 0 Hz on, of magnitudes.
     Mel {
         /// How many.
         bands: usize,
         /// Samples of a frame.
         n_fft: usize,
+        /// Where the highest ends, Hz; at half the sample rate when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        highest: Option<f64>,
     },
     /// Triangles at equal distances on a logarithmic scale, of powers. A full-scale sine at the middle of a band
     /// has about 1 there.
@@ -80,7 +89,30 @@ impl SpectrogramConfig {
         Self {
             sample_rate,
             hop,
-            scale: FrequencyScale::Mel { bands, n_fft },
+            scale: FrequencyScale::Mel {
+                bands,
+                n_fft,
+                highest: None,
+            },
+            padding: None,
+        }
+    }
+
+    /// The original HiFi-GAN's: mel bands up to 8 kHz of frames of 1024 samples, so padded that `samples / hop` frames lie
+    /// around the middle of the samples that they stand for.
+    ///
+    /// Kong et al., "HiFi-GAN", 2020: the authors' configurations and their `meldataset.py`.
+    pub fn hifigan(sample_rate: u32, hop: usize, bands: usize) -> Self {
+        let nyquist = f64::from(sample_rate) / 2.0;
+        Self {
+            sample_rate,
+            hop,
+            scale: FrequencyScale::Mel {
+                bands,
+                n_fft: HIFIGAN_FRAME,
+                highest: Some(HIFIGAN_HIGHEST.min(nyquist)),
+            },
+            padding: Some(HIFIGAN_FRAME.saturating_sub(hop) / 2),
         }
     }
 
@@ -95,7 +127,17 @@ impl SpectrogramConfig {
     pub fn check(&self) -> Result<()> {
         let length = |n: usize| (16..=1 << 15).contains(&n) && n.is_multiple_of(2);
         let scale = match &self.scale {
-            FrequencyScale::Mel { bands, n_fft } => (1..=512).contains(bands) && length(*n_fft),
+            FrequencyScale::Mel {
+                bands,
+                n_fft,
+                highest,
+            } => {
+                let nyquist = f64::from(self.sample_rate) / 2.0;
+                (1..=512).contains(bands)
+                    && length(*n_fft)
+                    && highest.is_none_or(|highest| highest > 0.0 && highest <= nyquist)
+                    && self.padding.is_none_or(|padding| padding <= n_fft / 2)
+            }
             FrequencyScale::Log {
                 bands,
                 lowest,
@@ -112,6 +154,7 @@ impl SpectrogramConfig {
                     && windows[..last].iter().all(|window| window.below.is_some())
                     && windows[last].below.is_none()
                     && windows.is_sorted_by(|a, b| a.n_fft > b.n_fft)
+                    && self.padding.is_none()
             }
         };
         if scale
@@ -134,7 +177,8 @@ impl SpectrogramConfig {
 
 /// The plan of a spectrogram: what is the same for every sound, made once.
 ///
-/// Frames lie around the sample they stand for (the signal is mirrored at its ends) under a periodic Hann window.
+/// Frames lie around the sample they stand for (the signal is mirrored at its ends), or as the padding says, under a
+/// periodic Hann window.
 /// Values are natural logarithms of magnitudes (mel scale: at least 1e-5) or amplitudes (logarithmic scale: at
 /// least 1e-4).
 ///
@@ -158,10 +202,15 @@ impl Spectrogram {
         config.check()?;
         let rate = config.sample_rate as usize;
         let parts = match &config.scale {
-            FrequencyScale::Mel { bands, n_fft } => {
+            FrequencyScale::Mel {
+                bands,
+                n_fft,
+                highest,
+            } => {
+                let padding = config.padding.unwrap_or(n_fft / 2);
                 vec![(
-                    Stft::new(*n_fft, config.hop),
-                    Filterbank::slaney(*n_fft, rate, *bands),
+                    Stft::mirrored(*n_fft, config.hop, padding),
+                    Filterbank::slaney(*n_fft, rate, *bands, *highest),
                 )]
             }
             FrequencyScale::Log {
@@ -200,12 +249,22 @@ impl Spectrogram {
         &self.config
     }
 
-    /// The spectrogram of a sound at the sample rate: `[1 + samples / hop, bands]`.
+    /// How many frames a sound of `samples` samples has: `1 + samples / hop`, where frames are centred.
+    fn frames(&self, samples: usize) -> usize {
+        let short = match (&self.config.scale, self.config.padding) {
+            (FrequencyScale::Mel { n_fft, .. }, Some(padding)) => n_fft.saturating_sub(2 * padding),
+            _ => 0,
+        };
+        1 + samples.saturating_sub(short) / self.config.hop
+    }
+
+    /// The spectrogram of a sound at the sample rate, `[frames, bands]`, of `1 + samples / hop` frames where they are
+    /// centred.
     ///
-    /// A sound of half the longest frame or less cannot be mirrored at its ends and is refused.
+    /// A sound that is too short to be mirrored at its ends is refused.
     pub fn compute(&self, samples: &[f32]) -> Result<Vec<f32>> {
         let bands = self.config.bands();
-        let frames = 1 + samples.len() / self.config.hop;
+        let frames = self.frames(samples.len());
         let mut out = vec![0.0; frames * bands];
         let mut first = 0;
         for (stft, bank) in &self.parts {
@@ -253,8 +312,8 @@ impl BandInverse {
         config.check()?;
         let rate = config.sample_rate as usize;
         match &config.scale {
-            FrequencyScale::Mel { bands, .. } => Ok(Self {
-                matrix: Filterbank::slaney(n_fft, rate, *bands).pseudo_inverse()?,
+            FrequencyScale::Mel { bands, highest, .. } => Ok(Self {
+                matrix: Filterbank::slaney(n_fft, rate, *bands, *highest).pseudo_inverse()?,
                 power: 1.0,
             }),
             FrequencyScale::Log { bands, .. } => Ok(Self {
@@ -338,6 +397,7 @@ pub(crate) mod tests {
     /// Quarter tones from A1 on.
     pub(crate) fn log() -> SpectrogramConfig {
         SpectrogramConfig {
+            padding: None,
             sample_rate: 16_000,
             hop: 256,
             scale: FrequencyScale::Log {
@@ -452,5 +512,34 @@ pub(crate) mod tests {
             *lowest = 80.0;
         }
         assert!(high.check().is_err());
+    }
+
+    /// Frames lie around the middle of the samples that they stand for, and bands end at 8 kHz.
+    #[test]
+    fn hifigan_s_frames_are_as_many_as_hops() {
+        let config = SpectrogramConfig::hifigan(22_050, 256, 80);
+        let plan = Spectrogram::new(&config).unwrap();
+        let mut click = vec![0.0; 64 * 256];
+        // In the middle of what frame 20 stands for.
+        click[20 * 256 + 128] = 1.0;
+        let values = plan.compute(&click).unwrap();
+        assert_eq!(values.len(), 64 * 80);
+        let level = |frame: usize| values[frame * 80..(frame + 1) * 80].iter().sum::<f32>();
+        let loudest = (0..64).max_by(|a, b| level(*a).total_cmp(&level(*b)));
+        assert_eq!(loudest, Some(20));
+        assert!((level(19) - level(21)).abs() < 1e-3);
+        let turn = 2.0 * PI * 9000.0 / 22_050.0;
+        let high: Vec<f32> = (0..64 * 256)
+            .map(|n| (turn * f64::from(n)).sin() as f32)
+            .collect();
+        let values = plan.compute(&high).unwrap();
+        let middle = &values[30 * 80..31 * 80];
+        assert!(middle.iter().all(|value| *value < -4.0), "{middle:?}");
+        assert!(plan.compute(&click[..384]).is_err());
+        let wide = SpectrogramConfig {
+            padding: Some(600),
+            ..config
+        };
+        assert!(wide.check().is_err());
     }
 }

@@ -18,8 +18,8 @@ pub fn hann(length: usize) -> Vec<f64> {
 /// Where frames lie.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Framing {
-    /// Around the sample they stand for; the signal is mirrored at its ends, which are not repeated.
-    Centred,
+    /// The signal is mirrored at its ends, which are not repeated, by so many samples; frames begin with the mirrored ones.
+    Mirrored(usize),
     /// From the first sample on; zeros fill the last frame.
     FromStart,
 }
@@ -44,11 +44,17 @@ impl Stft {
     /// is mirrored at its ends, which are not repeated. There are `1 + samples / hop` frames, and a sound of
     /// half a frame or less is refused.
     pub fn new(n_fft: usize, hop: usize) -> Self {
+        Self::mirrored(n_fft, hop, n_fft / 2)
+    }
+
+    /// The same with `padding` samples mirrored at either end, of which half a frame makes frames centred. A sound is
+    /// refused that has no more samples than that, or too few for a frame.
+    pub fn mirrored(n_fft: usize, hop: usize, padding: usize) -> Self {
         Self {
             fft: RealFftPlanner::new().plan_fft_forward(n_fft),
             window: hann(n_fft),
             hop: hop.max(1),
-            framing: Framing::Centred,
+            framing: Framing::Mirrored(padding),
         }
     }
 
@@ -67,19 +73,22 @@ impl Stft {
     /// Calls `frame` with the `n_fft / 2 + 1` bins of each frame.
     pub fn each(&self, samples: &[f32], mut frame: impl FnMut(&[Complex<f64>])) -> Result<()> {
         check_finite(samples)?;
-        let half = self.window.len() / 2;
-        let centred = self.framing == Framing::Centred;
-        if centred && samples.len() <= half {
-            return Err(Error::input(
-                format!("the sound has {} samples at 16 kHz", samples.len()),
-                format!("give one of more than {half}"),
-            ));
+        // A frame of an odd length is centred on a sample.
+        let length = self.window.len() - self.window.len() % 2;
+        if let Framing::Mirrored(padding) = self.framing {
+            let least = padding.max(length.saturating_sub(2 * padding + 1));
+            if samples.len() <= least {
+                return Err(Error::input(
+                    format!("the sound has {} samples", samples.len()),
+                    format!("give one of more than {least}"),
+                ));
+            }
         }
         let mut input = self.fft.make_input_vec();
         let mut spectrum = self.fft.make_output_vec();
         let mut scratch = self.fft.make_scratch_vec();
         let count = match self.framing {
-            Framing::Centred => 1 + samples.len() / self.hop,
+            Framing::Mirrored(padding) => 1 + (samples.len() + 2 * padding - length) / self.hop,
             Framing::FromStart => {
                 let behind = samples.len().saturating_sub(self.window.len());
                 1 + behind.div_ceil(self.hop)
@@ -88,7 +97,7 @@ impl Stft {
         for at in (0..count).map(|i| i * self.hop) {
             for (n, (value, window)) in input.iter_mut().zip(&self.window).enumerate() {
                 let sample = match self.framing {
-                    Framing::Centred => samples[mirrored(at + n, half, samples.len())],
+                    Framing::Mirrored(padding) => samples[mirrored(at + n, padding, samples.len())],
                     Framing::FromStart => samples.get(at + n).copied().unwrap_or(0.0),
                 };
                 *value = f64::from(sample) * window;

@@ -22,7 +22,7 @@ const VALIDATION_ITEMS: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DataArguments {
-    /// Pairs to learn from: JSON lines with `picture` and `music`, or with --pictures and --music ArtSound's
+    /// Pairs to learn from: JSON lines with `picture` and `music` (for art2music `comment`, too), or with --pictures and --music ArtSound's
     /// list. Material of the configuration's table `material` when left out.
     #[arg(long)]
     pairs: Option<PathBuf>,

@@ -1,9 +1,13 @@
 //! The command line.
 
 mod bench;
+#[cfg(feature = "train")]
+mod compare;
 mod convert;
 #[cfg(feature = "train")]
 mod data;
+#[cfg(feature = "train")]
+mod dataset;
 #[cfg(feature = "train")]
 mod evaluate;
 mod exhibit;
@@ -29,6 +33,16 @@ use std::{
 
 use crate::{Error, Result, weights::Location};
 
+/// The systems, as the command line calls them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SystemName {
+    /// A picture's embedding conditions a latent diffusion of sound.
+    ArtToMus,
+    /// A picture and a comment become a spectrogram in one pass.
+    #[value(name = "art2music")]
+    Art2Music,
+}
+
 /// Turns a painting into music, from the picture itself.
 #[derive(Debug, Parser)]
 #[command(name = "art2mus", version, about)]
@@ -52,7 +66,7 @@ enum Command {
     /// Train the parts that the aligner builds on, for the small model.
     #[cfg(feature = "train")]
     Pretrain(pretrain::Arguments),
-    /// Train an image aligner on the frozen networks of a bundle.
+    /// Train an image aligner, or Art2Music, on frozen networks.
     #[cfg(feature = "train")]
     Train(train::Arguments),
     /// Write pictures and music that follows them, as training takes them.
@@ -61,6 +75,13 @@ enum Command {
     /// Measure a bundle on pairs that no training has seen.
     #[cfg(feature = "train")]
     Evaluate(evaluate::Arguments),
+    /// Measure models of any system side by side, by music that belongs to pictures.
+    #[cfg(feature = "train")]
+    Compare(compare::Arguments),
+    /// Make lists of pairs.
+    #[cfg(feature = "train")]
+    #[command(subcommand)]
+    Dataset(dataset::Dataset),
     /// Measure what this machine can do.
     Bench(bench::Arguments),
 }
@@ -93,6 +114,10 @@ pub fn run() -> ExitCode {
         Command::Synth(arguments) => synth::run(&arguments),
         #[cfg(feature = "train")]
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        #[cfg(feature = "train")]
+        Command::Compare(arguments) => compare::run(&arguments),
+        #[cfg(feature = "train")]
+        Command::Dataset(command) => dataset::run(&command),
         Command::Bench(arguments) => bench::run(&arguments),
     }));
     match result.unwrap_or_else(|fault| Err(unexpected(fault.as_ref()))) {
@@ -130,16 +155,19 @@ fn bundle_location(bundle: Option<&str>) -> Result<Location> {
     })
 }
 
-/// The file that `--config` names, or the configuration of the default model.
+/// The configuration of the default model.
 #[cfg(feature = "train")]
-fn config_path(config: Option<&Path>) -> Result<PathBuf> {
+const DEFAULT_CONFIG: &str = "configs/small.toml";
+
+/// The file that `--config` names, or the configuration `default` that comes with this program.
+#[cfg(feature = "train")]
+fn config_path(config: Option<&Path>, default: &str) -> Result<PathBuf> {
     if let Some(config) = config {
         return Ok(config.to_path_buf());
     }
-    let default = "configs/small.toml";
     shipped_file(default, default).ok_or_else(|| {
         Error::input(
-            "the default model's configs/small.toml is not here",
+            format!("the configuration {default} is not here"),
             "name a configuration with --config: those of this program lie in its repository's folder configs",
         )
     })

@@ -105,7 +105,10 @@ impl Part {
 }
 
 pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
-    let config = SmallModel::read(&super::config_path(arguments.config.as_deref())?)?;
+    let config = SmallModel::read(&super::config_path(
+        arguments.config.as_deref(),
+        super::DEFAULT_CONFIG,
+    )?)?;
     let folder = &arguments.output;
     let parts = match arguments.part {
         Some(part) if part.run(&config).is_none() => {

@@ -81,6 +81,8 @@ struct Line {
     source: Subject,
     picture_caption: Option<String>,
     music_caption: Option<String>,
+    comment: String,
+    emotion: Option<String>,
     factors: Pair,
 }
 
@@ -160,6 +162,7 @@ fn write_pair(
         }
     };
     let captions = source.captions(index);
+    let comment = captions.comment.unwrap_or_default();
     Ok(Line {
         index,
         picture,
@@ -167,6 +170,8 @@ fn write_pair(
         source: source.subject(index)?,
         picture_caption: captions.picture,
         music_caption: captions.music,
+        comment: comment.text,
+        emotion: comment.emotion,
         factors: source.pair(index)?,
     })
 }

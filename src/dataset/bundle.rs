@@ -24,7 +24,7 @@ use crate::{
         config as network_config, vocoder_kind,
     },
     tensors::read,
-    weights::{Bundle, StageWeights},
+    weights::{Bundle, Manifest, StageWeights},
 };
 use burn::tensor::{Tensor, backend::Backend};
 use sha2::{Digest, Sha256};
@@ -193,6 +193,8 @@ impl<'a> BundleNetworks<'a> {
         };
         Ok(FrozenNetworks {
             pictures,
+            texts: None,
+            mels: false,
             latents,
             sounds: match wanted.sounds || wanted.tokens {
                 true => Some(self.audio_trunk(device)?),
@@ -274,20 +276,7 @@ impl<'a> BundleNetworks<'a> {
 
     /// The same of every stage, each by what a person calls it.
     pub fn stage_digests(&self) -> BTreeMap<String, String> {
-        let manifest = self.bundle.manifest();
-        let stages = manifest.stages.iter().map(|stage| {
-            let mut digest = Sha256::new();
-            for network in &stage.networks {
-                digest.update(format!("{} {}\n", network.kind, network.config));
-            }
-            let (range, _) = manifest.stage_shards(stage);
-            for shard in &manifest.shards[range] {
-                digest.update(&shard.sha256);
-            }
-            let name = format!("the bundle's stage {}", stage.name);
-            (name, hex(&digest.finalize()))
-        });
-        stages.collect()
+        stage_digests(self.bundle.manifest(), |_| true)
     }
 
     /// Loads what turns conditions into latents.
@@ -328,6 +317,28 @@ impl<'a> BundleNetworks<'a> {
             hop: networks.vocoder.hop(),
         })
     }
+}
+
+/// What tells the weights and configurations of the `wanted` stages of a bundle from others, each by what a person calls
+/// it.
+pub fn stage_digests(
+    manifest: &Manifest,
+    wanted: impl Fn(&str) -> bool,
+) -> BTreeMap<String, String> {
+    let stages = manifest.stages.iter().filter(|stage| wanted(&stage.name));
+    let stages = stages.map(|stage| {
+        let mut digest = Sha256::new();
+        for network in &stage.networks {
+            digest.update(format!("{} {}\n", network.kind, network.config));
+        }
+        let (range, _) = manifest.stage_shards(stage);
+        for shard in &manifest.shards[range] {
+            digest.update(&shard.sha256);
+        }
+        let name = format!("the bundle's stage {}", stage.name);
+        (name, hex(&digest.finalize()))
+    });
+    stages.collect()
 }
 
 impl<B: Kernels> Decoder<B> {

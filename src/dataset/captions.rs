@@ -83,20 +83,40 @@ pub fn of_picture(ranks: &Ranks) -> String {
     )
 }
 
-/// What music is like, in English: key, speed, register, timbre, loudness, who plays, and rhythm.
-pub fn of_music(music: &MusicFactors) -> String {
+/// Where music lies between the extremes that material has, each from 0 to 1.
+pub(super) struct MusicShares {
+    /// From slow to fast.
+    pub rate: f32,
+    /// From low to high.
+    pub register: f32,
+    /// From quiet to loud.
+    pub loudness: f32,
+}
+
+/// The shares of `music`.
+pub(super) fn music_shares(music: &MusicFactors) -> MusicShares {
     let share = |value: f32, [low, high]: [f32; 2]| (value - low) / (high - low);
     let octaves = |rate: f32| rate.max(1e-3).log2();
+    MusicShares {
+        rate: share(octaves(music.rate), RATE.map(octaves)),
+        register: share(music.register, REGISTER),
+        loudness: share(music.loudness, LOUDNESS),
+    }
+}
+
+/// What music is like, in English: key, speed, register, timbre, loudness, who plays, and rhythm.
+pub fn of_music(music: &MusicFactors) -> String {
+    let shares = music_shares(music);
     let speed = level(
-        share(octaves(music.rate), RATE.map(octaves)),
+        shares.rate,
         ["very slow", "slow", "moderately paced", "fast", "very fast"],
     );
     let register = level(
-        share(music.register, REGISTER),
+        shares.register,
         ["very low", "low", "middle", "high", "very high"],
     );
     let loudness = level(
-        share(music.loudness, LOUDNESS),
+        shares.loudness,
         [
             "very quiet",
             "quiet",
@@ -144,8 +164,8 @@ fn players(ensemble: Ensemble) -> &'static str {
     }
 }
 
-/// One of five words for a share of 0 to 1.
-fn level(share: f32, words: [&'static str; 5]) -> &'static str {
+/// One of five words, or lists of them, for a share of 0 to 1.
+pub(super) fn level<T: Copy>(share: f32, words: [T; 5]) -> T {
     words[((5.0 * share) as usize).min(4)]
 }
 

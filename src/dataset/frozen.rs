@@ -6,6 +6,7 @@ use super::{Features, Preprocessor, cache::Record};
 use crate::{
     Error, Result,
     model::{
+        clip::ClipText,
         gpt2::Gpt2,
         imagebind::{AudioFeatures, AudioTrunk},
         layers::Linear,
@@ -21,6 +22,10 @@ use crate::{
 pub mod field {
     /// The picture's embedding.
     pub const IMAGE_EMBEDDING: &str = "image_embedding";
+    /// The comment's embedding.
+    pub const TEXT_EMBEDDING: &str = "text_embedding";
+    /// The spectrogram.
+    pub const MEL: &str = "mel";
     /// The music's embedding.
     pub const AUDIO_EMBEDDING: &str = "audio_embedding";
     /// The mean of the VAE's posterior, times the scaling factor.
@@ -74,6 +79,10 @@ pub enum LoaTokens<B: Backend> {
 pub struct FrozenNetworks<B: Backend> {
     /// Pixels to embeddings.
     pub pictures: Option<PictureEncoder<B>>,
+    /// Comments to embeddings.
+    pub texts: Option<ClipText<B>>,
+    /// Whether spectrograms are kept as they are.
+    pub mels: bool,
     /// Spectrograms to latents.
     pub latents: Option<LatentEncoder<B>>,
     /// Clips of sound to embeddings.
@@ -183,29 +192,44 @@ impl<B: Kernels> FrozenNetworks<B> {
             LoaTokens::Translated { width, .. } => serde_json::json!({"translated": width}),
             LoaTokens::Pooled { grid, tokens } => serde_json::json!({"pooled": [grid, tokens]}),
         });
-        serde_json::json!({
+        let mut described = serde_json::json!({
             "pictures": self.pictures.is_some(),
             "latents": latents,
             "sounds": self.sounds.is_some(),
             "tokens": tokens,
             "preprocessor": self.preprocessor.describe(),
-        })
+        });
+        // Caches of networks that keep none keep their names.
+        if self.mels {
+            described["mels"] = true.into();
+        }
+        described
     }
 
     /// What all networks that are there make of some items.
     pub fn encode(&self, items: Vec<Features>) -> Result<EncodedBatch> {
         let count = items.len();
         let mut all = Features::default();
+        let mut ids = Vec::with_capacity(count);
         for item in items {
             all.pixels.extend(item.pixels);
             all.mel.extend(item.mel);
             all.clips.extend(item.clips);
             all.modes.extend(item.modes);
+            ids.push(item.ids);
         }
         let mut fields = Vec::new();
         if self.pictures.is_some() {
             let embeddings = self.embed_images(all.pixels, count)?;
             fields.push((field::IMAGE_EMBEDDING, host(embeddings)?));
+        }
+        if let Some(tower) = &self.texts {
+            let texts: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
+            let embeddings = tower.forward_batch(&texts, &mut Trace::off())?;
+            fields.push((field::TEXT_EMBEDDING, host(embeddings)?));
+        }
+        if self.mels {
+            fields.push((field::MEL, all.mel.clone()));
         }
         if let Some(latents) = &self.latents {
             let [mean, deviation] = self.encode_latents(all.mel, count)?;

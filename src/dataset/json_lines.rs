@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Captions, Source, material::Pair};
+use super::{Captions, Comment, Source, material::Pair};
 use crate::{
     Error, Result,
     audio::{Sound, decode},
@@ -17,7 +17,8 @@ use crate::{
 /// A list of pairs.
 ///
 /// Every line has the paths `picture` and `music`, relative to the list, and may have `picture_caption`,
-/// `music_caption` and `factors`, as `art2mus synth` writes them. Other keys are not read.
+/// `music_caption`, `comment` and `factors`, as `art2mus synth` writes them, and beside a comment `emotion`, `labels` and
+/// `keywords`, as `art2mus dataset articaps` does. Other keys are not read.
 #[derive(Debug, Clone)]
 pub struct JsonLines {
     path: PathBuf,
@@ -33,6 +34,10 @@ struct Line {
     music: PathBuf,
     picture_caption: Option<String>,
     music_caption: Option<String>,
+    comment: Option<String>,
+    emotion: Option<String>,
+    labels: Option<String>,
+    keywords: Option<String>,
     factors: Option<Box<Pair>>,
 }
 
@@ -104,6 +109,12 @@ impl Source for JsonLines {
             .map_or_else(Captions::default, |line| Captions {
                 picture: line.picture_caption.clone(),
                 music: line.music_caption.clone(),
+                comment: line.comment.as_ref().map(|text| Comment {
+                    text: text.clone(),
+                    emotion: line.emotion.clone(),
+                    labels: line.labels.clone(),
+                    keywords: line.keywords.clone(),
+                }),
             })
     }
 
@@ -178,7 +189,8 @@ mod tests {
         let factors = serde_json::to_string(&pair).unwrap();
         let (folder, list) = list(&format!(
             "{{\"picture\": \"a.png\", \"music\": \"b.flac\", \"index\": 7}}\n\n\
-             {{\"picture\": \"a.png\", \"music\": \"missing.mp3\", \"music_caption\": \"loud\", \"factors\": {factors}}}\n"
+             {{\"picture\": \"a.png\", \"music\": \"missing.mp3\", \"music_caption\": \"loud\", \"comment\": \"Hm.\", \
+             \"emotion\": \"awe\", \"factors\": {factors}}}\n"
         ));
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
         fs::copy(fixtures.join("picture.png"), folder.path().join("a.png")).unwrap();
@@ -191,7 +203,14 @@ mod tests {
         assert_eq!(item.music.sample_rate, 44_100);
         assert_eq!(item.factors, None);
         assert_eq!(list.factors(1), Some(pair));
-        assert_eq!(list.captions(1).music.as_deref(), Some("loud"));
+        let captions = list.captions(1);
+        assert_eq!(captions.music.as_deref(), Some("loud"));
+        let comment = captions.comment.unwrap();
+        assert_eq!(
+            (comment.text.as_str(), comment.emotion.as_deref()),
+            ("Hm.", Some("awe"))
+        );
+        assert_eq!(list.captions(0).comment, None);
         assert_eq!(list.id(1), "a.png + missing.mp3");
         let error = list.music(1).unwrap_err();
         let missing = folder.path().join("missing.mp3");

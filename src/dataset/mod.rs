@@ -9,12 +9,14 @@
 //! [`Loader`] reads them on every core, in order. [`FrozenNetworks`] is the one place that runs frozen
 //! networks over items, and a [`Cache`] keeps what they give, so that it is computed once. [`Shuffled`]
 //! says in which order an epoch takes the items. Items that cannot be read are left out and listed by a
-//! [`SkipLog`].
+//! [`SkipLog`]. [`articaps`] makes a list from published tables.
 
+pub mod articaps;
 mod artsound;
 mod bundle;
 mod cache;
 mod captions;
+mod comments;
 pub mod compose;
 mod frozen;
 mod json_lines;
@@ -30,13 +32,14 @@ mod source;
 mod split;
 
 pub use artsound::{ArtSound, Subset, stratified_split};
-pub use bundle::{BundleNetworks, Decoder, DiffusionPrior, Wanted};
+pub use bundle::{BundleNetworks, Decoder, DiffusionPrior, Wanted, stage_digests};
 pub use cache::{Cache, Field, Recipe, Record};
+pub use comments::{Comment, CommentForm};
 pub use frozen::{EncodedBatch, FrozenNetworks, LatentEncoder, LoaTokens, field};
 pub use json_lines::JsonLines;
 pub use loader::{Loader, cores};
 pub use material::Rendered;
-pub use preprocess::{Features, MelRecipe, Preprocessor, mode_number};
+pub use preprocess::{Features, MelRecipe, Preprocessor, TextInput, mode_number};
 pub use shuffle::Shuffled;
 pub use skipped::{SkipLog, Skipped, first_readable, read_first};
 pub use source::{Captions, Item, Source};

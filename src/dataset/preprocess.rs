@@ -1,8 +1,8 @@
 //! Items as networks take them: pixels, spectrograms, clips. All of it on the CPU.
 
-use super::Source;
+use super::{CommentForm, Source};
 use crate::{
-    Result,
+    Error, Result,
     audio::{
         Mode,
         mel::{self, fit},
@@ -11,6 +11,7 @@ use crate::{
     image::{self, statistics::Statistics},
     model::imagebind::SoundInput,
     systems::art_to_mus::mode_of,
+    text::ClipTokenizer,
 };
 
 /// Seconds of a track that training takes, as in the paper.
@@ -27,6 +28,15 @@ pub enum MelRecipe {
     Normalised,
 }
 
+/// How a comment becomes the ids of a text tower.
+#[derive(Debug, Clone)]
+pub struct TextInput {
+    /// The tower's vocabulary.
+    pub tokenizer: ClipTokenizer,
+    /// What of a comment is said.
+    pub form: CommentForm,
+}
+
 /// What an item is made into.
 #[derive(Debug, Clone)]
 pub struct Preprocessor {
@@ -38,6 +48,8 @@ pub struct Preprocessor {
     pub clips: Option<SoundInput>,
     /// Whether the mode of the music is wanted.
     pub modes: bool,
+    /// What makes ids of comments, if they are wanted.
+    pub texts: Option<TextInput>,
     /// Frames of a piece.
     pub frames: usize,
     /// How sound becomes a spectrogram.
@@ -56,6 +68,8 @@ pub struct Features {
     pub clips: Vec<f32>,
     /// The mode of the music, as many numbers as there are items: [`mode_number`].
     pub modes: Vec<f32>,
+    /// The ids of the comment, as a text tower takes them.
+    pub ids: Vec<u32>,
 }
 
 /// How a mode stands among numbers: minor is 0, major 1.
@@ -63,6 +77,19 @@ pub fn mode_number(mode: Mode) -> f32 {
     match mode {
         Mode::Minor => 0.0,
         Mode::Major => 1.0,
+    }
+}
+
+impl TextInput {
+    /// The ids of the comment of item `index` of `source`.
+    pub fn ids(&self, source: &dyn Source, index: usize) -> Result<Vec<u32>> {
+        let comment = source.captions(index).comment.ok_or_else(|| {
+            Error::input(
+                "it has no comment",
+                "write what a person says of it as its comment",
+            )
+        })?;
+        Ok(self.tokenizer.encode(&self.form.text(&comment)?))
     }
 }
 
@@ -74,6 +101,7 @@ impl Preprocessor {
             mel: false,
             clips: None,
             modes: false,
+            texts: None,
             frames,
             recipe,
             spectrogram: Spectrogram::new(spectrogram)?,
@@ -88,6 +116,9 @@ impl Preprocessor {
     /// Reads item `index` of `source`.
     pub fn features(&self, source: &dyn Source, index: usize) -> Result<Features> {
         let mut features = Features::default();
+        if let Some(texts) = &self.texts {
+            features.ids = texts.ids(source, index)?;
+        }
         if let Some(size) = self.image_size {
             features.pixels = image::preprocess(&source.picture(index)?, size);
         }
@@ -144,7 +175,7 @@ impl Preprocessor {
         fit(samples, self.frames * self.spectrogram().hop)
     }
 
-    /// Everything that decides what an item becomes, for the key of a cache.
+    /// Everything that decides what an item becomes, for the key of a cache; a vocabulary belongs to the weights.
     pub fn describe(&self) -> serde_json::Value {
         let mut described = serde_json::json!({
             "image_size": self.image_size,
@@ -154,9 +185,12 @@ impl Preprocessor {
             "frames": self.frames,
             "recipe": self.recipe,
         });
-        // Caches without modes keep their names.
+        // Caches of networks that are told no modes, or read no texts, keep their names.
         if self.modes {
             described["modes"] = true.into();
+        }
+        if let Some(texts) = &self.texts {
+            described["texts"] = serde_json::json!(texts.form);
         }
         described
     }

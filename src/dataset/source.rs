@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::material::Pair;
+use super::{Comment, material::Pair};
 use crate::{Result, audio::Sound, image::Picture};
 
 /// What is said of an item in words.
@@ -12,6 +12,8 @@ pub struct Captions {
     pub picture: Option<String>,
     /// Of the music.
     pub music: Option<String>,
+    /// What a person says of the picture.
+    pub comment: Option<Comment>,
 }
 
 /// A picture and the music that belongs to it.

@@ -3,6 +3,7 @@
 //! Everything starts from [`Material`]: test pairs, the music that the bundle makes of their
 //! pictures, and embeddings of all of them. Each table reads it.
 
+mod comparison;
 mod conditioning;
 mod matching;
 mod material;
@@ -15,6 +16,7 @@ mod variation;
 
 use serde::Serialize;
 
+pub use comparison::{Comparison, Sounds, markdown};
 pub use conditioning::Conditioning;
 pub use matching::Matching;
 pub use packing::{Difference, apart};

@@ -100,7 +100,9 @@ impl IstftConfig {
             scale: self.scale.clone().unwrap_or(FrequencyScale::Mel {
                 bands: self.model_in_dim,
                 n_fft: self.n_fft,
+                highest: None,
             }),
+            padding: None,
         }
     }
 

@@ -7,6 +7,8 @@
 mod cpu;
 #[cfg(feature = "wgpu")]
 mod gpu;
+#[cfg(feature = "train")]
+mod lstm;
 pub mod plain;
 #[cfg(feature = "libtorch")]
 mod torch;
@@ -304,5 +306,9 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         activation: Activation,
     ) -> Tensor<Self, 4> {
         B::differentiable_group_norm(x, groups, scale, shift, eps, activation)
+    }
+
+    fn lstm(gates: Tensor<Self, 3>, weight: Tensor<Self, 2>, reverse: bool) -> Tensor<Self, 3> {
+        lstm::lstm(gates, weight, reverse)
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "native")]
+use crate::weights::{Bundle, StageWeights};
 use crate::{
     Error, Result,
     model::{
@@ -12,6 +14,8 @@ use crate::{
     weights::{NetworkEntry, StageEntry},
 };
 
+/// The stage of the vocoder, which is the last one of every system.
+pub const VOCODE: &str = "vocode";
 /// The kind of HiFi-GAN, the vocoder of published weights.
 pub const HIFIGAN: &str = "hifigan";
 /// The kind of the small models' vocoder.
@@ -57,6 +61,25 @@ pub(super) fn vocoder(stage: &StageEntry) -> Result<VocoderConfig> {
         Some(entry) => VocoderConfig::Istft(parse(entry)?),
         None => VocoderConfig::HifiGan(config(stage, HIFIGAN)?),
     })
+}
+
+/// What a manifest says of a vocoder.
+#[cfg(feature = "native")]
+pub fn vocoder_entry(config: &VocoderConfig) -> Result<NetworkEntry> {
+    let kind = vocoder_kind(config);
+    match config {
+        VocoderConfig::HifiGan(config) => super::network_entry(kind, config),
+        VocoderConfig::Istft(config) => super::network_entry(kind, config),
+    }
+}
+
+/// The vocoder of a bundle of any system, and its weights: their names begin with its kind.
+#[cfg(feature = "native")]
+pub fn vocoder_of(bundle: &Bundle) -> Result<(VocoderConfig, StageWeights)> {
+    let config = vocoder(bundle.manifest().stage(VOCODE)?)?;
+    config.check()?;
+    let weights = pollster::block_on(bundle.load(VOCODE, &mut |_| ()))?;
+    Ok((config, weights))
 }
 
 /// The tensors that the networks of `stage` need, by the names that the bundle gives them. `load` reads those of a

@@ -27,7 +27,9 @@ use art2music::Art2Music;
 
 #[cfg(feature = "native")]
 pub use assemble::network_entry;
-pub use entries::{config, vocoder_kind};
+pub use entries::{VOCODE, config, vocoder_kind};
+#[cfg(feature = "native")]
+pub use entries::{vocoder_entry, vocoder_of};
 pub use request::{
     Abilities, LOUDNESS, Output, Piece, Playing, Prompts, Request, SECONDS, SettingRange, Settings,
     Source,

@@ -19,11 +19,11 @@ use crate::{Error, Result, weights::Bundle};
 /// The role of the merges among a bundle's assets: a line for each, of two parts with a blank between them.
 pub const CLIP_MERGES: &str = "clip-merges";
 /// What the last part of a word ends in.
-const WORD_END: &str = "</w>";
+pub(super) const WORD_END: &str = "</w>";
 /// Ids of bytes inside and at the end of words.
-const BYTES: usize = 512;
+pub(super) const BYTES: usize = 512;
 /// The start of a text, and its end.
-const MARKS: [&str; 2] = ["<|startoftext|>", "<|endoftext|>"];
+pub(super) const MARKS: [&str; 2] = ["<|startoftext|>", "<|endoftext|>"];
 const HINT: &str = "use the vocabulary that belongs to the checkpoint";
 
 /// The tokenizer.
@@ -93,21 +93,33 @@ impl ClipTokenizer {
     /// never their end mark.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let text: String = text.chars().take(CHARACTERS_EACH * self.context).collect();
-        let text = text.nfc().collect::<String>().to_lowercase();
+        let text = normalised(&text);
         let mut ids = vec![self.start];
-        let mut rest = text.trim_start();
-        while !rest.is_empty() {
-            let (word, behind) = rest.split_at(word_length(rest));
+        each_word(&text, |word| {
             let bytes = word.bytes().map(|byte| self.bytes[usize::from(byte)]);
             let mut parts: Vec<u32> = bytes.collect();
             if let Some(last) = parts.last_mut() {
                 *last += BYTES as u32 / 2;
             }
             ids.extend(self.merges.apply(parts));
-            rest = behind.trim_start();
-        }
+        });
         ids.push(self.start + 1);
         truncate(ids, self.context)
+    }
+}
+
+/// A text as it is read: composed, in lower case.
+pub(super) fn normalised(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase()
+}
+
+/// Calls `read` with each word of a normalised text.
+pub(super) fn each_word<'a>(text: &'a str, mut read: impl FnMut(&'a str)) {
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let (word, behind) = rest.split_at(word_length(rest));
+        read(word);
+        rest = behind.trim_start();
     }
 }
 

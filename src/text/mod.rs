@@ -6,6 +6,8 @@
 mod bpe;
 mod charsmap;
 mod clip;
+#[cfg(feature = "train")]
+mod learn;
 mod tokenizer;
 mod unigram;
 
@@ -29,6 +31,8 @@ use crate::{
 };
 
 pub use clip::{CLIP_MERGES, ClipTokenizer, merges_of};
+#[cfg(feature = "train")]
+pub use learn::learn_merges;
 pub use tokenizer::{CLAP_TOKENIZER, T5_TOKENIZER, TextTokenizer, Tokenizers};
 
 /// The paper's support prompt.

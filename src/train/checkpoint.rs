@@ -4,7 +4,8 @@
 //! `optimiser.bin` and `run.json`; when a run is done, `final.safetensors` beside them holds the
 //! weights that the next part is trained with, and in its metadata what the run depended on. Where several
 //! learners train each other, the names of their tensors begin with the learner's name, and each has an
-//! `optimiser-NAME.bin`.
+//! `optimiser-NAME.bin`. A run that keeps the best weights has them in `best.safetensors`, of which `final.safetensors`
+//! is a copy then.
 
 use burn::{
     record::RecorderError,
@@ -36,6 +37,9 @@ use crate::{
 pub(super) const FINAL: &str = "final.safetensors";
 /// Where its metadata says what the run depended on.
 const RUN: &str = "run";
+/// The file of the weights that validated best so far, and where its metadata says how well.
+const BEST: &str = "best.safetensors";
+const FIGURE: &str = "figure";
 
 /// Where the finished weights of a part are.
 #[derive(Debug, Clone)]
@@ -83,13 +87,21 @@ impl Weights {
         let part = part.unwrap_or_default().to_string_lossy();
         Err(Error::input(
             format!("{} is not there", self.0.display()),
-            format!("train the part {part} first (art2mus pretrain --part {part})"),
+            format!("train the part {part} first (--part {part})"),
         ))
     }
 }
 
 /// What the finished run whose weights are at `path` depended on; none if it has not finished.
 pub(super) fn read_final(path: &Path) -> Result<Option<Description>> {
+    match read_metadata(path)? {
+        Some(metadata) => parse_run(&metadata, path).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The metadata of the weights at `path`; none if they are not there.
+fn read_metadata(path: &Path) -> Result<Option<HashMap<String, String>>> {
     if !path.is_file() {
         return Ok(None);
     }
@@ -98,10 +110,14 @@ pub(super) fn read_final(path: &Path) -> Result<Option<Description>> {
     // The length of the file as well.
     SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let run = header.metadata().as_ref().and_then(|named| named.get(RUN));
-    let run = run.map_or("null", String::as_str);
-    let run = serde_json::from_str(run).map_err(|e| damaged(e.to_string()))?;
-    Description::parse(run, path).map(Some)
+    Ok(Some(header.metadata().clone().unwrap_or_default()))
+}
+
+/// What the run depended on whose weights at `path` have this metadata.
+fn parse_run(metadata: &HashMap<String, String>, path: &Path) -> Result<Description> {
+    let run = metadata.get(RUN).map_or("null", String::as_str);
+    let run = serde_json::from_str(run).map_err(|e| damaged_final(path, &format!("{e}")))?;
+    Description::parse(run, path)
 }
 
 fn damaged_final(path: &Path, why: &str) -> Error {
@@ -222,6 +238,57 @@ pub(super) fn write_final<B: TrainingBackend>(
     });
     let run = HashMap::from([(RUN.to_string(), to_json(run)?.to_string())]);
     write_weights(&folder.join(FINAL), &weights.collect::<Vec<_>>(), Some(run))
+}
+
+/// The weights of a run that validated best, of those that were seen so far.
+///
+/// Steps are taken again alike after an interruption, so what an earlier start saw is as good as seen.
+pub(super) struct Best {
+    file: PathBuf,
+    /// The lowest figure.
+    figure: Option<f64>,
+}
+
+impl Best {
+    /// What the run in `folder` has seen so far.
+    pub fn open(folder: &Path, run: &Description) -> Result<Self> {
+        let file = folder.join(BEST);
+        let figure = match read_metadata(&file)? {
+            Some(metadata) => {
+                run.check(&parse_run(&metadata, &file)?, &file)?;
+                metadata.get(FIGURE).and_then(|figure| figure.parse().ok())
+            }
+            None => None,
+        };
+        Ok(Self { file, figure })
+    }
+
+    /// Keeps the weights of `learners` if `figure` is lower than all before.
+    pub fn offer<B: TrainingBackend>(
+        &mut self,
+        figure: f64,
+        run: &Description,
+        learners: &[&dyn Optimised<B>],
+    ) -> Result<()> {
+        if self.figure.is_some_and(|best| best <= figure) {
+            return Ok(());
+        }
+        let weights = learners.iter();
+        let weights = weights.map(|learner| (learner.plan(), learner.weights()));
+        let metadata = HashMap::from([
+            (RUN.to_string(), to_json(run)?.to_string()),
+            (FIGURE.to_string(), figure.to_string()),
+        ]);
+        write_weights(&self.file, &weights.collect::<Vec<_>>(), Some(metadata))?;
+        self.figure = Some(figure);
+        Ok(())
+    }
+
+    /// Makes them the weights that the run ends with.
+    pub fn finish(&self, folder: &Path) -> Result<()> {
+        let bytes = fs::read(&self.file).map_err(|e| Error::file("read", &self.file, e))?;
+        write_file(&folder.join(FINAL), &bytes)
+    }
 }
 
 pub(super) fn recording(what: &str, error: RecorderError) -> Error {

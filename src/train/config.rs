@@ -3,7 +3,7 @@
 //! `configs/small.toml` is the default model; `configs/paper.toml` holds the paper's values for
 //! training an aligner on the published networks.
 
-mod check;
+pub(in crate::train) mod check;
 mod run;
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,8 @@ use crate::{
     systems::art_to_mus::{Defaults, MelScale, bands_of_semitone},
 };
 
-pub use run::{OptimiserConfig, Precision, RunConfig};
+pub(in crate::train) use run::check_count;
+pub use run::{Decay, OptimiserConfig, Precision, RunConfig};
 
 /// A network and how it is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -452,12 +453,12 @@ pub fn material(path: &Path) -> Result<MaterialConfig> {
     Ok(holder.material.beneath(folder_of(path)))
 }
 
-fn not_stated() -> String {
+pub(in crate::train) fn not_stated() -> String {
     "not stated".into()
 }
 
 /// Where a configuration's relative paths begin.
-fn folder_of(path: &Path) -> &Path {
+pub(in crate::train) fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
@@ -467,7 +468,7 @@ const RENAMED: [(&str, &str); 2] = [
     ("pool", "items"),
 ];
 
-fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+pub(in crate::train) fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::file("read", path, e))?;
     if let Ok(table) = text.parse::<toml::Table>() {
         check_renamed(path, &toml::Value::Table(table))?;

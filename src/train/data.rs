@@ -5,9 +5,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{path::PathBuf, sync::Arc};
 
-use super::config::{RunConfig, SmallModel};
+use super::config::RunConfig;
 use crate::{
     Result,
+    audio::spectrogram::SpectrogramConfig,
     dataset::{
         Cache, Features, FrozenNetworks, MelRecipe, Preprocessor, Recipe, Record, Shuffled,
         SkipLog, Source, first_readable, read_first,
@@ -143,9 +144,9 @@ pub struct Excerpts<'a> {
 }
 
 impl<'a> Excerpts<'a> {
-    /// Batches of `run` of excerpts of `frames` frames of the model's spectrogram, of pieces of its length.
+    /// Batches of `run` of excerpts of `frames` frames of `spectrogram`, of pieces of `whole` frames.
     pub fn new(
-        config: &SmallModel,
+        (whole, spectrogram): (usize, &SpectrogramConfig),
         data: &'a Data,
         frames: usize,
         run: &RunConfig,
@@ -154,7 +155,7 @@ impl<'a> Excerpts<'a> {
         let order = |items| Shuffled::new(items, pieces, run.seed);
         let excerpts = Self {
             data,
-            preprocessor: Preprocessor::new(config.frames, MelRecipe::Raw, &config.spectrogram())?,
+            preprocessor: Preprocessor::new(whole, MelRecipe::Raw, spectrogram)?,
             frames,
             batch: run.batch,
             seed: run.seed,

@@ -2,15 +2,17 @@
 //!
 //! After the multi-resolution discriminator of Jang et al., "UnivNet: A Neural Vocoder with Multi-Resolution
 //! Spectrogram Discriminators for High-Fidelity Waveform Generation", 2021, with square kernels and on logarithms of
-//! magnitudes. Losses are least squares (Mao et al., "Least Squares Generative Adversarial Networks", 2017) and
-//! feature matching (Kumar et al., "MelGAN", 2019).
+//! magnitudes.
 
 use burn::{
     module::Module,
-    tensor::{FloatDType, Tensor, backend::Backend},
+    tensor::{Tensor, activation::leaky_relu, backend::Backend},
 };
 
-use super::spectral::Magnitudes;
+use super::{
+    adversarial::{Verdict, adversarial_loss, discriminator_loss, feature_matching_loss},
+    spectral::Magnitudes,
+};
 use crate::{
     Result,
     model::{layers::Conv2d, params::Params},
@@ -38,9 +40,6 @@ struct Discriminator<B: Backend> {
     out: Conv2d<B>,
 }
 
-/// What a discriminator makes of sounds: what each layer saw, and its verdicts last.
-type Features<B> = Vec<Tensor<B, 4>>;
-
 impl<B: Kernels> Discriminators<B> {
     /// Reads the networks for `resolutions` resolutions; the first layer has `channels` channels, the others twice as many.
     pub fn load(p: &Params<B>, resolutions: usize, channels: usize) -> Result<Self> {
@@ -62,45 +61,37 @@ impl<B: Kernels> Discriminators<B> {
         })
     }
 
-    fn forward(&self, spectra: &[Magnitudes<B>], samples: Tensor<B, 2>) -> Vec<Features<B>> {
+    fn forward(&self, spectra: &[Magnitudes<B>], samples: Tensor<B, 2>) -> Vec<Verdict<B>> {
         let pairs = self.each.iter().zip(spectra);
         let each = pairs.map(|(one, spectrum)| {
             let logs = spectrum.forward(samples.clone()).log();
             let mut x: Tensor<B, 4> = ((logs - MIDDLE) / HALF_RANGE).unsqueeze_dim(1);
-            let mut features = Vec::with_capacity(STRIDES.len() + 1);
+            let mut layers = Vec::with_capacity(STRIDES.len());
             for layer in &one.layers {
-                x = layer.forward(x);
-                // LeakyReLU.
-                x = x.clone().clamp_min(0.0) + x.clamp_max(0.0) * SLOPE;
-                features.push(x.clone());
+                x = leaky_relu(layer.forward(x), SLOPE);
+                layers.push(x.clone());
             }
-            features.push(one.out.forward(x));
-            features
+            Verdict {
+                layers,
+                score: one.out.forward(x),
+            }
         });
         each.collect()
     }
 
-    /// The discriminators' own loss: real sounds are 1, made ones 0.
+    /// The discriminators' own loss, a mean over them.
     pub fn loss(
         &self,
         spectra: &[Magnitudes<B>],
         real: Tensor<B, 2>,
         made: Tensor<B, 2>,
     ) -> Tensor<B, 1> {
-        let real = self.forward(spectra, real);
-        let made = self.forward(spectra, made);
-        let square = |features: &Features<B>, wanted: f64| {
-            let verdict = features.last().map(|verdict| verdict.clone() - wanted);
-            verdict.map(|off| off.powi_scalar(2).mean())
-        };
-        let each = real.iter().zip(&made);
-        let sum = each
-            .filter_map(|(real, made)| Some(square(real, 1.0)? + square(made, 0.0)?))
-            .reduce(|sum, loss| sum + loss);
-        mean_of(sum, self.each.len())
+        let [real, made] = [real, made].map(|sound| self.forward(spectra, sound));
+        discriminator_loss(&real, &made) / self.each.len().max(1) as f64
     }
 
-    /// What the vocoder pays: verdicts that are not 1, and features that are not those of the real sounds.
+    /// What the vocoder pays, means over discriminators and their layers: scores that are not 1, and layers that do not
+    /// see what they see of the real sounds.
     pub fn generator_losses(
         &self,
         spectra: &[Magnitudes<B>],
@@ -109,28 +100,10 @@ impl<B: Kernels> Discriminators<B> {
     ) -> [Tensor<B, 1>; 2] {
         let real = self.forward(spectra, real.detach());
         let made = self.forward(spectra, made);
-        let (mut adversarial, mut matching) = (None, None);
-        let add = |sum: &mut Option<Tensor<B, 1>>, loss: Tensor<B, 1>| {
-            *sum = Some(match sum.take() {
-                Some(sum) => sum + loss,
-                None => loss,
-            });
-        };
-        for (real, made) in real.iter().zip(&made) {
-            for (n, (a, b)) in real.iter().zip(made).enumerate() {
-                if n == STRIDES.len() {
-                    add(&mut adversarial, (b.clone() - 1.0).powi_scalar(2).mean());
-                } else {
-                    let distance = (a.clone().detach() - b.clone()).abs().mean();
-                    add(&mut matching, distance / STRIDES.len() as f64);
-                }
-            }
-        }
-        [adversarial, matching].map(|sum| mean_of(sum, self.each.len()))
+        let count = self.each.len().max(1) as f64;
+        [
+            adversarial_loss(&made) / count,
+            feature_matching_loss(&real, &made) / (count * STRIDES.len() as f64),
+        ]
     }
-}
-
-fn mean_of<B: Backend>(sum: Option<Tensor<B, 1>>, count: usize) -> Tensor<B, 1> {
-    let sum = sum.unwrap_or_else(|| Tensor::zeros([1], &Default::default()));
-    sum.cast(FloatDType::F32) / count.max(1) as f64
 }

@@ -2,11 +2,15 @@
 
 use burn::{
     module::Module,
-    tensor::{FloatDType, Int, Tensor, TensorData, activation::log_softmax, backend::Backend},
+    tensor::{FloatDType, Tensor, backend::Backend},
 };
 
 use super::{
-    Learner, Losses, Start, Task, TrainingBackend, config::SmallModel, data::Data, scalar, tensor,
+    Learner, Losses, Start, Task, TrainingBackend,
+    config::SmallModel,
+    contrastive::{both_ways, cross_entropy, info_nce, retrieved},
+    data::Data,
+    scalar, tensor,
 };
 use crate::{
     Error, Result,
@@ -188,20 +192,6 @@ impl<'a, B: TrainingBackend> ImageBindTask<'a, B> {
     }
 }
 
-/// InfoNCE in one direction: the cross-entropy with the diagonal. Van den Oord et al., "Representation Learning
-/// with Contrastive Predictive Coding", 2018.
-fn info_nce<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 1> {
-    let [count, _] = logits.dims();
-    let places: Vec<i32> = (0..count as i32).collect();
-    let places = TensorData::new(places, [count, 1]);
-    cross_entropy(logits.clone(), Tensor::from_data(places, &logits.device()))
-}
-
-/// The mean of `-log softmax` at one column of each row.
-fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, columns: Tensor<B, 2, Int>) -> Tensor<B, 1> {
-    log_softmax(logits, 1).gather(1, columns).mean().neg()
-}
-
 /// How far `read [pairs, OUTPUTS]` is from `truth [pairs, FIELDS]`: the squared error of numbers, and the
 /// cross-entropy of classes.
 fn factor_error<B: Backend>(read: Tensor<B, 2>, truth: Tensor<B, 2>) -> Tensor<B, 1> {
@@ -247,9 +237,7 @@ impl<B: TrainingBackend> Task<B> for ImageBindTask<'_, B> {
 
     fn losses(&self, learner: &Self::Learners, _: usize, batch: &Pairs) -> Result<Losses<B>> {
         let (logits, factors) = self.compare(learner.model(), batch);
-        let pictures = info_nce(logits.clone());
-        let sounds = info_nce(logits.transpose());
-        let contrast = (pictures + sounds) / 2.0;
+        let contrast = both_ways(logits);
         let weight = self.config.imagebind.loss.factors;
         let mut parts = vec![("InfoNCE", contrast.clone())];
         let mut total = contrast;
@@ -268,11 +256,7 @@ impl<B: TrainingBackend> Task<B> for ImageBindTask<'_, B> {
         let pairs = self.read(&self.validation, &items)?;
         let (logits, factors) = self.compare(&model, &pairs);
         let loss = scalar(info_nce(logits.clone()))?;
-        let values = pollster::block_on(crate::tensors::read(logits))?;
-        let rows = values.chunks_exact(items.len()).enumerate();
-        let found = rows.filter(|(own, row)| row.iter().all(|value| *value <= row[*own]));
-        let found = found.count() as f64 / items.len() as f64;
-        let mut figures = vec![("InfoNCE", loss), ("top-1 retrieval", found)];
+        let mut figures = vec![("InfoNCE", loss), ("top-1 retrieval", retrieved(logits)?)];
         if let Some(factors) = factors {
             figures.push(("factors", scalar(factors)?));
         }

@@ -55,6 +55,8 @@ impl<B: Kernels> PieceEncoders<B> {
         preprocessor.clips = Some(SoundInput::new(audio, &spectrogram)?);
         let networks = FrozenNetworks {
             pictures: None,
+            texts: None,
+            mels: false,
             latents: Some(LatentEncoder {
                 encoder: VaeEncoder::load(&Params::new(&vae, device), &config.vae.network)?,
                 mel_scale: Some(config.mel),

@@ -7,10 +7,12 @@
 //! of the configuration and its number alone, so a run that is interrupted and resumed takes the same steps
 //! as one that is not.
 
+pub mod adversarial;
 mod begin;
 mod checkpoint;
 mod clip;
 pub mod config;
+mod contrastive;
 mod denoising;
 mod description;
 mod discriminator;
@@ -22,6 +24,7 @@ mod run;
 mod weights;
 
 pub mod aligner;
+pub mod art2music;
 pub mod data;
 pub mod export;
 pub mod imagebind;
@@ -31,6 +34,7 @@ pub mod refinement;
 pub mod spectral;
 pub mod vae;
 pub mod vocoder;
+pub mod waveform;
 
 use burn::tensor::{
     Tensor,

@@ -49,7 +49,12 @@ impl<'a, B: TrainingBackend> RefinementTask<'a, B> {
         data: &'a Data,
         device: B::Device,
     ) -> Result<Self> {
-        let excerpts = Excerpts::new(config, data, part.loss.frames, &part.run)?;
+        let excerpts = Excerpts::new(
+            (config.frames, &config.spectrogram()),
+            data,
+            part.loss.frames,
+            &part.run,
+        )?;
         let vae = Weights::of(folder, "vae").open()?;
         let params = Params::<B::InnerBackend>::new(&vae, &device);
         Ok(Self {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{
     Learners, Losses, RunFolder, Start, Task, TrainingBackend,
     begin::Earlier,
-    checkpoint::{Saving, write_final},
+    checkpoint::{Best, Saving, write_final},
     config::RunConfig,
     log::Log,
     scalar,
@@ -46,6 +46,10 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
     let mut learners = task.learners(&start)?;
     let start = checkpoint.map_or(0, |(_, step)| step);
     let mut log = Log::open(folder.path(), start)?;
+    let mut best = match config.keep_best {
+        true => Some(Best::open(folder.path(), folder.description())?),
+        false => None,
+    };
     let progress = ProgressBar::new(config.steps as u64).with_position(start as u64);
     progress.set_prefix(name.to_string());
     if let Ok(style) = ProgressStyle::with_template("{prefix} {pos}/{len} {wide_bar} {msg} {eta}") {
@@ -75,6 +79,9 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
                     validated.map(|(name, value)| (format!("validation: {name}"), value));
                 let validated: Vec<_> = validated.collect();
                 check_finite(name, step, &validated)?;
+                if let (Some(best), Some((_, figure))) = (&mut best, validated.first()) {
+                    best.offer::<B>(*figure, folder.description(), &learners.all())?;
+                }
                 figures.extend(validated);
             }
             if !figures.is_empty() {
@@ -107,6 +114,9 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
         Ok(())
     })?;
     progress.finish_and_clear();
+    if let Some(best) = best {
+        return best.finish(folder.path());
+    }
     write_final::<B>(folder.path(), folder.description(), &learners.all())
 }
 

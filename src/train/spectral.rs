@@ -61,24 +61,69 @@ impl<B: Backend> Magnitudes<B> {
     }
 }
 
+/// Natural logarithms of magnitudes in mel bands up to half the sample rate.
+#[derive(Debug, Clone)]
+pub struct LogMel<B: Backend> {
+    magnitudes: Magnitudes<B>,
+    /// `[bins, mel bins]`.
+    bands: Tensor<B, 2>,
+    /// Samples that are mirrored at either end.
+    padding: usize,
+}
+
+impl<B: Backend> LogMel<B> {
+    /// `bands` bands of frames of `n_fft` samples every `hop` of sounds of `sample_rate`, mirrored at either end by
+    /// `padding` samples.
+    pub fn new(
+        sample_rate: u32,
+        bands: usize,
+        [n_fft, hop, padding]: [usize; 3],
+        device: &B::Device,
+    ) -> Self {
+        let bank = Filterbank::slaney(n_fft, sample_rate as usize, bands, None);
+        Self {
+            magnitudes: Magnitudes::new(n_fft, hop, device),
+            bands: tensor(bank.matrix(), [bank.bins(), bands], device),
+            padding,
+        }
+    }
+
+    /// `samples [batch, length]` to `[batch, frames, bands]`.
+    pub fn forward(&self, samples: Tensor<B, 2>) -> Tensor<B, 3> {
+        let [_, length] = samples.dims();
+        let samples = match self.padding {
+            0 => samples,
+            padding => {
+                let end = |first: usize| samples.clone().narrow(1, first, padding).flip([1]);
+                let (before, behind) = (end(1), end(length - 1 - padding));
+                Tensor::cat(vec![before, samples, behind], 1)
+            }
+        };
+        let magnitudes = self.magnitudes.forward(samples);
+        let mel = magnitudes.matmul(self.bands.clone().unsqueeze());
+        mel.clamp_min(MEL_FLOOR).log()
+    }
+
+    /// Mean absolute difference of the spectrograms of two sounds.
+    pub fn distance(&self, a: Tensor<B, 2>, b: Tensor<B, 2>) -> Tensor<B, 1> {
+        (self.forward(a) - self.forward(b)).abs().mean()
+    }
+}
+
 /// The losses that compare two sounds by their spectra.
 #[derive(Debug, Clone)]
 pub struct SpectralLoss<B: Backend> {
     resolutions: Vec<Magnitudes<B>>,
-    mel: Magnitudes<B>,
-    /// `[bins, mel bins]`.
-    bands: Tensor<B, 2>,
+    mel: LogMel<B>,
 }
 
 impl<B: Backend> SpectralLoss<B> {
     /// Makes the matrices for sounds of `sample_rate`.
     pub fn new(sample_rate: u32, device: &B::Device) -> Self {
-        let bank = Filterbank::slaney(MEL_FRAME, sample_rate as usize, MEL_BANDS);
         let each = |(n_fft, hop)| Magnitudes::new(n_fft, hop, device);
         Self {
             resolutions: RESOLUTIONS.into_iter().map(each).collect(),
-            mel: Magnitudes::new(MEL_FRAME, MEL_HOP, device),
-            bands: tensor(bank.matrix(), [bank.bins(), MEL_BANDS], device),
+            mel: LogMel::new(sample_rate, MEL_BANDS, [MEL_FRAME, MEL_HOP, 0], device),
         }
     }
 
@@ -89,12 +134,7 @@ impl<B: Backend> SpectralLoss<B> {
 
     /// Mean absolute difference of the log-mel spectrograms.
     pub fn mel(&self, a: Tensor<B, 2>, b: Tensor<B, 2>) -> Tensor<B, 1> {
-        let [a, b] = [a, b].map(|samples| {
-            let magnitudes = self.mel.forward(samples);
-            let mel = magnitudes.matmul(self.bands.clone().unsqueeze());
-            mel.clamp_min(MEL_FLOOR).log()
-        });
-        (a - b).abs().mean()
+        self.mel.distance(a, b)
     }
 
     /// Spectral convergence and mean absolute difference of log magnitudes, averaged over
@@ -149,10 +189,7 @@ mod tests {
         let samples = standard_normal(2, 0, 16_000);
         let ours = loss
             .mel
-            .forward(tensor(samples.clone(), [1, 16_000], &device))
-            .matmul(loss.bands.clone().unsqueeze())
-            .clamp_min(MEL_FLOOR)
-            .log();
+            .forward(tensor(samples.clone(), [1, 16_000], &device));
         let frames = ours.dims()[1];
         let ours = ours.into_data().to_vec::<f32>().unwrap();
         // Our frame k begins at sample 160 k; the spectrogram's frame k is centred there.
@@ -168,5 +205,19 @@ mod tests {
             let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs());
             assert!(worst.fold(0.0, f32::max) < 1e-3, "frame {frame}");
         }
+    }
+
+    #[test]
+    fn mirrored_ends_are_those_of_the_spectrogram() {
+        let device = Default::default();
+        let samples = standard_normal(3, 0, 8192);
+        let mel = LogMel::<Cpu>::new(16_000, 80, [1024, 256, 384], &device);
+        let ours = mel.forward(tensor(samples.clone(), [1, 8192], &device));
+        assert_eq!(ours.dims(), [1, 32, 80]);
+        let plan = Spectrogram::new(&SpectrogramConfig::hifigan(16_000, 256, 80)).unwrap();
+        let theirs = plan.compute(&samples).unwrap();
+        let ours = ours.into_data().to_vec::<f32>().unwrap();
+        let worst = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
+        assert!(worst.fold(0.0, f32::max) < 1e-3);
     }
 }

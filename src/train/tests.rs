@@ -19,7 +19,7 @@ use super::{
 use crate::{
     model::{layers::Linear, params::Params},
     ops::Cpu,
-    tensors::{Init, read},
+    tensors::{Init, TensorSource, read},
 };
 
 type B = Autodiff<Cpu>;
@@ -218,6 +218,50 @@ fn two_optimisers_resume_exactly() {
         "generator.weight",
     ];
     assert_eq!(names, expected);
+}
+
+#[test]
+fn the_weights_that_validate_best_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path();
+    let mut task = gan(24);
+    task.run.average = None;
+    task.run.keep_best = true;
+    train(&task, own).unwrap();
+    let read = |name: &str| fs::read(own.join(name)).unwrap();
+    let whole = read("final.safetensors");
+    assert!(read("best.safetensors") == whole);
+    // What is validated is the generator's bias, every four steps.
+    let file = crate::checkpoint::Checkpoint::open(&own.join("final.safetensors")).unwrap();
+    let bias = file
+        .read("generator.bias", &[1], Init::Constant(0.0))
+        .unwrap()[0];
+    let log = String::from_utf8(read("log.csv")).unwrap();
+    let middles = log
+        .lines()
+        .filter_map(|line| line.split_once(",validation: middle,"));
+    let middles: Vec<f64> = middles.map(|(_, middle)| middle.parse().unwrap()).collect();
+    let least = middles.iter().copied().fold(f64::INFINITY, f64::min);
+    assert_eq!(middles.len(), 6);
+    assert!((f64::from(bias) - least).abs() < 1e-6, "{bias} {middles:?}");
+    // As if the program had been stopped behind the checkpoint of step 18.
+    fs::remove_file(own.join("final.safetensors")).unwrap();
+    fs::remove_dir_all(own.join("step-00000024")).unwrap();
+    train(&task, own).unwrap();
+    assert!(read("final.safetensors") == whole);
+    // What another run has kept is refused.
+    fs::remove_file(own.join("final.safetensors")).unwrap();
+    for step in ["step-00000018", "step-00000024"] {
+        fs::remove_dir_all(own.join(step)).unwrap();
+    }
+    task.run.seed = 9;
+    let error = train(&task, own).unwrap_err();
+    assert!(
+        error
+            .message()
+            .contains("best.safetensors belongs to another run"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -47,7 +47,12 @@ impl<'a, B: TrainingBackend> VaeTask<'a, B> {
     /// Learns from pieces of the configured length.
     pub fn new(config: &'a SmallModel, data: &'a Data, device: B::Device) -> Result<Self> {
         let part = &config.vae;
-        let excerpts = Excerpts::new(config, data, part.loss.frames, &part.run)?;
+        let excerpts = Excerpts::new(
+            (config.frames, &config.spectrogram()),
+            data,
+            part.loss.frames,
+            &part.run,
+        )?;
         Ok(Self {
             config,
             validation: excerpts.validation(VALIDATION_ITEMS)?,

@@ -33,7 +33,12 @@ impl<'a, B: TrainingBackend> VocoderTask<'a, B> {
     /// Learns from parts of pieces.
     pub fn new(config: &'a SmallModel, data: &'a Data, device: B::Device) -> Result<Self> {
         let part = &config.vocoder;
-        let excerpts = Excerpts::new(config, data, part.loss.frames, &part.run)?;
+        let excerpts = Excerpts::new(
+            (config.frames, &config.spectrogram()),
+            data,
+            part.loss.frames,
+            &part.run,
+        )?;
         Ok(Self {
             config,
             validation: excerpts.validation(VALIDATION_ITEMS)?,

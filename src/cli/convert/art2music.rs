@@ -20,13 +20,10 @@ use crate::{
         params::FreshInit,
         vocoder::VocoderConfig,
     },
-    systems::{
-        art2music::{self, Defaults, Networks, kind, stage, write_stage},
-        network_entry, vocoder_kind,
-    },
+    systems::art2music::{self, Defaults, Networks, Parts},
     tensors::TensorSource,
-    text::{CLIP_MERGES, merges_of},
-    weights::{BundleWriter, MAX_ASSET_BYTES, Manifest, NetworkEntry},
+    text::merges_of,
+    weights::{BundleWriter, MAX_ASSET_BYTES, Manifest},
 };
 
 /// The paper's length of a piece in seconds.
@@ -61,38 +58,42 @@ pub(super) fn convert(arguments: &Arguments) -> Result<(Manifest, Vec<String>)> 
             &fresh
         }
     };
+    let decoder: &dyn TensorSource = match &sources.decoder {
+        Some(checkpoint) => checkpoint,
+        None => {
+            eprintln!(
+                "No --decoder: writing a freshly initialised one of the paper's sizes (seed 0), to be trained."
+            );
+            &fresh
+        }
+    };
     if arguments.mel_scale.is_none() && arguments.mel_mean.is_none() {
         eprintln!(
             "No --mel-scale and --mel-mean: values of -1 to 1 are taken for mel levels of ln 1e-5 to 2."
         );
     }
-    let mut stage = |name: &str, parts: Vec<(NetworkEntry, &dyn TensorSource)>| {
+    let note = |stage: &str| {
         if !arguments.json {
-            eprintln!("Writing the stage {name}");
+            eprintln!("Writing the stage {stage}");
         }
-        write_stage(&mut writer, name, parts, arguments.dtype)
     };
-    let vision = network_entry(kind::CLIP_VISION, &networks.vision)?;
-    stage(stage::ENCODE, vec![(vision, &sources.clip)])?;
-    let text = network_entry(kind::CLIP_TEXT, &networks.text)?;
-    stage(stage::TEXT, vec![(text, &sources.clip)])?;
-    let both: Vec<(_, &dyn TensorSource)> = vec![
-        (network_entry(kind::FUSION, &networks.fusion)?, fusion),
-        (
-            network_entry(kind::MEL_DECODER, &networks.decoder)?,
-            &sources.decoder,
-        ),
-    ];
-    stage(stage::DECODE, both)?;
-    let vocoder = network_entry(vocoder_kind(&networks.vocoder), &sources.hifigan)?;
-    stage(stage::VOCODE, vec![(vocoder, &sources.vocoder)])?;
-    writer.asset(CLIP_MERGES, "merges.txt", sources.merges.as_bytes())?;
+    let parts = Parts {
+        networks,
+        vision: &sources.clip,
+        text: &sources.clip,
+        merges: &sources.merges,
+        fusion,
+        decoder,
+        vocoder: &sources.vocoder,
+    };
+    parts.write(&mut writer, arguments.dtype, &note)?;
 
     let longest = *networks.seconds().end();
     let defaults = Defaults {
         seconds: arguments.seconds.unwrap_or(SECONDS.min(longest)),
     };
-    let model = arguments.model("Art2Music".into(), LICENCE, sources.fusion.is_some());
+    let complete = sources.fusion.is_some() && sources.decoder.is_some();
+    let model = arguments.model("Art2Music".into(), LICENCE, complete);
     let unread = sources.unread();
     arguments.refuse(&unread)?;
     let provenance = provenance(sources.names());
@@ -108,9 +109,8 @@ struct Sources {
     clip: Checkpoint,
     merges: String,
     fusion: Option<Checkpoint>,
-    decoder: Checkpoint,
+    decoder: Option<Checkpoint>,
     vocoder: Checkpoint,
-    hifigan: HifiGanConfig,
     networks: Networks,
 }
 
@@ -126,12 +126,23 @@ impl Sources {
         };
         let text = configs::clip_text(&configs, place, &clip, vision.hidden_act)?;
         let merges = merges(arguments, place, &text)?;
-        let decoder = Checkpoint::open(required("decoder", &arguments.decoder)?)?;
-        let default = MelDecoderConfig::default();
+        let place = generator(required("vocoder", &arguments.vocoder)?)?;
+        let hifigan = hifigan(&configs, &place)?;
+        let default = MelDecoderConfig {
+            mel_bins: hifigan.model_in_dim,
+            ..MelDecoderConfig::default()
+        };
+        let decoder = match &arguments.decoder {
+            Some(file) => Some(Checkpoint::open(file)?),
+            None => None,
+        };
         let decoder_config = MelDecoderConfig {
             scale: arguments.mel_scale.unwrap_or(default.scale),
             mean: arguments.mel_mean.unwrap_or(default.mean),
-            ..decoder_shapes(&decoder)?
+            ..match &decoder {
+                Some(file) => decoder_shapes(file)?,
+                None => default,
+            }
         };
         let fusion = match &arguments.fusion {
             Some(file) => Some(Checkpoint::open(file)?),
@@ -145,8 +156,6 @@ impl Sources {
                 features: decoder_config.features,
             },
         };
-        let place = generator(required("vocoder", &arguments.vocoder)?)?;
-        let hifigan = hifigan(&configs, &place)?;
         Ok(Self {
             vocoder: Checkpoint::open(&place)?.with_names(names::hifigan),
             networks: Networks {
@@ -154,22 +163,22 @@ impl Sources {
                 text,
                 fusion: fusion_config,
                 decoder: decoder_config,
-                vocoder: VocoderConfig::HifiGan(hifigan.clone()),
+                vocoder: VocoderConfig::HifiGan(hifigan),
             },
             configs,
             clip,
             merges,
             fusion,
             decoder,
-            hifigan,
         })
     }
 
     fn checkpoints(&self) -> impl Iterator<Item = (&'static str, &Checkpoint)> {
         let fusion = self.fusion.iter().map(|fusion| ("fusion", fusion));
-        let others = [("decoder", &self.decoder), ("vocoder", &self.vocoder)];
+        let decoder = self.decoder.iter().map(|decoder| ("decoder", decoder));
         let clip = std::iter::once(("clip-towers", &self.clip));
-        clip.chain(fusion).chain(others)
+        let vocoder = std::iter::once(("vocoder", &self.vocoder));
+        clip.chain(fusion).chain(decoder).chain(vocoder)
     }
 
     /// What nothing has read of checkpoints and configurations, a phrase for each place.
@@ -187,6 +196,9 @@ impl Sources {
         let mut names: Vec<String> = files.collect();
         if self.fusion.is_none() {
             names.push("freshly initialised fusion".into());
+        }
+        if self.decoder.is_none() {
+            names.push("freshly initialised decoder".into());
         }
         names
     }

@@ -12,7 +12,7 @@ mod pipeline;
 use std::path::{Path, PathBuf};
 
 use self::configs::ClipHints;
-use super::{human_bytes, print_json, print_line};
+use super::{SystemName, human_bytes, print_json, print_line};
 use crate::{
     Error, Result,
     checkpoint::{Checkpoint, names},
@@ -22,16 +22,6 @@ use crate::{
     text,
     weights::{Manifest, ModelInfo, NegativePrefix, Provenance},
 };
-
-/// The systems that checkpoints are published of.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum SystemName {
-    /// A picture's embedding conditions a latent diffusion of sound.
-    ArtToMus,
-    /// A picture and a comment become a spectrogram in one pass.
-    #[value(name = "art2music")]
-    Art2Music,
-}
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("encoder").required(true)))]
@@ -60,9 +50,15 @@ pub(super) struct Arguments {
     clip_activation: Option<String>,
     /// The vocabulary of CLIP, where it does not lie beside its weights: bpe_simple_vocab_16e6.txt (or .gz), merges.txt or
     /// tokenizer.json.
-    #[arg(long, requires = "decoder")]
+    #[arg(long, requires = "vocoder")]
     clip_vocabulary: Option<PathBuf>,
-    /// The decoder of art2music (.pt or safetensors).
+    /// The decoder of art2music (.pt or safetensors); freshly initialised, to be trained, when left out.
+    #[arg(long, requires = "vocoder")]
+    decoder: Option<PathBuf>,
+    /// The fusion of art2music (.pt or safetensors); freshly initialised when left out.
+    #[arg(long, requires = "vocoder")]
+    fusion: Option<PathBuf>,
+    /// The vocoder of art2music: HiFi-GAN's generator with its config.json beside it.
     #[arg(
         long,
         requires = "system",
@@ -72,18 +68,12 @@ pub(super) struct Arguments {
             "steps", "scheduler", "guidance",
         ]
     )]
-    decoder: Option<PathBuf>,
-    /// The fusion of art2music (.pt or safetensors); freshly initialised when left out.
-    #[arg(long, requires = "decoder")]
-    fusion: Option<PathBuf>,
-    /// The vocoder of art2music: HiFi-GAN's generator with its config.json beside it.
-    #[arg(long, requires = "decoder", required_if_eq("system", "art2music"))]
     vocoder: Option<PathBuf>,
     /// What the decoder's values are multiplied by, to be natural logarithms of mel values [default: 6.76].
-    #[arg(long, requires = "decoder")]
+    #[arg(long, requires = "vocoder")]
     mel_scale: Option<f64>,
     /// What is added then [default: -4.76].
-    #[arg(long, requires = "decoder", allow_negative_numbers = true)]
+    #[arg(long, requires = "vocoder", allow_negative_numbers = true)]
     mel_mean: Option<f64>,
     /// The image aligner (.pt or safetensors); freshly initialised when left out.
     #[arg(long)]
@@ -180,10 +170,10 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
-    if let (Some(SystemName::ArtToMus), Some(_)) = (arguments.system, &arguments.decoder) {
+    if let (Some(SystemName::ArtToMus), Some(_)) = (arguments.system, &arguments.vocoder) {
         return Err(Error::input(
-            "a decoder is a part of art2music alone",
-            "leave --decoder out, or give --system art2music",
+            "a vocoder of its own is a part of art2music alone",
+            "leave --vocoder out, or give --system art2music",
         ));
     }
     let (manifest, unread) = match arguments.system {

@@ -17,7 +17,7 @@ use crate::{
     Result,
     audio::Sound,
     dataset::{
-        Captions, Source, Split, captions,
+        Captions, Source, Split, captions, comments,
         compose::{Brief, compose},
         paint,
         render::{Stereo, Tone, render},
@@ -293,6 +293,7 @@ impl Source for Rendered {
             |draft| Captions {
                 picture: Some(captions::of_picture(&draft.pair.picture.ranks)),
                 music: Some(captions::of_music(&draft.pair.music)),
+                comment: Some(comments::of_pair(&draft.pair, index as u64)),
             },
         )
     }

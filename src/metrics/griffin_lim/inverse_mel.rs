@@ -18,8 +18,13 @@ pub(super) struct InverseMel {
 }
 
 impl InverseMel {
-    pub(super) fn new(n_fft: usize, sample_rate: u32, bands: usize) -> Result<Self> {
-        let bank = Filterbank::slaney(n_fft, sample_rate as usize, bands);
+    pub(super) fn new(
+        n_fft: usize,
+        sample_rate: u32,
+        bands: usize,
+        highest: Option<f64>,
+    ) -> Result<Self> {
+        let bank = Filterbank::slaney(n_fft, sample_rate as usize, bands, highest);
         // The largest sum of a row of the non-negative A^T A.
         let sums: Vec<f64> = bank.sums(&vec![1.0; bank.bins()], |x| *x).collect();
         let mut rows = vec![0.0; bank.bins()];
@@ -99,7 +104,7 @@ mod tests {
             .collect();
         let log_mel = Spectrogram::new(&SpectrogramConfig::audioldm()).unwrap();
         let log_mel = log_mel.compute(&sound).unwrap();
-        let bank = InverseMel::new(1024, 16_000, 64).unwrap();
+        let bank = InverseMel::new(1024, 16_000, 64, None).unwrap();
         for log_mel in log_mel.chunks_exact(64) {
             let magnitudes = bank.solve(log_mel);
             assert!(magnitudes.iter().all(|x| *x >= 0.0));

@@ -71,6 +71,12 @@ pub fn griffin_lim(
             "compute it with the function of this crate",
         ));
     }
+    if config.padding.is_some() {
+        return Err(Error::unsupported(
+            "frames that are not centred have no way back",
+            "give a spectrogram without padding",
+        ));
+    }
     let n_fft = match config.scale {
         FrequencyScale::Mel { n_fft, .. } => n_fft,
         FrequencyScale::Log { .. } => LOG_FRAME,
@@ -83,8 +89,8 @@ pub fn griffin_lim(
         ));
     }
     let magnitudes = match config.scale {
-        FrequencyScale::Mel { .. } => {
-            InverseMel::new(n_fft, config.sample_rate, bands)?.linear(values)
+        FrequencyScale::Mel { highest, .. } => {
+            InverseMel::new(n_fft, config.sample_rate, bands, highest)?.linear(values)
         }
         FrequencyScale::Log { .. } => spread(&BandInverse::new(config, n_fft)?, values, bands),
     };

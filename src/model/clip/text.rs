@@ -147,10 +147,18 @@ impl<B: Kernels> ClipText<B> {
     /// The state of the largest id, the first of several, is projected: it is the end of the text. Nothing behind it is
     /// seen from there.
     pub fn forward(&self, ids: &[u32], trace: &mut Trace<B>) -> Result<Tensor<B, 2>> {
+        self.forward_batch(&[ids], trace)
+    }
+
+    /// The same of several texts at once, to `[texts, projection]`.
+    pub fn forward_batch(&self, texts: &[&[u32]], trace: &mut Trace<B>) -> Result<Tensor<B, 2>> {
         let positions = self.positions.val();
-        let [context, _] = positions.dims();
-        let known = ids.iter().all(|&id| (id as usize) < self.vocabulary);
-        if ids.is_empty() || ids.len() > context || !known {
+        let [context, width] = positions.dims();
+        let fits = |ids: &&[u32]| {
+            let known = ids.iter().all(|&id| (id as usize) < self.vocabulary);
+            (1..=context).contains(&ids.len()) && known
+        };
+        if texts.is_empty() || !texts.iter().all(fits) {
             return Err(Error::input(
                 format!(
                     "a text needs 1 to {context} token ids below {}",
@@ -159,16 +167,36 @@ impl<B: Kernels> ClipText<B> {
                 "tokenize it with the vocabulary of the network",
             ));
         }
-        let positions = positions.narrow(0, 0, ids.len());
-        let mut x = self.tokens.forward(ids) + positions.unsqueeze::<3>();
-        let bias = causal_bias(ids.len(), 0, None, &x.device());
+        let (count, length) = (
+            texts.len(),
+            texts.iter().map(|ids| ids.len()).max().unwrap_or(0),
+        );
+        // Nothing sees what stands behind it.
+        let padded = texts.iter().flat_map(|ids| {
+            let padding = std::iter::repeat_n(&0, length - ids.len());
+            ids.iter().chain(padding).copied()
+        });
+        let padded: Vec<u32> = padded.collect();
+        let positions = positions.narrow(0, 0, length);
+        let tokens = self.tokens.forward(&padded);
+        let mut x = tokens.reshape([count, length, width]) + positions.unsqueeze::<3>();
+        let bias = causal_bias(length, 0, None, &x.device());
         for (i, layer) in self.layers.iter().enumerate() {
             x = layer.forward(x, Some(bias.clone()));
             trace.record(format_args!("clip.text.blocks.{i}"), &x);
         }
-        let largest = ids.iter().max().copied().unwrap_or(0);
-        let end = ids.iter().position(|id| *id == largest).unwrap_or(0);
-        let pooled = self.norm.forward(x.narrow(1, end, 1));
-        Ok(self.projection.forward(pooled).squeeze_dim(1))
+        let end = |ids: &&[u32]| {
+            let largest = ids.iter().max().copied().unwrap_or(0);
+            ids.iter().position(|id| *id == largest).unwrap_or(0)
+        };
+        let rows = texts
+            .iter()
+            .enumerate()
+            .map(|(i, ids)| x.clone().narrow(0, i, 1).narrow(1, end(ids), 1));
+        let ends: Tensor<B, 3> = Tensor::cat(rows.collect(), 0);
+        Ok(self
+            .projection
+            .forward(self.norm.forward(ends))
+            .squeeze_dim(1))
     }
 }

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "native")]
 mod assemble;
+mod composer;
 mod names;
 mod networks;
 mod request;
@@ -29,7 +30,8 @@ use crate::{
 use stages::Stages;
 
 #[cfg(feature = "native")]
-pub use assemble::write_stage;
+pub use assemble::Parts;
+pub use composer::Composer;
 pub use names::{kind, stage};
 pub use networks::{Networks, needed_tensors};
 pub use request::{Defaults, Settings};

@@ -2,14 +2,13 @@
 
 /// The stages of a bundle, by name.
 pub mod stage {
+    pub use super::super::super::entries::VOCODE;
     /// Picture to embedding.
     pub const ENCODE: &str = "encode";
     /// Comment to embedding.
     pub const TEXT: &str = "text";
     /// Both embeddings to log-mel.
     pub const DECODE: &str = "decode";
-    /// Log-mel to sound.
-    pub const VOCODE: &str = "vocode";
 
     /// What a person reads while the stage runs.
     pub fn label(stage: &str) -> Option<&'static str> {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    audio::spectrogram::SpectrogramConfig,
     model::{
         clip::{ClipConfig, ClipText, ClipTextConfig, ClipVision},
         fusion::{Fusion, FusionConfig},
@@ -52,8 +53,20 @@ impl Networks {
         Ok(networks)
     }
 
+    /// The spectrogram that the vocoder takes: HiFi-GAN is the original one, of which frames lie between those of AudioLDM 2.
+    pub fn spectrogram(vocoder: &VocoderConfig) -> SpectrogramConfig {
+        match vocoder {
+            VocoderConfig::HifiGan(config) => SpectrogramConfig::hifigan(
+                config.sampling_rate as u32,
+                config.hop(),
+                config.model_in_dim,
+            ),
+            VocoderConfig::Istft(config) => config.spectrogram(),
+        }
+    }
+
     /// Networks must be possible, and fit each other.
-    fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         self.vision.check()?;
         self.text.check()?;
         self.fusion.check()?;

@@ -1,23 +1,16 @@
 //! The stages of one generation.
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, backend::Backend},
-};
+use burn::tensor::Tensor;
 
 use super::{
     super::sound::{self, Level},
-    Art2Music,
+    Art2Music, Composer,
     names::{kind, stage},
 };
 use crate::{
     Result,
     image::{self, Picture},
-    model::{
-        clip::{ClipText, ClipVision},
-        fusion::Fusion,
-        mel_decoder::MelDecoder,
-    },
+    model::clip::{ClipText, ClipVision},
     ops::Kernels,
     pipeline::{Finished, Part, Run},
     tensors::HostTensor,
@@ -28,13 +21,6 @@ use crate::{
 pub(super) struct Stages<'a, B: Kernels> {
     pub system: &'a Art2Music<B>,
     pub run: Run<'a, B>,
-}
-
-/// What makes a spectrogram of both embeddings.
-#[derive(Module, Debug)]
-struct Composer<B: Backend> {
-    fusion: Fusion<B>,
-    decoder: MelDecoder<B>,
 }
 
 impl<B: Kernels> Stages<'_, B> {
@@ -92,20 +78,11 @@ impl<B: Kernels> Stages<'_, B> {
         self.run
             .stage(
                 stage::DECODE,
-                |params, _| {
-                    Ok(Composer {
-                        fusion: Fusion::load(&params.at(kind::FUSION), &networks.fusion)?,
-                        decoder: MelDecoder::load(
-                            &params.at(kind::MEL_DECODER),
-                            &networks.decoder,
-                        )?,
-                    })
-                },
+                |params, _| Composer::load(params, &networks.fusion, &networks.decoder),
                 async |run: &mut Run<'_, B>, composer: &Composer<B>| {
                     let (text, picture) =
                         (text.upload(run.device())?, picture.upload(run.device())?);
-                    let features = composer.fusion.forward(text, picture, &mut run.trace);
-                    let mel = composer.decoder.forward(features, frames, &mut run.trace)?;
+                    let mel = composer.forward(text, picture, frames, &mut run.trace)?;
                     HostTensor::read(mel.unsqueeze_dim::<4>(1)).await
                 },
             )

@@ -2,6 +2,7 @@
 
 /// The stages of a bundle, by name.
 pub mod stage {
+    pub use super::super::super::entries::VOCODE;
     /// Picture to embedding.
     pub const ENCODE: &str = "encode";
     /// Embedding to Language-of-Audio tokens.
@@ -10,8 +11,6 @@ pub mod stage {
     pub const DENOISE: &str = "denoise";
     /// Latent to log-mel.
     pub const DECODE: &str = "decode";
-    /// Log-mel to sound.
-    pub const VOCODE: &str = "vocode";
     /// Sound to embedding, to rank candidates (optional).
     pub const RANK: &str = "rank";
     /// Sound to latents, to measure and to train with (optional).

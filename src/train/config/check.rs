@@ -4,10 +4,10 @@ use super::{AlignerLoss, AlignerSizes, PartConfig, SmallModel, run::check_count}
 use crate::{Error, Result};
 
 /// The most frames of a piece, and items that are encoded.
-const MAX_FRAMES: usize = 1 << 16;
-const MAX_ITEMS: usize = 100_000_000;
+pub(in crate::train) const MAX_FRAMES: usize = 1 << 16;
+pub(in crate::train) const MAX_ITEMS: usize = 100_000_000;
 /// The most channels of a discriminator's first layer.
-const MAX_CHANNELS: usize = 1 << 12;
+pub(in crate::train) const MAX_CHANNELS: usize = 1 << 12;
 
 /// Refuses a number that does not fit; `key` is where the configuration gives it.
 fn check_number(key: &str, number: f64, fits: bool, wanted: &str) -> Result<()> {
@@ -20,11 +20,11 @@ fn check_number(key: &str, number: f64, fits: bool, wanted: &str) -> Result<()> 
     ))
 }
 
-fn check_positive(key: &str, number: f64) -> Result<()> {
+pub(in crate::train) fn check_positive(key: &str, number: f64) -> Result<()> {
     check_number(key, number, number > 0.0, "a number above 0")
 }
 
-fn check_weight(key: &str, number: f64) -> Result<()> {
+pub(in crate::train) fn check_weight(key: &str, number: f64) -> Result<()> {
     check_number(key, number, number >= 0.0, "a number from 0")
 }
 
@@ -34,7 +34,7 @@ fn check_share(key: &str, number: f64) -> Result<()> {
 }
 
 /// At least `least` items, or all of a list.
-fn check_items(key: &str, items: Option<usize>, least: usize) -> Result<()> {
+pub(in crate::train) fn check_items(key: &str, items: Option<usize>, least: usize) -> Result<()> {
     match items {
         Some(items) if items < least => Err(Error::input(
             format!("{key} is {items}, fewer items than a batch has"),

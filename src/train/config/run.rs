@@ -11,7 +11,7 @@ const MAX_STEPS: usize = 1_000_000_000;
 const MAX_BATCH: usize = 1 << 16;
 
 /// Refuses a count that is not from 1 to `most`; `key` is where the configuration gives it.
-pub(super) fn check_count(key: &str, count: usize, most: usize) -> Result<()> {
+pub(in crate::train) fn check_count(key: &str, count: usize, most: usize) -> Result<()> {
     if (1..=most).contains(&count) {
         return Ok(());
     }
@@ -42,6 +42,16 @@ impl Precision {
     }
 }
 
+/// A learning rate that falls in stairs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decay {
+    /// What the learning rate is multiplied by,
+    pub factor: f64,
+    /// each time so many steps have been taken behind the rise.
+    pub every: usize,
+}
+
 /// How fast a model is trained.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OptimiserConfig {
@@ -51,6 +61,8 @@ pub struct OptimiserConfig {
     pub warmup: usize,
     /// What is left of the learning rate at the end, behind half a cosine; 1 keeps it constant.
     pub minimum_learning_rate_ratio: f64,
+    /// How it falls in stairs beside that.
+    pub decay: Option<Decay>,
     /// AdamW's decay of the two moments.
     pub betas: [f32; 2],
     /// AdamW's constant.
@@ -64,7 +76,7 @@ pub struct OptimiserConfig {
 }
 
 impl OptimiserConfig {
-    /// The learning rate of step `step` of `steps`: a linear rise, then half a cosine.
+    /// The learning rate of step `step` of `steps`: a linear rise, then half a cosine and stairs.
     pub fn learning_rate_at(&self, step: usize, steps: usize) -> f64 {
         if step < self.warmup {
             return self.learning_rate * (step + 1) as f64 / self.warmup as f64;
@@ -73,7 +85,11 @@ impl OptimiserConfig {
         let share = (step - self.warmup) as f64 / rest as f64;
         let cosine = 0.5 + 0.5 * (std::f64::consts::PI * share.min(1.0)).cos();
         let least = self.minimum_learning_rate_ratio;
-        self.learning_rate * (least + (1.0 - least) * cosine)
+        let stairs = self.decay.map_or(1.0, |decay| {
+            let taken = (step - self.warmup) / decay.every.max(1);
+            decay.factor.powi(i32::try_from(taken).unwrap_or(i32::MAX))
+        });
+        self.learning_rate * (least + (1.0 - least) * cosine) * stairs
     }
 }
 
@@ -96,6 +112,9 @@ pub struct RunConfig {
     /// What is left of the learning rate at the end, behind half a cosine; 1 keeps it constant.
     #[serde(default = "full")]
     pub minimum_learning_rate_ratio: f64,
+    /// How the learning rate falls in stairs beside that; when left out, it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decay: Option<Decay>,
     /// AdamW's decay of the two moments.
     #[serde(default = "betas")]
     pub betas: [f32; 2],
@@ -111,6 +130,9 @@ pub struct RunConfig {
     /// Decay of the average of the weights, which is what is kept at the end.
     #[serde(default)]
     pub average: Option<f64>,
+    /// Whether the weights are kept at the end whose first figure of validation was the lowest, in place of the last ones.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub keep_best: bool,
     /// What the networks compute in. Refused where the device lacks it.
     #[serde(default)]
     pub precision: Precision,
@@ -136,6 +158,9 @@ pub struct RunConfig {
     pub checkpoint_every: usize,
 }
 
+fn is_off(switch: &bool) -> bool {
+    !switch
+}
 fn one() -> usize {
     1
 }
@@ -189,6 +214,18 @@ impl RunConfig {
                 "a number from 0 to 1",
             ),
             (
+                "decay",
+                self.decay.is_none_or(|decay| {
+                    decay.every > 0 && decay.factor > 0.0 && decay.factor <= 1.0
+                }),
+                "a factor above 0 and up to 1, and a number of steps, or leave it out",
+            ),
+            (
+                "keep_best",
+                !(self.keep_best && self.average.is_some()),
+                "no average beside it: what is validated are the weights",
+            ),
+            (
                 "betas",
                 share(beta_1) && share(beta_2),
                 "two numbers from 0 to below 1",
@@ -234,6 +271,7 @@ impl RunConfig {
             learning_rate: self.learning_rate,
             warmup: self.warmup,
             minimum_learning_rate_ratio: self.minimum_learning_rate_ratio,
+            decay: self.decay,
             betas: self.betas,
             epsilon: self.epsilon,
             weight_decay: self.weight_decay,
@@ -265,6 +303,24 @@ mod tests {
     }
 
     #[test]
+    fn the_learning_rate_falls_in_stairs() {
+        let text = "steps = 100\nbatch = 8\nlearning_rate = 2.0\nwarmup = 4\ndecay = { factor = 0.5, every = 3 }";
+        let run: RunConfig = toml::from_str(text).unwrap();
+        run.check("vocoder").unwrap();
+        let rate = |step| run.optimiser().learning_rate_at(step, run.steps);
+        assert_eq!(
+            [3, 4, 6, 7, 9, 10].map(rate),
+            [2.0, 2.0, 2.0, 1.0, 1.0, 0.5]
+        );
+        // What is left out is not written: runs that were begun before it was there go on.
+        let written = serde_json::to_string(&self::run()).unwrap();
+        assert!(
+            !written.contains("decay\":{") && !written.contains("keep_best"),
+            "{written}"
+        );
+    }
+
+    #[test]
     fn numbers_that_cannot_train_are_refused_by_their_keys() {
         assert!(run().check("vae").is_ok());
         for line in [
@@ -278,6 +334,9 @@ mod tests {
             "clip = -1.0",
             "average = 1.0",
             "warmup = 111",
+            "decay = { factor = 0.0, every = 3 }",
+            "decay = { factor = 0.5, every = 0 }",
+            "keep_best = true\naverage = 0.9",
             "accumulation = 0",
             "accumulation = 100000",
             "log_every = 0",

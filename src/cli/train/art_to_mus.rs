@@ -1,63 +1,35 @@
-//! `art2mus train`: the image aligner, on the frozen networks of a bundle.
-
-use std::path::PathBuf;
+//! The image aligner, on the frozen networks of a bundle.
 
 use super::{
-    data::DataArguments,
-    pretrain::{OnDevice, with_device},
+    super::{
+        DEFAULT_CONFIG, config_path,
+        pretrain::{OnDevice, with_device},
+        print_line,
+    },
+    Arguments,
 };
 use crate::{
-    Result,
+    Error, Result,
     dataset::{BundleNetworks, SkipLog, material::MaterialConfig},
-    device::DeviceChoice,
     files::check_free,
-    quant::Encoding,
     systems::art_to_mus::replace_aligner,
     train::{
         Description, RunFolder, TrainingBackend, aligner::AlignerTask, config::AlignerTraining,
-        data::Sources, run,
+        data::Sources, run as train,
     },
     weights::{Bundle, Location},
 };
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// The bundle whose networks are frozen; it needs a VAE encoder (convert --training, or pretrain).
-    #[arg(long)]
-    bundle: PathBuf,
-    /// The part `aligner` of this file says what to train, and how; the default model's configs/small.toml when left
-    /// out.
-    #[arg(long)]
-    config: Option<PathBuf>,
-    #[command(flatten)]
-    data: DataArguments,
-    /// Another number of tokens than the configuration's.
-    #[arg(long)]
-    tokens: Option<usize>,
-    /// The folder of the run; final.safetensors there is the aligner.
-    #[arg(short, long)]
-    output: PathBuf,
-    /// Also write a bundle with the trained aligner here.
-    #[arg(long)]
-    export: Option<PathBuf>,
-    /// How the exported bundle's weights are stored.
-    #[arg(long, value_enum, default_value = "q8")]
-    dtype: Encoding,
-    /// The exported model's name.
-    #[arg(long)]
-    name: Option<String>,
-    /// What to compute on.
-    #[arg(long, value_enum, default_value = "auto")]
-    device: DeviceChoice,
-}
-
-pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
-    let mut config = AlignerTraining::read(&super::config_path(arguments.config.as_deref())?)?;
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let mut config =
+        AlignerTraining::read(&config_path(arguments.config.as_deref(), DEFAULT_CONFIG)?)?;
     if let Some(tokens) = arguments.tokens {
         config.aligner.network.tokens = tokens;
     }
-    let location = Location::Folder(arguments.bundle.clone());
-    let bundle = pollster::block_on(Bundle::open(location))?;
+    let Some(bundle) = &arguments.bundle else {
+        return Err(Error::input("there is no --bundle", "name it"));
+    };
+    let bundle = pollster::block_on(Bundle::open(Location::Folder(bundle.clone())))?;
     let networks = BundleNetworks::new(&bundle)?;
     if let Some(target) = &arguments.export {
         check_free(target)?;
@@ -96,7 +68,7 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     let encoding = arguments.dtype;
     let name = arguments.name.clone();
     replace_aligner(&bundle, (&sizes, &weights), target, encoding, name)?;
-    super::print_line(&format!("{} is ready", target.display()))
+    print_line(&format!("{} is ready", target.display()))
 }
 
 struct Training<'a> {
@@ -115,7 +87,7 @@ impl OnDevice for Training<'_> {
         let data = &self.arguments.data;
         let data = data.open(self.sources, skipped, &cache);
         let task = AlignerTask::<B>::new(part, self.networks, &data, device.clone())?;
-        run("aligner", &task, &part.run, folder, data.threads, &device)?;
+        train("aligner", &task, &part.run, folder, data.threads, &device)?;
         data.skipped.report();
         Ok(())
     }
