@@ -2,6 +2,8 @@
 #![cfg(all(feature = "train", not(target_family = "wasm")))]
 
 mod common;
+#[path = "training/dataset.rs"]
+mod dataset;
 #[path = "training/resuming.rs"]
 mod resuming;
 

@@ -5,12 +5,16 @@ mod convert;
 #[cfg(feature = "train")]
 mod data;
 #[cfg(feature = "train")]
+mod dataset;
+#[cfg(feature = "train")]
 mod evaluate;
 mod exhibit;
 mod generate;
 mod inspect;
 #[cfg(feature = "train")]
 mod material;
+#[cfg(feature = "train")]
+mod on_device;
 #[cfg(feature = "train")]
 mod pretrain;
 #[cfg(feature = "train")]
@@ -58,6 +62,10 @@ enum Command {
     /// Write pictures and music that follows them, as training takes them.
     #[cfg(feature = "train")]
     Synth(synth::Arguments),
+    /// Pair pictures with music as ArtSound does, and split and describe such lists.
+    #[cfg(feature = "train")]
+    #[command(subcommand)]
+    Dataset(dataset::Dataset),
     /// Measure a bundle on pairs that no training has seen.
     #[cfg(feature = "train")]
     Evaluate(evaluate::Arguments),
@@ -91,6 +99,8 @@ pub fn run() -> ExitCode {
         Command::Train(arguments) => train::run_command(&arguments),
         #[cfg(feature = "train")]
         Command::Synth(arguments) => synth::run(&arguments),
+        #[cfg(feature = "train")]
+        Command::Dataset(command) => dataset::run(&command),
         #[cfg(feature = "train")]
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

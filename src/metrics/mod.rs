@@ -7,3 +7,4 @@ pub mod griffin_lim;
 pub mod key;
 pub mod rank;
 pub mod spectral;
+pub mod summary;

@@ -211,12 +211,17 @@ fn merges(arguments: &Arguments, place: &Path, text: &ClipTextConfig) -> Result<
         Some(path) => path.clone(),
         None => beside()?,
     };
-    let bytes = std::fs::read(&path).map_err(|e| Error::file("read", &path, e))?;
-    if let Some(error) = placeholder(&bytes, &path) {
+    read_merges(&path, text.vocab_size)
+}
+
+/// The merges in a file of CLIP's vocabulary, which may be packed, for a table of `vocabulary` ids.
+pub(in crate::cli) fn read_merges(path: &Path, vocabulary: usize) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|e| Error::file("read", path, e))?;
+    if let Some(error) = placeholder(&bytes, path) {
         return Err(error);
     }
-    let bytes = unpacked(bytes, &path)?;
-    merges_of(&bytes, text.vocab_size).map_err(|e| e.in_file(&path))
+    let bytes = unpacked(bytes, path)?;
+    merges_of(&bytes, vocabulary).map_err(|e| e.in_file(path))
 }
 
 /// What is in a gzip file; others as they are.

@@ -11,6 +11,12 @@ mod pipeline;
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "train")]
+pub(super) use self::{
+    art2music::read_merges,
+    configs::{imagebind_audio, imagebind_text, imagebind_vision},
+};
+
 use self::configs::ClipHints;
 use super::{human_bytes, print_json, print_line};
 use crate::{

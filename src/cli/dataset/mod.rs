@@ -1,0 +1,40 @@
+//! `art2mus dataset`: lists of pairs, made and described as ArtSound's.
+
+mod embed;
+mod imagebind;
+mod pair;
+mod split;
+mod stats;
+
+use std::path::Path;
+
+use crate::{Result, files::check_output};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Dataset {
+    /// Make embeddings of pictures, tracks or captions with ImageBind.
+    Embed(embed::Arguments),
+    /// Pair tracks with pictures, from the highest similarity down.
+    Pair(pair::Arguments),
+    /// Split a list of pairs so that every style is split alike.
+    Split(split::Arguments),
+    /// Tell what lists of pairs are like: similarities, styles, genres.
+    Stats(stats::Arguments),
+}
+
+pub(super) fn run(command: &Dataset) -> Result<()> {
+    match command {
+        Dataset::Embed(arguments) => embed::run(arguments),
+        Dataset::Pair(arguments) => pair::run(arguments),
+        Dataset::Split(arguments) => split::run(arguments),
+        Dataset::Stats(arguments) => stats::run(arguments),
+    }
+}
+
+/// Makes `folder`, and finds out whether `files` can be written there.
+fn prepare_folder(folder: &Path, files: &[&str]) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| crate::Error::file("create", folder, e))?;
+    files
+        .iter()
+        .try_for_each(|file| check_output(&folder.join(file), true))
+}
