@@ -6,6 +6,8 @@ mod common;
 mod dataset;
 #[path = "training/resuming.rs"]
 mod resuming;
+#[path = "training/scores.rs"]
+mod scores;
 
 use common::{fixture, program, read_wav};
 use std::{

@@ -11,6 +11,8 @@ pub mod mel;
 pub mod resample;
 pub mod spectrogram;
 pub mod stft;
+#[cfg(feature = "native")]
+pub mod vggish;
 pub mod wav;
 
 use crate::{Error, Result};

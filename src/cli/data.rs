@@ -89,10 +89,16 @@ impl DataArguments {
 
     /// The items of `sources`, encoded in `cache` unless the command line names another place.
     pub fn open(&self, sources: Sources, skipped: SkipLog, cache: &Path) -> Data {
+        let cache = self.cache.as_deref().unwrap_or(cache);
+        self.open_at(sources, skipped, cache)
+    }
+
+    /// The same, encoded in `cache` whatever the command line names.
+    pub fn open_at(&self, sources: Sources, skipped: SkipLog, cache: &Path) -> Data {
         Data {
             training: sources.training,
             validation: sources.validation,
-            cache: self.cache.clone().unwrap_or_else(|| cache.to_path_buf()),
+            cache: cache.to_path_buf(),
             skipped,
             threads: self.threads.map_or_else(cores, usize::from),
         }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Error, Result,
     dataset::{BundleNetworks, Rendered, Split},
-    device::DeviceChoice,
+    device::{DeviceChoice, choose},
     evaluate::{Difference, Extent, PICTURE, evaluate},
     ops::Kernels,
     weights::{Bundle, Location},
@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         note: &note,
         json,
     };
-    on_device(arguments.device, job)
+    on_device(&choose(arguments.device)?, job)
 }
 
 /// What is to be measured, on whatever device.

@@ -1,10 +1,6 @@
-//! Computing on the device that a person asks for.
+//! Computing on whatever device was chosen.
 
-use crate::{
-    Result,
-    device::{Device, DeviceChoice, choose},
-    ops::Kernels,
-};
+use crate::{Result, device::Device, ops::Kernels};
 
 /// Something to compute.
 pub(super) trait Computation {
@@ -14,9 +10,9 @@ pub(super) trait Computation {
     fn run<B: Kernels>(self, device: B::Device) -> Result<Self::Output>;
 }
 
-/// Does `job` on the device that `choice` names.
-pub(super) fn on_device<C: Computation>(choice: DeviceChoice, job: C) -> Result<C::Output> {
-    match choose(choice)? {
+/// Does `job` on the device `device`.
+pub(super) fn on_device<C: Computation>(device: &Device, job: C) -> Result<C::Output> {
+    match device {
         Device::Cpu => job.run::<crate::ops::Cpu>(Default::default()),
         #[cfg(feature = "wgpu")]
         Device::Wgpu { .. } => job.run::<crate::ops::Gpu>(Default::default()),

@@ -1,13 +1,16 @@
 //! `art2mus train`: the image aligner, on the frozen networks of a bundle.
 
+mod plan;
+
 use std::path::PathBuf;
 
+use self::plan::Planning;
 use super::{
     data::DataArguments,
     pretrain::{OnDevice, with_device},
 };
 use crate::{
-    Result,
+    Error, Result,
     dataset::{BundleNetworks, SkipLog, material::MaterialConfig},
     device::DeviceChoice,
     files::check_free,
@@ -35,8 +38,11 @@ pub(super) struct Arguments {
     #[arg(long)]
     tokens: Option<usize>,
     /// The folder of the run; final.safetensors there is the aligner.
-    #[arg(short, long)]
-    output: PathBuf,
+    #[arg(short, long, required_unless_present = "plan")]
+    output: Option<PathBuf>,
+    /// Train nothing: encode a batch of items, take a few steps, and tell how much memory and time the whole run takes.
+    #[arg(long, conflicts_with_all = ["output", "export"])]
+    plan: bool,
     /// Also write a bundle with the trained aligner here.
     #[arg(long)]
     export: Option<PathBuf>,
@@ -69,14 +75,26 @@ pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
         ..config.material.clone()
     };
     let sources = arguments.data.sources(&material, sizes)?;
+    if arguments.plan {
+        let job = Planning {
+            arguments,
+            config: &config,
+            networks: &networks,
+            sources,
+        };
+        return with_device(arguments.device, &config.aligner.run, job);
+    }
+    let Some(output) = &arguments.output else {
+        return Err(Error::internal("the command line names no run"));
+    };
     let configuration = serde_json::json!({
         "aligner": &config.aligner,
         "seconds": networks.seconds(),
     });
     let description = Description::new(configuration, &sources, networks.stage_digests());
-    let folder = RunFolder::open(&arguments.output, description)?;
+    let folder = RunFolder::open(output, description)?;
     if folder.is_finished() {
-        eprintln!("The aligner is finished: {}", arguments.output.display());
+        eprintln!("The aligner is finished: {}", output.display());
     } else {
         let job = Training {
             arguments,

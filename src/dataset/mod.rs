@@ -44,7 +44,7 @@ pub use embeddings::Embeddings;
 pub use figures::{bars, histogram};
 pub use fma::FmaTracks;
 pub use frozen::{EncodedBatch, FrozenNetworks, LatentEncoder, LoaTokens, field};
-pub use json_lines::JsonLines;
+pub use json_lines::{JsonLines, read_picture};
 pub use labels::{GENRE, Labels, STYLE};
 pub use listing::{files_beneath, read_captions};
 pub use loader::{Loader, cores};

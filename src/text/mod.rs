@@ -8,6 +8,8 @@ mod charsmap;
 mod clip;
 mod tokenizer;
 mod unigram;
+#[cfg(feature = "native")]
+mod wordpiece;
 
 use burn::{
     module::Module,
@@ -30,6 +32,8 @@ use crate::{
 
 pub use clip::{CLIP_MERGES, ClipTokenizer, merges_of};
 pub use tokenizer::{CLAP_TOKENIZER, T5_TOKENIZER, TextTokenizer, Tokenizers};
+#[cfg(feature = "native")]
+pub use wordpiece::WordPiece;
 
 /// The paper's support prompt.
 pub const PROMPT: &str = "Music representing the content of this artwork";

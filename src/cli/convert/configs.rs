@@ -46,9 +46,17 @@ pub(super) fn clap(reader: &ConfigReader, path: &Path) -> Result<ClapTextConfig>
 
 /// What is said of a CLIP that has no configuration.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct ClipHints {
+pub(in crate::cli) struct ClipHints {
     pub heads: Option<usize>,
     pub activation: Option<Activation>,
+}
+
+/// Whether a configuration lies in the folder of the weights `place`.
+#[cfg(feature = "train")]
+pub(in crate::cli) fn has_config(place: &Path) -> bool {
+    [TRANSFORMERS, OPEN_CLIP]
+        .iter()
+        .any(|name| folder_of(place).join(name).is_file())
 }
 
 /// The configuration in the folder of the weights `place` (transformers' or OpenCLIP's); for a file without one, what

@@ -15,7 +15,7 @@ use crate::{
         cores,
         embeddings::{EmbeddedItems, EmbeddingFolder, Recipe, Shard},
     },
-    device::DeviceChoice,
+    device::{DeviceChoice, choose},
     files::hex,
     ops::Kernels,
 };
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         imagebind: &imagebind,
         folder: &folder,
     };
-    on_device(arguments.device, job)?;
+    on_device(&choose(arguments.device)?, job)?;
     let place = arguments.output.display();
     match folder.finish()? {
         None => print_line(&format!(

@@ -30,7 +30,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ImageBindArguments {
     /// ImageBind's imagebind_huge.pth.
-    #[arg(long, required_unless_present = "bundle")]
+    #[arg(long)]
     imagebind: Option<PathBuf>,
     /// A bundle whose networks to take instead, a folder or an address; it has none for captions.
     #[arg(long, conflicts_with = "imagebind")]
@@ -55,6 +55,11 @@ pub(in crate::cli) enum ImageBind {
 }
 
 impl ImageBindArguments {
+    /// Whether weights are named.
+    pub fn given(&self) -> bool {
+        self.imagebind.is_some() || self.bundle.is_some()
+    }
+
     pub fn open(&self) -> Result<ImageBind> {
         match (&self.imagebind, &self.bundle) {
             (Some(file), _) => {

@@ -1,10 +1,11 @@
 //! `art2mus dataset`: lists of pairs, made and described as ArtSound's.
 
+mod captions;
 mod embed;
-mod imagebind;
+pub(super) mod imagebind;
 mod pair;
 mod split;
-mod stats;
+pub(super) mod stats;
 
 use std::path::Path;
 
@@ -12,6 +13,8 @@ use crate::{Result, files::check_output};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Dataset {
+    /// Score captions of pictures (ICScore) or of music (ACScore), and list those that are to be refined.
+    Captions(captions::Arguments),
     /// Make embeddings of pictures, tracks or captions with ImageBind.
     Embed(embed::Arguments),
     /// Pair tracks with pictures, from the highest similarity down.
@@ -24,6 +27,7 @@ pub(super) enum Dataset {
 
 pub(super) fn run(command: &Dataset) -> Result<()> {
     match command {
+        Dataset::Captions(arguments) => captions::run(arguments),
         Dataset::Embed(arguments) => embed::run(arguments),
         Dataset::Pair(arguments) => pair::run(arguments),
         Dataset::Split(arguments) => split::run(arguments),
@@ -32,7 +36,7 @@ pub(super) fn run(command: &Dataset) -> Result<()> {
 }
 
 /// Makes `folder`, and finds out whether `files` can be written there.
-fn prepare_folder(folder: &Path, files: &[&str]) -> Result<()> {
+pub(super) fn prepare_folder(folder: &Path, files: &[&str]) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| crate::Error::file("create", folder, e))?;
     files
         .iter()
