@@ -64,7 +64,7 @@ const VALIDATION_ITEMS: usize = 100;
 pub struct Parts {
     /// To learn from.
     pub training: Vec<usize>,
-    /// To watch training with: of the tenth that is not learnt from, spread over its styles.
+    /// To watch training with: of the tenth that is not learnt from, of each style as much as it has of that.
     pub validation: Vec<usize>,
     /// To measure with: the rest of it.
     pub test: Vec<usize>,
@@ -76,22 +76,18 @@ impl Parts {
     ///
     /// Fails for fewer than twenty items.
     pub fn of_styles(styles: &[Option<String>], seed: u64) -> Result<Self> {
-        let (training, mut kept) = stratified_split(styles, TEST_SHARE, seed);
+        let (training, kept) = stratified_split(styles, TEST_SHARE, seed);
         if kept.len() < 2 {
             return Err(Error::input(
                 format!("{} pairs are too few to be split", styles.len()),
                 "give at least twenty",
             ));
         }
-        // By style, so that equal steps take of each as much as it has.
-        kept.sort_by(|a, b| styles[*a].cmp(&styles[*b]).then(a.cmp(b)));
         let wanted = VALIDATION_ITEMS.min(kept.len() / 2);
-        let mut validation: Vec<usize> =
-            (0..wanted).map(|i| kept[i * kept.len() / wanted]).collect();
-        validation.sort_unstable();
-        let mut test = kept;
-        test.sort_unstable();
-        test.retain(|item| validation.binary_search(item).is_err());
+        let own: Vec<_> = kept.iter().map(|item| styles[*item].clone()).collect();
+        let (test, validation) = stratified_split(&own, wanted as f64 / kept.len() as f64, seed);
+        let [test, validation] =
+            [test, validation].map(|places| places.into_iter().map(|at| kept[at]).collect());
         Ok(Self {
             training,
             validation,

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use serde::Serialize;
 
 use crate::{
-    Result,
+    Error, Result,
     audio::{
         Sound,
         vggish::{BANDS, FRAMES, patches},
@@ -158,14 +158,19 @@ fn distance_of_sets(patches: &[[&[Vec<f32>]; 2]]) -> Result<Interval> {
         };
         frechet_distance(&side(0), &side(1))
     };
-    let all: Vec<usize> = (0..patches.len()).collect();
-    let value = distance(&all)?;
-    let interval = Interval::of(patches.len(), RESAMPLES, |picks| distance(picks).ok());
-    Ok(interval.unwrap_or(Interval {
-        value,
-        low: value,
-        high: value,
-    }))
+    let mut fault = None;
+    let interval = Interval::of(patches.len(), RESAMPLES, |picks| match distance(picks) {
+        Ok(distance) => Some(distance),
+        Err(error) => {
+            fault.get_or_insert(error);
+            None
+        }
+    });
+    match (interval, fault) {
+        (Some(interval), _) => Ok(interval),
+        (None, Some(fault)) => Err(fault),
+        (None, None) => Err(Error::internal("a distance has no value")),
+    }
 }
 
 #[cfg(test)]

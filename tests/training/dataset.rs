@@ -1,6 +1,6 @@
 //! Lists of pairs as `art2mus dataset` makes them, from files to training.
 
-use super::{fixture, fs, program, run, text};
+use super::{fixture, fs, program, run, runs, text, with_items};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -352,4 +352,44 @@ fn statistics_are_tables_and_figures() {
         false,
     );
     assert!(error.contains("without similarities"), "{error}");
+}
+
+#[test]
+fn a_plan_says_what_a_run_takes_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = with_items(folder.path(), "items = 300\n");
+    let bundle = runs().join("bundle");
+    let arguments = [
+        "train",
+        "--plan",
+        "--device",
+        "cpu",
+        "--bundle",
+        text(&bundle),
+        "--config",
+        text(&config),
+    ];
+    let output = program()
+        .args(arguments)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for expected in [
+        "on 300 items",
+        "encode  300 items",
+        "train   3 steps",
+        "in all  ",
+        "memory  ",
+    ] {
+        assert!(said.contains(expected), "{expected} is not in\n{said}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    let both = [&arguments[..], &["-o", "run"]].concat();
+    assert!(run(&both, false).contains("--plan"));
 }

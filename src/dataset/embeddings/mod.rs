@@ -33,7 +33,8 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    /// From `values [names, width]`; fails if the values are no whole vectors, or have values that are no numbers.
+    /// From `values [names, width]`; fails if the names are not in ascending order, the values no whole vectors, or some of
+    /// them no numbers.
     pub fn new(names: Vec<String>, values: Vec<f32>) -> Result<Self> {
         let width = values.len() / names.len().max(1);
         if names.is_empty() || width == 0 || width * names.len() != values.len() {
@@ -44,6 +45,12 @@ impl Embeddings {
                     names.len()
                 ),
                 "give a vector of the same length for each",
+            ));
+        }
+        if !names.is_sorted() {
+            return Err(Error::input(
+                "the names of embeddings are not in order",
+                "sort them",
             ));
         }
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {

@@ -1,6 +1,15 @@
 use std::{cell::Cell, fs};
 
 use super::*;
+use crate::{
+    model::{
+        imagebind::{TextConfig, TextTrunk},
+        params::{FreshInit, Params},
+        trace::Trace,
+    },
+    ops::Cpu,
+    text::ClipTokenizer,
+};
 
 fn write(path: &Path, tensors: &[(&str, Vec<usize>, Vec<f32>)]) {
     let views = tensors.iter().map(|(name, shape, values)| {
@@ -177,4 +186,43 @@ fn another_recipe_and_wrong_shards_are_refused() {
     for text in ["0/2", "3/2", "1", "a/b", "1/0"] {
         assert!(text.parse::<Shard>().is_err(), "{text}");
     }
+}
+
+#[test]
+fn captions_go_through_the_text_trunk() {
+    let config = TextConfig {
+        vocabulary: 517,
+        context: 12,
+        width: 32,
+        depth: 1,
+        heads: 16,
+        mlp: 16,
+        embedding: 8,
+    };
+    let (fresh, device) = (FreshInit::new(1), Default::default());
+    let trunk = TextTrunk::<Cpu>::load(&Params::new(&fresh, &device), &config).unwrap();
+    let tokenizer = ClipTokenizer::new("l a\nla k\nlak e</w>", config.context).unwrap();
+    let mut ids = tokenizer.encode("A lake");
+    assert_eq!(ids.last(), Some(&516));
+    ids.resize(config.context, 0);
+    let expected = trunk.forward(&ids, &mut Trace::off()).unwrap();
+    let expected: Vec<f32> = expected.into_data().into_vec().unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("captions.json");
+    let long = "lake ".repeat(40);
+    fs::write(
+        &file,
+        format!("{{\"b.jpg\": \"A lake\", \"a.jpg\": \"{long}\"}}"),
+    )
+    .unwrap();
+    let items = EmbeddedItems::captions(&file).unwrap();
+    assert_eq!(items.names(), ["a.jpg", "b.jpg"]);
+    let preparation = Preparation::Captions(tokenizer, config.context);
+    let prepared = (0..2).map(|i| items.prepare(&preparation, i).unwrap());
+    let network = EmbeddingNetwork::Text(trunk);
+    let found = network.encode(prepared.collect()).unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[1], expected);
+    assert_ne!(found[0], expected);
 }
