@@ -62,6 +62,8 @@ pub mod pipeline;
 pub mod protocol;
 pub mod quant;
 pub mod random;
+#[cfg(feature = "train")]
+pub mod scores;
 pub mod systems;
 mod task;
 pub mod tensors;

@@ -9,6 +9,8 @@ mod exhibits;
 #[cfg(unix)]
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/lists.rs"]
+mod lists;
 
 use art2mus::audio::wav;
 use common::{convert, copy_folder, fixture, program, read_wav, run};

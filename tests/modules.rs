@@ -3,6 +3,8 @@
 #![cfg(not(target_family = "wasm"))]
 
 mod common;
+#[path = "modules/scores.rs"]
+mod scores;
 
 use art2mus::{
     checkpoint::{Checkpoint, View, names},

@@ -4,12 +4,16 @@
 #[path = "training/art2music.rs"]
 mod art2music;
 mod common;
+#[path = "training/dataset.rs"]
+mod dataset;
 #[path = "training/gradients.rs"]
 mod gradients;
 #[path = "training/lists.rs"]
 mod lists;
 #[path = "training/resuming.rs"]
 mod resuming;
+#[path = "training/scores.rs"]
+mod scores;
 
 use common::{fixture, program, read_wav};
 use safetensors::SafeTensors;

@@ -21,13 +21,14 @@ import art2music  # noqa: E402
 import checkpoints  # noqa: E402
 import inputs  # noqa: E402
 import samplers  # noqa: E402
+import scores  # noqa: E402
 import traces  # noqa: E402
 import traces_text_audio  # noqa: E402
 import torch_files  # noqa: E402
 from common import write_sums  # noqa: E402
 
 FIXTURES = Path(__file__).resolve().parents[2] / "tests" / "fixtures"
-FOLDERS = ("art2music-tiny", "audioldm2-tiny", "clip-tiny", "pictures")
+FOLDERS = ("art2music-tiny", "audioldm2-tiny", "bert-tiny", "clip-tiny", "pictures")
 
 
 def main() -> None:
@@ -59,6 +60,7 @@ def main() -> None:
     traces_text_audio.trace_imagebind_text(out)
     art2music.write(out)
     samplers.write(out)
+    scores.write(out)
     for path in out.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     write_sums(out)

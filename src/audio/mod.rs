@@ -12,6 +12,8 @@ mod mode;
 pub mod resample;
 pub mod spectrogram;
 pub mod stft;
+#[cfg(feature = "native")]
+pub mod vggish;
 pub mod wav;
 
 pub use mode::Mode;

@@ -110,6 +110,15 @@ pub fn clip(name: &str, shape: &[usize]) -> Vec<(String, View)> {
     Vec::new()
 }
 
+/// Checkpoints for tasks put `bert.` in front; old files call what LayerNorm multiplies by and adds `gamma` and `beta`.
+pub fn bert(name: &str, _shape: &[usize]) -> Vec<(String, View)> {
+    let ours = name.strip_prefix("bert.").unwrap_or(name);
+    let ours = ours
+        .replace("LayerNorm.gamma", "LayerNorm.weight")
+        .replace("LayerNorm.beta", "LayerNorm.bias");
+    renamed(name, ours)
+}
+
 /// The original HiFi-GAN calls its upsamplers `ups`.
 pub fn hifigan(name: &str, _shape: &[usize]) -> Vec<(String, View)> {
     let ours = match name.strip_prefix("ups.") {

@@ -7,18 +7,13 @@ use std::{
 };
 
 use crate::{
-    Error, Result,
+    Result,
     dataset::{
-        ArtSound, JsonLines, Rendered, SkipLog, Source, Split, Subset, cores,
+        ArtSound, JsonLines, Parts, Rendered, SkipLog, Source, Split, Subset, cores,
         material::{Material, MaterialConfig},
-        stratified_split,
     },
     train::data::{Data, Sources},
 };
-
-/// The share of ArtSound that is tested on, and how many items of that validate training.
-const TEST_SHARE: f64 = 0.1;
-const VALIDATION_ITEMS: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DataArguments {
@@ -35,8 +30,8 @@ pub(super) struct DataArguments {
     /// The folder that ArtSound's music lies in.
     #[arg(long, requires_all = ["pairs", "pictures"])]
     music: Option<PathBuf>,
-    /// Styles of ArtSound's pictures, a JSON object of file names and styles, so that every style is split
-    /// alike.
+    /// Styles of ArtSound's pictures, so that every style is split alike: a JSON object of file names and styles, or CSV
+    /// with the columns file and style.
     #[arg(long, requires = "pictures")]
     styles: Option<PathBuf>,
     /// Where encoded items are kept; beside the run when left out.
@@ -94,10 +89,16 @@ impl DataArguments {
 
     /// The items of `sources`, encoded in `cache` unless the command line names another place.
     pub fn open(&self, sources: Sources, skipped: SkipLog, cache: &Path) -> Data {
+        let cache = self.cache.as_deref().unwrap_or(cache);
+        self.open_at(sources, skipped, cache)
+    }
+
+    /// The same, encoded in `cache` whatever the command line names.
+    pub fn open_at(&self, sources: Sources, skipped: SkipLog, cache: &Path) -> Data {
         Data {
             training: sources.training,
             validation: sources.validation,
-            cache: self.cache.clone().unwrap_or_else(|| cache.to_path_buf()),
+            cache: cache.to_path_buf(),
             skipped,
             threads: self.threads.map_or_else(cores, usize::from),
         }
@@ -115,20 +116,11 @@ impl DataArguments {
             Some(table) => all.styles(table)?,
             None => vec![None; all.count().unwrap_or(0)],
         };
-        let (training, mut test) = stratified_split(&styles, TEST_SHARE, 0);
-        if training.is_empty() || test.is_empty() {
-            return Err(Error::input(
-                format!("{} has too few pairs to be split", list.display()),
-                "give at least ten",
-            ));
-        }
-        // Spread over the test part, so over its styles.
-        let step = test.len().div_ceil(VALIDATION_ITEMS);
-        test = test.into_iter().step_by(step).collect();
+        let parts = Parts::of_styles(&styles, 0)?;
         let all: Arc<dyn Source> = Arc::new(all);
         Ok((
-            Arc::new(Subset::new(all.clone(), training)),
-            Arc::new(Subset::new(all, test)),
+            Arc::new(Subset::new(all.clone(), parts.training)),
+            Arc::new(Subset::new(all, parts.validation)),
         ))
     }
 }

@@ -5,11 +5,16 @@ mod table;
 
 use std::path::PathBuf;
 
-use super::{bundle_location, material::MaterialArguments, print_json, print_line};
+use super::{
+    bundle_location,
+    material::MaterialArguments,
+    on_device::{Computation, on_device},
+    print_json, print_line,
+};
 use crate::{
     Error, Result,
     dataset::{BundleNetworks, Rendered, Split},
-    device::{self, Device, DeviceChoice},
+    device::{DeviceChoice, choose},
     evaluate::{Difference, Extent, PICTURE, evaluate},
     ops::Kernels,
     weights::{Bundle, Location},
@@ -98,15 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         note: &note,
         json,
     };
-    match device::choose(arguments.device)? {
-        Device::Cpu => job.run::<crate::ops::Cpu>(),
-        #[cfg(feature = "wgpu")]
-        Device::Wgpu { .. } => job.run::<crate::ops::Gpu>(),
-        #[cfg(feature = "cuda")]
-        Device::Cuda => job.run::<burn::backend::Cuda>(),
-        #[cfg(feature = "libtorch")]
-        Device::Libtorch => job.run::<burn::backend::LibTorch>(),
-    }
+    on_device(&choose(arguments.device)?, job)
 }
 
 /// What is to be measured, on whatever device.
@@ -119,9 +116,10 @@ struct Job<'a> {
     json: bool,
 }
 
-impl Job<'_> {
-    fn run<B: Kernels>(&self) -> Result<()> {
-        let device = Default::default();
+impl Computation for Job<'_> {
+    type Output = ();
+
+    fn run<B: Kernels>(self, device: B::Device) -> Result<()> {
         if let Some(other) = self.other {
             let pictures = self.extent.pictures;
             let difference = Difference::measure::<B>(self.bundle, other, &device, pictures)?;

@@ -1,13 +1,20 @@
-//! `art2mus generate`: music from a picture.
+//! `art2mus generate`: music from a picture, from a text alone, or from a list of them.
 
-use indicatif::{ProgressBar, ProgressStyle};
+mod list;
+mod observers;
+
 use serde_json::json;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
 };
 
-use super::{bundle_location, human_bytes, print_json, print_line};
+use self::observers::{BarObserver, JsonObserver};
+use super::{
+    bundle_location, human_bytes,
+    on_device::{Computation, on_device},
+    peak_memory, print_json, print_line,
+};
 use crate::{
     Error, Result,
     audio::{Mode, wav},
@@ -15,10 +22,10 @@ use crate::{
     device::{self, Device, DeviceChoice},
     diffusion::SchedulerKind,
     files::{check_output, is_same_output, write_output},
-    image,
+    image::{self, Picture},
     ops::{Cpu, Kernels},
-    pipeline::{Event, Observer},
-    systems::{Output, Request, Settings, System},
+    pipeline::Observer,
+    systems::{Output, Request, Settings, Source, System},
     tensors::{HostTensor, Init, TensorSource},
     weights::{Bundle, read_limited},
 };
@@ -29,7 +36,19 @@ const MAX_PICTURE_BYTES: u64 = 512 << 20;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The picture: PNG, JPEG, WebP, GIF, BMP or TIFF.
-    picture: PathBuf,
+    #[arg(required_unless_present_any = ["no_image", "list"])]
+    picture: Option<PathBuf>,
+    /// Make music of the prompt alone, as AudioLDM 2 itself does; needs a bundle converted with --text, best with
+    /// --negative-prefix padded.
+    #[arg(long, conflicts_with = "picture")]
+    no_image: bool,
+    /// Make music of everything on this list, in the folder that -o names: a picture a line, or lines of JSON with picture
+    /// or name, and prompt or caption, comment and seed. The same command goes on where an earlier one was stopped.
+    #[arg(long, value_name = "FILE", requires = "output", conflicts_with_all = ["picture", "latents", "trace"])]
+    list: Option<PathBuf>,
+    /// What a caption of the list becomes as a prompt; {caption} stands for it.
+    #[arg(long, requires = "list", default_value = "{caption}")]
+    template: String,
     /// The bundle, a folder or an address; the default model when left out.
     #[arg(long)]
     bundle: Option<String>,
@@ -99,12 +118,24 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
+    if let Some(file) = &arguments.list {
+        return list::run(&arguments, file);
+    }
+    if arguments.no_image && (arguments.prompt.is_none() || arguments.output.is_none()) {
+        return Err(Error::input(
+            "without a picture there is no prompt, or no name for the music",
+            "give both --prompt and -o",
+        ));
+    }
     let device = device::choose_with_kernels(arguments.device, arguments.kernels.as_deref())?;
-    let picture = image::decode(&read_limited(&arguments.picture, MAX_PICTURE_BYTES)?)?;
-    let output = arguments
-        .output
-        .clone()
-        .unwrap_or_else(|| music_of(&arguments.picture));
+    let picture = match &arguments.picture {
+        Some(picture) => Some(read_picture(picture)?),
+        None => None,
+    };
+    let output = match (&arguments.output, &arguments.picture) {
+        (Some(output), _) => output.clone(),
+        (None, picture) => music_of(picture.as_deref().unwrap_or(Path::new("music"))),
+    };
     let candidates = arguments.candidates.unwrap_or(1);
     if output == Path::new("-") && (arguments.json || candidates > 1) {
         return Err(Error::input(
@@ -114,7 +145,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     }
     let location = bundle_location(arguments.bundle.as_deref())?;
     let bundle = pollster::block_on(Bundle::open(location))?;
-    let request = request(&arguments, &bundle)?;
+    let request = request(&arguments, &bundle, |_| {})?;
     // Music may take an hour: find out now whether it can be kept. What -o names may be replaced.
     for (i, path) in (0..candidates).map(|i| (i, piece_path(&output, i))) {
         let named = i == 0 && arguments.output.is_some();
@@ -127,31 +158,22 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let mut observer: Box<dyn Observer> = if arguments.json {
         Box::new(JsonObserver)
     } else {
-        eprintln!(
-            "Making music on {device} from {}",
-            arguments.picture.display()
-        );
+        match &arguments.picture {
+            Some(picture) => eprintln!("Making music on {device} from {}", picture.display()),
+            None => eprintln!("Making music on {device} from the prompt"),
+        }
         if !bundle.manifest().model.trained {
             eprintln!("This model is not trained: what it makes is noise, not music.");
         }
         Box::new(BarObserver::new())
     };
-    let observer = observer.as_mut();
-    let made = match &device {
-        Device::Cpu => generate::<Cpu>(bundle.clone(), &picture, &request, observer),
-        #[cfg(feature = "wgpu")]
-        Device::Wgpu { .. } => {
-            generate::<crate::ops::Gpu>(bundle.clone(), &picture, &request, observer)
-        }
-        #[cfg(feature = "cuda")]
-        Device::Cuda => {
-            generate::<burn::backend::Cuda>(bundle.clone(), &picture, &request, observer)
-        }
-        #[cfg(feature = "libtorch")]
-        Device::Libtorch => {
-            generate::<burn::backend::LibTorch>(bundle.clone(), &picture, &request, observer)
-        }
-    }?;
+    let job = Generation {
+        bundle: &bundle,
+        picture: picture.as_ref(),
+        request: &request,
+        observer: observer.as_mut(),
+    };
+    let made = on_device(&device, job)?;
     let files = write_pieces(&arguments, &output, &made, &bundle)?;
     if let Some(path) = &arguments.trace {
         write_trace(path, &made.trace)?;
@@ -162,7 +184,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
 /// Refuses music in the place of the picture, of the given latents or of the trace.
 fn check_apart(music: &Path, arguments: &Arguments) -> Result<()> {
     let others = [
-        ("the picture", Some(&arguments.picture)),
+        ("the picture", arguments.picture.as_ref()),
         ("the latents", arguments.latents.as_ref()),
         ("the trace", arguments.trace.as_ref()),
     ];
@@ -180,19 +202,56 @@ fn check_apart(music: &Path, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+fn read_picture(path: &Path) -> Result<Picture> {
+    image::decode(&read_limited(path, MAX_PICTURE_BYTES)?)
+}
+
+/// One generation, on whatever device.
+struct Generation<'a> {
+    bundle: &'a Bundle,
+    /// None where the prompt alone makes the music.
+    picture: Option<&'a Picture>,
+    request: &'a Request,
+    observer: &'a mut dyn Observer,
+}
+
+impl Computation for Generation<'_> {
+    type Output = Output;
+
+    fn run<B: Kernels>(self, device: B::Device) -> Result<Output> {
+        let system = System::<B>::new(self.bundle.clone(), device)?;
+        generate(&system, self.picture, self.request, self.observer)
+    }
+}
+
+/// Makes music of a picture, or of the request's prompt alone.
 fn generate<B: Kernels>(
-    bundle: Bundle,
-    picture: &image::Picture,
+    system: &System<B>,
+    picture: Option<&Picture>,
     request: &Request,
     observer: &mut dyn Observer,
 ) -> Result<Output> {
-    let system = System::<B>::new(bundle, B::Device::default())?;
-    pollster::block_on(system.generate(picture, request, observer))
+    if let Some(picture) = picture {
+        return pollster::block_on(system.generate(picture, request, observer));
+    }
+    let System::ArtToMus(model) = system else {
+        return Err(Error::unsupported(
+            "this model makes no music without a picture",
+            "give a picture, or another bundle with --bundle",
+        ));
+    };
+    let prompt = request.settings.prompt.as_deref().unwrap_or_default();
+    let tokens = pollster::block_on(model.condition_on_text(prompt, observer))?;
+    pollster::block_on(system.generate(Source::Tokens(&tokens), request, observer))
 }
 
-/// What the command line asks for.
-fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
-    let asked = Settings {
+/// What the command line asks for, with what `own` changes.
+fn request(
+    arguments: &Arguments,
+    bundle: &Bundle,
+    own: impl FnOnce(&mut Settings),
+) -> Result<Request> {
+    let mut asked = Settings {
         seconds: arguments.seconds,
         steps: arguments.steps,
         scheduler: arguments.scheduler,
@@ -207,6 +266,7 @@ fn request(arguments: &Arguments, bundle: &Bundle) -> Result<Request> {
         negative: arguments.negative.clone(),
         comment: arguments.comment.clone(),
     };
+    own(&mut asked);
     // What is wrong with the settings does not depend on the device.
     let system = System::<Cpu>::new(bundle.clone(), Default::default())?;
     Ok(Request {
@@ -259,7 +319,7 @@ const PICTURE_EXTENSIONS: [&str; 9] = [
 ];
 
 /// The file beside `picture` that its music goes to.
-fn music_of(picture: &Path) -> PathBuf {
+pub(super) fn music_of(picture: &Path) -> PathBuf {
     with_ending(picture, &PICTURE_EXTENSIONS, ".wav")
 }
 
@@ -301,12 +361,13 @@ fn write_pieces(
         wav::Sample::Integer
     };
     let mut files = Vec::new();
-    for (i, piece) in made.pieces.iter().enumerate() {
+    // The best one comes last: where it is, all are.
+    for (i, piece) in made.pieces.iter().enumerate().rev() {
         let path = piece_path(output, i);
         let metadata = made.metadata(&bundle.manifest().model.name, piece)?;
         let bytes = wav::encode(&piece.samples, made.sample_rate as u32, sample, &metadata)?;
         write_output(&path, &bytes)?;
-        files.push(path);
+        files.insert(0, path);
     }
     Ok(files)
 }
@@ -356,85 +417,6 @@ fn report(
         print_line(&format!("{}{seed}{score}", path.display()))?;
     }
     Ok(())
-}
-
-/// The largest amount of memory that this process has had, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes * 1024)
-}
-
-/// Prints every event as a line of JSON.
-struct JsonObserver;
-
-impl Observer for JsonObserver {
-    fn event(&mut self, event: Event) {
-        // A failure to print ends the program when the result is printed.
-        let _ = print_json(&event);
-    }
-}
-
-/// Shows a bar for bytes and steps.
-struct BarObserver {
-    bar: ProgressBar,
-}
-
-impl BarObserver {
-    fn new() -> Self {
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{prefix:>10} {wide_bar} {msg}") {
-            bar.set_style(style);
-        }
-        Self { bar }
-    }
-}
-
-impl Observer for BarObserver {
-    fn event(&mut self, event: Event) {
-        let left = |eta: Option<f64>| match eta {
-            Some(ms) => format!("about {:.0} s left", (ms / 1e3).ceil()),
-            None => String::new(),
-        };
-        match event {
-            Event::Load {
-                stage,
-                loaded,
-                total,
-            } => {
-                self.bar.set_prefix(stage);
-                self.bar.set_length(total);
-                self.bar.set_position(loaded);
-                let message = format!("{} of {}", human_bytes(loaded), human_bytes(total));
-                self.bar.set_message(message);
-            }
-            Event::Stage {
-                stage,
-                index,
-                count,
-                eta_ms,
-            } => {
-                self.bar.set_prefix(stage);
-                self.bar.set_length(count as u64);
-                self.bar.set_position(index as u64);
-                self.bar.set_message(left(eta_ms));
-            }
-            Event::Step {
-                stage,
-                step,
-                steps,
-                eta_ms,
-            } => {
-                self.bar.set_prefix(stage);
-                self.bar.set_length(steps as u64);
-                self.bar.set_position(step as u64);
-                let message = format!("step {step} of {steps}, {}", left(eta_ms));
-                self.bar.set_message(message);
-            }
-            Event::Done { .. } => self.bar.finish_and_clear(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -15,8 +15,13 @@ mod generate;
 mod inspect;
 #[cfg(feature = "train")]
 mod material;
+mod on_device;
 #[cfg(feature = "train")]
 mod pretrain;
+#[cfg(feature = "train")]
+mod scores;
+#[cfg(feature = "train")]
+mod study;
 #[cfg(feature = "train")]
 mod synth;
 #[cfg(feature = "train")]
@@ -72,16 +77,22 @@ enum Command {
     /// Write pictures and music that follows them, as training takes them.
     #[cfg(feature = "train")]
     Synth(synth::Arguments),
+    /// Pair pictures with music as ArtSound does, and split and describe such lists.
+    #[cfg(feature = "train")]
+    #[command(subcommand)]
+    Dataset(dataset::Dataset),
     /// Measure a bundle on pairs that no training has seen.
     #[cfg(feature = "train")]
     Evaluate(evaluate::Arguments),
     /// Measure models of any system side by side, by music that belongs to pictures.
     #[cfg(feature = "train")]
     Compare(compare::Arguments),
-    /// Make lists of pairs.
+    /// Score music that models made of pictures, any number of models side by side.
     #[cfg(feature = "train")]
-    #[command(subcommand)]
-    Dataset(dataset::Dataset),
+    Scores(scores::Arguments),
+    /// Tell what the answers of a listening study say: means, preferences, agreement.
+    #[cfg(feature = "train")]
+    Study(study::Arguments),
     /// Measure what this machine can do.
     Bench(bench::Arguments),
 }
@@ -113,11 +124,15 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "train")]
         Command::Synth(arguments) => synth::run(&arguments),
         #[cfg(feature = "train")]
+        Command::Dataset(command) => dataset::run(&command),
+        #[cfg(feature = "train")]
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         #[cfg(feature = "train")]
         Command::Compare(arguments) => compare::run(&arguments),
         #[cfg(feature = "train")]
-        Command::Dataset(command) => dataset::run(&command),
+        Command::Scores(arguments) => scores::run(&arguments),
+        #[cfg(feature = "train")]
+        Command::Study(arguments) => study::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     }));
     match result.unwrap_or_else(|fault| Err(unexpected(fault.as_ref()))) {
@@ -200,4 +215,12 @@ fn print_line(text: &str) -> Result<()> {
 /// A number of bytes as a person reads it.
 fn human_bytes(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
+}
+
+/// The largest amount of memory that this process has had, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
 }

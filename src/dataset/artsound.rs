@@ -4,19 +4,18 @@
 //! `{"Image": {"0": "name.jpg", …}, "Audio": {"0": "fma-dataset/fma_large/010/010425.mp3", …}}`. Pictures
 //! and music lie in folders of their own.
 
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use super::{
-    Captions, Source,
+    Captions, Labels, Source,
     json_lines::{fingerprint, pair_id, read_music, read_picture},
+    labels::STYLE,
     material::Pair,
 };
 use crate::{Error, Result, audio::Sound, image::Picture};
@@ -72,18 +71,18 @@ impl ArtSound {
         })
     }
 
-    /// The styles of all pictures, from a JSON object of file names and styles; nothing for a picture that
-    /// is not listed there.
+    /// The styles of all pictures, from a table as [`Labels`] reads it; nothing for a picture that is not listed there.
     pub fn styles(&self, table: &Path) -> Result<Vec<Option<String>>> {
-        let bytes = fs::read(table).map_err(|e| Error::file("read", table, e))?;
-        let table: HashMap<PathBuf, String> = serde_json::from_slice(&bytes).map_err(|e| {
-            Error::format(
-                format!("{} is no table of styles ({e})", table.display()),
-                "give {\"a.jpg\": \"Impressionism\"}",
-            )
-        })?;
+        let labels = Labels::open(table, STYLE)?;
         let pictures = self.pairs.iter().map(|(picture, _)| picture);
-        Ok(pictures.map(|name| table.get(name).cloned()).collect())
+        let style = |name: &PathBuf| labels.of(&name.to_string_lossy()).map(str::to_string);
+        Ok(pictures.map(style).collect())
+    }
+
+    /// Where the picture and the music of item `index` lie on this disk, or would lie.
+    pub fn files(&self, index: usize) -> Result<[PathBuf; 2]> {
+        let (picture, music) = self.pair(index)?;
+        Ok([find(&self.pictures, picture), find(&self.music, music)])
     }
 
     fn pair(&self, index: usize) -> Result<&(PathBuf, PathBuf)> {
@@ -118,11 +117,13 @@ impl Source for ArtSound {
     }
 
     fn picture(&self, index: usize) -> Result<Picture> {
-        read_picture(&find(&self.pictures, &self.pair(index)?.0))
+        let [picture, _] = self.files(index)?;
+        read_picture(&picture)
     }
 
     fn music(&self, index: usize) -> Result<Sound> {
-        read_music(&find(&self.music, &self.pair(index)?.1))
+        let [_, music] = self.files(index)?;
+        read_music(&music)
     }
 
     fn fingerprint(&self) -> String {
@@ -207,42 +208,6 @@ impl Source for Subset {
     }
 }
 
-/// Splits items into a training and a test part, of which the latter has `share` of every style: rounded
-/// down, and the styles with the largest remainders get one more, so that the total is right.
-///
-/// Which items of a style are tested is drawn from `seed`. Both parts are in ascending order.
-pub fn stratified_split(
-    styles: &[Option<String>],
-    share: f64,
-    seed: u64,
-) -> (Vec<usize>, Vec<usize>) {
-    let mut strata: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
-    for (index, style) in styles.iter().enumerate() {
-        strata.entry(style.as_deref()).or_default().push(index);
-    }
-    let wanted = (styles.len() as f64 * share).round() as usize;
-    let exact = |items: &Vec<usize>| items.len() as f64 * share;
-    let mut sizes: Vec<usize> = strata.values().map(|items| exact(items) as usize).collect();
-    let mut order: Vec<usize> = (0..sizes.len()).collect();
-    let remainders: Vec<f64> = strata.values().map(|items| exact(items).fract()).collect();
-    order.sort_by(|a, b| remainders[*b].total_cmp(&remainders[*a]));
-    let missing = wanted.saturating_sub(sizes.iter().sum());
-    for stratum in order.into_iter().take(missing) {
-        sizes[stratum] += 1;
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (mut training, mut test) = (Vec::new(), Vec::new());
-    for (mut items, size) in strata.into_values().zip(sizes) {
-        items.shuffle(&mut rng);
-        let size = size.min(items.len());
-        test.extend(&items[..size]);
-        training.extend(&items[size..]);
-    }
-    training.sort_unstable();
-    test.sort_unstable();
-    (training, test)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,25 +248,5 @@ mod tests {
         assert_ne!(last.content(), content);
         fs::write(&list, r#"{"Image": {"0": "c.png"}, "Audio": {}}"#).unwrap();
         assert!(open().unwrap_err().message().contains("row 0 has no music"));
-    }
-
-    #[test]
-    fn every_style_is_split_by_largest_remainder() {
-        // 17, 14 and 9 items: a tenth is 1.7, 1.4 and 0.9, together 4.
-        let styles: Vec<_> = [("a", 17), ("b", 14), ("c", 9)]
-            .into_iter()
-            .flat_map(|(style, count)| vec![Some(style.to_string()); count])
-            .collect();
-        let (training, test) = stratified_split(&styles, 0.1, 0);
-        let count = |style: &str| {
-            let of = |index: &&usize| styles[**index].as_deref() == Some(style);
-            test.iter().filter(of).count()
-        };
-        assert_eq!(["a", "b", "c"].map(count), [2, 1, 1]);
-        let mut all = [training.clone(), test.clone()].concat();
-        all.sort_unstable();
-        assert_eq!(all, (0..40).collect::<Vec<_>>());
-        assert_eq!(stratified_split(&styles, 0.1, 0), (training, test.clone()));
-        assert_ne!(stratified_split(&styles, 0.1, 1).1, test);
     }
 }

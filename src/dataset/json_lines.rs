@@ -138,7 +138,7 @@ pub(super) fn pair_id(picture: &Path, music: &Path) -> String {
 }
 
 /// Reads the picture `path`.
-pub(super) fn read_picture(path: &Path) -> Result<Picture> {
+pub fn read_picture(path: &Path) -> Result<Picture> {
     let bytes = fs::read(path).map_err(|e| Error::file("read", path, e))?;
     image::decode(&bytes).map_err(|e| e.in_file(path))
 }

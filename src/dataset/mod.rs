@@ -4,6 +4,8 @@
 //! Source ─ Loader (threads) ─ Preprocessor ─ FrozenNetworks (device) ─ Cache (shards on disk) ─ training
 //! ```
 //!
+//! [`embeddings`] and [`pairing`] make such a list of a folder of pictures and one of music, as ArtSound was made.
+//!
 //! A [`Source`] gives items: [`Rendered`] material, files from a [`JsonLines`] list, or
 //! [`ArtSound`]. A
 //! [`Loader`] reads them on every core, in order. [`FrozenNetworks`] is the one place that runs frozen
@@ -18,11 +20,17 @@ mod cache;
 mod captions;
 mod comments;
 pub mod compose;
+pub mod embeddings;
+mod figures;
+mod fma;
 mod frozen;
 mod json_lines;
+mod labels;
+mod listing;
 mod loader;
 pub mod material;
 pub mod paint;
+pub mod pairing;
 mod preprocess;
 pub mod render;
 pub mod score;
@@ -31,19 +39,24 @@ mod skipped;
 mod source;
 mod split;
 
-pub use artsound::{ArtSound, Subset, stratified_split};
+pub use artsound::{ArtSound, Subset};
 pub use bundle::{BundleNetworks, Decoder, DiffusionPrior, Wanted, stage_digests};
 pub use cache::{Cache, Field, Recipe, Record};
 pub use comments::{Comment, CommentForm};
+pub use embeddings::Embeddings;
+pub use figures::{bars, histogram};
+pub use fma::FmaTracks;
 pub use frozen::{EncodedBatch, FrozenNetworks, LatentEncoder, LoaTokens, field};
-pub use json_lines::JsonLines;
+pub use json_lines::{JsonLines, read_picture};
+pub use labels::{GENRE, Labels, STYLE};
+pub use listing::{files_beneath, read_captions};
 pub use loader::{Loader, cores};
 pub use material::Rendered;
 pub use preprocess::{Features, MelRecipe, Preprocessor, TextInput, mode_number};
 pub use shuffle::Shuffled;
 pub use skipped::{SkipLog, Skipped, first_readable, read_first};
 pub use source::{Captions, Item, Source};
-pub use split::Split;
+pub use split::{Parts, Split, stratified_split};
 
 /// Items that go through a network at once.
 pub const BATCH_SIZE: usize = 8;

@@ -13,11 +13,12 @@ use super::{
     MAX_DEPTH, MAX_TABLE, MAX_WIDTH, check_multiple, check_sizes,
     layers::{Embedding, LayerNorm, Linear, l2_normalise},
     params::Params,
+    post_norm::{PostNormConfig, PostNormLayer},
     trace::Trace,
 };
 use crate::{
     Error, Result,
-    ops::{Activation, Kernels, activate, merge_heads, split_heads},
+    ops::{Activation, Kernels, activate},
 };
 
 /// Sizes of the text branch, as under `text_config` of `config.json`.
@@ -100,6 +101,16 @@ impl ClapTextConfig {
         check_multiple(network, ("hidden_size", self.hidden_size), heads)
     }
 
+    fn layer(&self) -> PostNormConfig {
+        PostNormConfig {
+            width: self.hidden_size,
+            inner: self.intermediate_size,
+            heads: self.num_attention_heads,
+            activation: self.hidden_act,
+            eps: self.layer_norm_eps,
+        }
+    }
+
     /// Floating-point operations for a text of `tokens` tokens.
     pub fn flops(&self, tokens: usize) -> u64 {
         let (n, c) = (tokens as u64, self.hidden_size as u64);
@@ -115,7 +126,7 @@ pub struct ClapText<B: Backend> {
     positions: Embedding<B>,
     types: Embedding<B>,
     norm: LayerNorm<B>,
-    layers: Vec<EncoderLayer<B>>,
+    layers: Vec<PostNormLayer<B>>,
     pooler: Linear<B>,
     linear1: Linear<B>,
     linear2: Linear<B>,
@@ -137,7 +148,7 @@ impl<B: Kernels> ClapText<B> {
             types: table("token_type_embeddings", config.type_vocab_size)?,
             norm: LayerNorm::load(&input.at("LayerNorm"), width, config.layer_norm_eps)?,
             layers: (0..config.num_hidden_layers)
-                .map(|i| EncoderLayer::load(&model.at("encoder.layer").at(i), config))
+                .map(|i| PostNormLayer::load(&model.at("encoder.layer").at(i), config.layer()))
                 .collect::<Result<_>>()?,
             pooler: Linear::load(&model.at("pooler.dense"), width, width)?,
             linear1: Linear::load(&p.at("text_projection.linear1"), width, out)?,
@@ -182,55 +193,5 @@ impl<B: Kernels> ClapText<B> {
             self.config.projection_hidden_act,
         );
         Ok(l2_normalise(self.linear2.forward(hidden)))
-    }
-}
-
-/// A post-norm layer: `x = LN(x + attention(x)); x = LN(x + mlp(x))`.
-#[derive(Module, Debug)]
-struct EncoderLayer<B: Backend> {
-    query: Linear<B>,
-    key: Linear<B>,
-    value: Linear<B>,
-    attention_out: Linear<B>,
-    attention_norm: LayerNorm<B>,
-    intermediate: Linear<B>,
-    output: Linear<B>,
-    output_norm: LayerNorm<B>,
-    heads: usize,
-    #[module(skip)]
-    activation: Activation,
-}
-
-impl<B: Kernels> EncoderLayer<B> {
-    fn load(p: &Params<B>, config: &ClapTextConfig) -> Result<Self> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let attention = p.at("attention");
-        let norm = |p: &Params<B>| LayerNorm::load(p, width, config.layer_norm_eps);
-        let project = |name| Linear::load(&attention.at("self").at(name), width, width);
-        Ok(Self {
-            query: project("query")?,
-            key: project("key")?,
-            value: project("value")?,
-            attention_out: Linear::load(&attention.at("output.dense"), width, width)?,
-            attention_norm: norm(&attention.at("output.LayerNorm"))?,
-            intermediate: Linear::load(&p.at("intermediate.dense"), width, inner)?,
-            output: Linear::load(&p.at("output.dense"), inner, width)?,
-            output_norm: norm(&p.at("output.LayerNorm"))?,
-            heads: config.num_attention_heads,
-            activation: config.hidden_act,
-        })
-    }
-
-    fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let [_, _, width] = x.dims();
-        let [q, k, v] = [&self.query, &self.key, &self.value]
-            .map(|layer| split_heads(layer.forward(x.clone()), self.heads));
-        let scale = ((width / self.heads) as f64).powf(-0.5);
-        let attended = merge_heads(<B as Kernels>::attention(q, k, v, None, scale));
-        let x = self
-            .attention_norm
-            .forward(x + self.attention_out.forward(attended));
-        let hidden = activate(self.intermediate.forward(x.clone()), self.activation);
-        self.output_norm.forward(x + self.output.forward(hidden))
     }
 }

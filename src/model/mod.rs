@@ -6,6 +6,8 @@
 use crate::{Error, Result};
 
 pub mod aligner;
+#[cfg(feature = "native")]
+pub mod bert;
 pub mod clap;
 pub mod clip;
 pub mod fusion;
@@ -18,12 +20,15 @@ pub mod lstm;
 pub mod mask;
 pub mod mel_decoder;
 pub mod params;
+mod post_norm;
 pub mod projection;
 mod resnet;
 pub mod t5;
 pub mod trace;
 pub mod unet;
 pub mod vae;
+#[cfg(feature = "native")]
+pub mod vggish;
 pub mod vocoder;
 
 /// Refuses a configuration with a size outside `1..=most`; entries are key, value and `most`.

@@ -10,6 +10,8 @@ mod clip;
 mod learn;
 mod tokenizer;
 mod unigram;
+#[cfg(feature = "native")]
+mod wordpiece;
 
 use burn::{
     module::Module,
@@ -34,6 +36,8 @@ pub use clip::{CLIP_MERGES, ClipTokenizer, merges_of};
 #[cfg(feature = "train")]
 pub use learn::learn_merges;
 pub use tokenizer::{CLAP_TOKENIZER, T5_TOKENIZER, TextTokenizer, Tokenizers};
+#[cfg(feature = "native")]
+pub use wordpiece::WordPiece;
 
 /// The paper's support prompt.
 pub const PROMPT: &str = "Music representing the content of this artwork";

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Items of a validation.
-const VALIDATION_ITEMS: usize = 32;
+pub const VALIDATION_ITEMS: usize = 32;
 /// The streams of random numbers: samples of latents, and noise.
 const LATENT_STREAM: u64 = 3;
 const NOISE_STREAM: u64 = 4;

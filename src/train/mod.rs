@@ -45,7 +45,7 @@ pub use checkpoint::Weights;
 pub use description::Description;
 pub use folder::RunFolder;
 pub use learner::{Learner, Learners, Optimised, Start};
-pub use run::run;
+pub use run::{Pace, measure, run};
 pub use weights::Rescaled;
 
 use crate::{Result, ops::Kernels, tensors::tensor};

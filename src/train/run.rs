@@ -25,12 +25,7 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
     device: &B::Device,
 ) -> Result<()> {
     config.check(name)?;
-    if !B::supports_dtype(device, DType::from(config.precision.dtype())) {
-        return Err(Error::unsupported(
-            format!("{} cannot compute in bf16", B::name(device)),
-            "leave precision out of the configuration, or train on CUDA",
-        ));
-    }
+    check_precision::<B>(config, device)?;
     let checkpoint = folder.checkpoint();
     let weights = match (&config.start_from, checkpoint) {
         (Some(file), None) => Some(Earlier::open(file)?),
@@ -118,6 +113,77 @@ pub fn run<B: TrainingBackend, T: Task<B>>(
         return best.finish(folder.path());
     }
     write_final::<B>(folder.path(), folder.description(), &learners.all())
+}
+
+fn check_precision<B: TrainingBackend>(config: &RunConfig, device: &B::Device) -> Result<()> {
+    if B::supports_dtype(device, DType::from(config.precision.dtype())) {
+        return Ok(());
+    }
+    Err(Error::unsupported(
+        format!("{} cannot compute in bf16", B::name(device)),
+        "leave precision out of the configuration, or train on CUDA",
+    ))
+}
+
+/// How fast a run is, measured on its first steps.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Pace {
+    /// Parameters that are trained.
+    pub parameters: usize,
+    /// Seconds of a step: the mean of all that were taken but the first, which also prepares the device.
+    pub step_seconds: f64,
+    /// Seconds of a validation.
+    pub validation_seconds: f64,
+}
+
+/// Takes the first step of a fresh run and `steps` more, and validates once; nothing is written.
+pub fn measure<B: TrainingBackend, T: Task<B>>(
+    name: &str,
+    task: &T,
+    config: &RunConfig,
+    threads: usize,
+    device: &B::Device,
+    steps: usize,
+) -> Result<Pace> {
+    config.check(name)?;
+    check_precision::<B>(config, device)?;
+    let mut learners = task.learners(&Start {
+        weights: None,
+        device,
+        seed: config.seed,
+        precision: config.precision,
+        checkpoint: None,
+    })?;
+    let accumulation = config.accumulation;
+    let work = |number: usize| task.batch(number);
+    let step_seconds = std::thread::scope(|scope| -> Result<f64> {
+        let wanted = 0..(steps + 1) * accumulation;
+        let mut batches = Loader::start(scope, threads, wanted, &work);
+        let mut started = Instant::now();
+        for step in 0..=steps {
+            let batches = batches.by_ref().take(accumulation);
+            let batches = batches.map(Result::flatten).collect::<Result<Vec<_>>>()?;
+            // Figures are read back, so that a device has done all that it was given.
+            take_step(task, &mut learners, &batches, config, step, true)?;
+            if step == 0 {
+                started = Instant::now();
+            }
+        }
+        Ok(started.elapsed().as_secs_f64() / steps.max(1) as f64)
+    })?;
+    let started = Instant::now();
+    task.validate(&learners)?;
+    let sizes = learners
+        .all()
+        .into_iter()
+        .flat_map(|learner| learner.plan());
+    Ok(Pace {
+        parameters: sizes
+            .map(|tensor| tensor.shape.iter().product::<usize>())
+            .sum(),
+        step_seconds,
+        validation_seconds: started.elapsed().as_secs_f64(),
+    })
 }
 
 /// Refuses figures that are no numbers: what follows them could not be mended.

@@ -1,29 +1,21 @@
 //! OpenCLIP, a decoder and HiFi-GAN become a bundle of Art2Music.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{
     Arguments, configs, file_name, json, json::ConfigReader, known_keys, provenance, required,
-    unread_phrase, unread_tensors,
+    towers::ClipTowers, unread_phrase, unread_tensors,
 };
 use crate::{
-    Error, ErrorKind, Result,
-    checkpoint::{Checkpoint, names, placeholder},
+    Error, Result,
+    checkpoint::{Checkpoint, names},
     model::{
-        clip::{ClipConfig, ClipTextConfig},
-        fusion::FusionConfig,
-        hifigan::HifiGanConfig,
-        mel_decoder::MelDecoderConfig,
-        params::FreshInit,
-        vocoder::VocoderConfig,
+        fusion::FusionConfig, hifigan::HifiGanConfig, mel_decoder::MelDecoderConfig,
+        params::FreshInit, vocoder::VocoderConfig,
     },
     systems::art2music::{self, Defaults, Networks, Parts},
     tensors::TensorSource,
-    text::merges_of,
-    weights::{BundleWriter, MAX_ASSET_BYTES, Manifest},
+    weights::{BundleWriter, Manifest},
 };
 
 /// The paper's length of a piece in seconds.
@@ -31,17 +23,8 @@ const SECONDS: f64 = 10.0;
 /// Hidden width of the paper's fusion.
 const FUSION_HIDDEN: usize = 512;
 const LICENCE: &str = "see the checkpoints that it was made of";
-/// What a vocabulary is called that lies beside CLIP's weights.
-const VOCABULARIES: [&str; 4] = [
-    "tokenizer.json",
-    "merges.txt",
-    "bpe_simple_vocab_16e6.txt.gz",
-    "bpe_simple_vocab_16e6.txt",
-];
 /// What original checkpoints of HiFi-GAN's generator begin with.
 const GENERATORS: [&str; 2] = ["generator", "g_"];
-/// The first bytes of gzip.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Converts the checkpoints; the manifest, and what nothing has read.
 pub(super) fn convert(arguments: &Arguments) -> Result<(Manifest, Vec<String>)> {
@@ -118,14 +101,17 @@ impl Sources {
     fn open(arguments: &Arguments) -> Result<Self> {
         let configs = ConfigReader::default();
         let place = required("clip", &arguments.clip)?;
-        let clip = Checkpoint::open(place)?.with_names(names::clip);
-        let hints = arguments.clip_hints();
-        let vision = ClipConfig {
-            normalise: false,
-            ..configs::clip(&configs, place, &clip, hints)?
-        };
-        let text = configs::clip_text(&configs, place, &clip, vision.hidden_act)?;
-        let merges = merges(arguments, place, &text)?;
+        let ClipTowers {
+            checkpoint: clip,
+            vision,
+            text,
+            merges,
+        } = ClipTowers::open(
+            &configs,
+            place,
+            arguments.clip_vocabulary.as_deref(),
+            arguments.clip_hints(),
+        )?;
         let place = generator(required("vocoder", &arguments.vocoder)?)?;
         let hifigan = hifigan(&configs, &place)?;
         let default = MelDecoderConfig {
@@ -202,53 +188,6 @@ impl Sources {
         }
         names
     }
-}
-
-/// The merges of CLIP's vocabulary: the file that was named, or one beside the weights.
-fn merges(arguments: &Arguments, place: &Path, text: &ClipTextConfig) -> Result<String> {
-    let folder = configs::folder_of(place);
-    let beside = || {
-        let mut files = VOCABULARIES.iter().map(|name| folder.join(name));
-        files.find(|file| file.is_file()).ok_or_else(|| {
-            Error::input(
-                format!("there is no vocabulary beside {}", place.display()),
-                format!(
-                    "put one of {} there, or name it with --clip-vocabulary",
-                    VOCABULARIES.join(", ")
-                ),
-            )
-        })
-    };
-    let path = match &arguments.clip_vocabulary {
-        Some(path) => path.clone(),
-        None => beside()?,
-    };
-    let bytes = std::fs::read(&path).map_err(|e| Error::file("read", &path, e))?;
-    if let Some(error) = placeholder(&bytes, &path) {
-        return Err(error);
-    }
-    let bytes = unpacked(bytes, &path)?;
-    merges_of(&bytes, text.vocab_size).map_err(|e| e.in_file(&path))
-}
-
-/// What is in a gzip file; others as they are.
-fn unpacked(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
-    if !bytes.starts_with(&GZIP) {
-        return Ok(bytes);
-    }
-    let mut unpacked = Vec::new();
-    let mut reader = flate2::read::GzDecoder::new(bytes.as_slice()).take(MAX_ASSET_BYTES + 1);
-    reader
-        .read_to_end(&mut unpacked)
-        .map_err(|e| Error::file("unpack", path, e))?;
-    if unpacked.len() as u64 > MAX_ASSET_BYTES {
-        return Err(Error::new(
-            ErrorKind::Limits,
-            format!("{} unpacks to too much", path.display()),
-            "use the vocabulary that belongs to the checkpoint",
-        ));
-    }
-    Ok(unpacked)
 }
 
 /// What shapes tell of a decoder.

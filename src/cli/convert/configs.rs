@@ -46,9 +46,17 @@ pub(super) fn clap(reader: &ConfigReader, path: &Path) -> Result<ClapTextConfig>
 
 /// What is said of a CLIP that has no configuration.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct ClipHints {
+pub(in crate::cli) struct ClipHints {
     pub heads: Option<usize>,
     pub activation: Option<Activation>,
+}
+
+/// Whether a configuration lies in the folder of the weights `place`.
+#[cfg(feature = "train")]
+pub(in crate::cli) fn has_config(place: &Path) -> bool {
+    [TRANSFORMERS, OPEN_CLIP]
+        .iter()
+        .any(|name| folder_of(place).join(name).is_file())
 }
 
 /// The configuration in the folder of the weights `place` (transformers' or OpenCLIP's); for a file without one, what
@@ -232,7 +240,7 @@ fn table(whole: &Map<String, Value>, key: &str, path: &Path) -> Result<Map<Strin
 }
 
 /// ImageBind's file holds no configuration; the heads are the published ones.
-pub(super) fn imagebind_vision(checkpoint: &Checkpoint) -> Result<VisionConfig> {
+pub(in crate::cli) fn imagebind_vision(checkpoint: &Checkpoint) -> Result<VisionConfig> {
     let stem = shape(
         checkpoint,
         "modality_preprocessors.vision.rgbt_stem.proj.1.weight",
@@ -262,7 +270,7 @@ pub(super) fn imagebind_vision(checkpoint: &Checkpoint) -> Result<VisionConfig> 
 }
 
 /// The audio trunk, if the file has it.
-pub(super) fn imagebind_audio(checkpoint: &Checkpoint) -> Result<Option<AudioConfig>> {
+pub(in crate::cli) fn imagebind_audio(checkpoint: &Checkpoint) -> Result<Option<AudioConfig>> {
     let stem = "modality_preprocessors.audio.rgbt_stem.proj.weight";
     if checkpoint.shape(stem).is_none() {
         return Ok(None);
@@ -277,6 +285,31 @@ pub(super) fn imagebind_audio(checkpoint: &Checkpoint) -> Result<Option<AudioCon
         mlp: inner[0],
         embedding: head[0],
         ..AudioConfig::huge()
+    }))
+}
+
+/// The text trunk, if the file has it.
+#[cfg(feature = "train")]
+pub(in crate::cli) fn imagebind_text(
+    checkpoint: &Checkpoint,
+) -> Result<Option<crate::model::imagebind::TextConfig>> {
+    let table = "modality_preprocessors.text.token_embedding.weight";
+    if checkpoint.shape(table).is_none() {
+        return Ok(None);
+    }
+    let table = shape(checkpoint, table)?;
+    let positions = shape(checkpoint, "modality_preprocessors.text.pos_embed")?;
+    let head = shape(checkpoint, "modality_heads.text.proj.1.weight")?;
+    let inner = shape(checkpoint, "modality_trunks.text.blocks.0.mlp.fc1.weight")?;
+    use crate::model::imagebind::TextConfig;
+    Ok(Some(TextConfig {
+        vocabulary: table[0],
+        context: positions[positions.len() - 2],
+        width: table[1],
+        depth: count(checkpoint, "modality_trunks.text.blocks."),
+        heads: TextConfig::huge().heads,
+        mlp: inner[0],
+        embedding: head[0],
     }))
 }
 

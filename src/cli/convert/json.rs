@@ -9,7 +9,7 @@ use crate::{Error, Result, checkpoint::placeholder};
 
 /// Reads configurations, and remembers the keys that nothing reads.
 #[derive(Debug, Default)]
-pub(super) struct ConfigReader {
+pub(in crate::cli) struct ConfigReader {
     unread: RefCell<Vec<String>>,
 }
 

@@ -4,7 +4,7 @@
 //! transformers 4.57.
 
 /// The keys of one class of networks.
-pub(super) struct Keys {
+pub(in crate::cli) struct Keys {
     /// What the class takes for a key that is not there.
     pub defaults: &'static str,
     /// Keys that our network does not read, with the values that mean what it does; of a list, all items have to.

@@ -8,9 +8,18 @@ mod configs;
 mod json;
 mod known_keys;
 mod pipeline;
+mod towers;
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "train")]
+pub(super) use self::{
+    configs::{ClipHints, has_config, imagebind_audio, imagebind_text, imagebind_vision},
+    json::ConfigReader,
+    towers::{ClipTowers, read_merges},
+};
+
+#[cfg(not(feature = "train"))]
 use self::configs::ClipHints;
 use super::{SystemName, human_bytes, print_json, print_line};
 use crate::{

@@ -84,8 +84,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let frozen = work.frozen()?;
-    let finished = Finished::open(&config, &frozen, &arguments.output)?;
-    let checkpoints = arguments.output.join(CHECKPOINTS);
+    let finished = Finished::open(&config, &frozen, arguments.output()?)?;
+    let checkpoints = arguments.output()?.join(CHECKPOINTS);
     if !checkpoints.is_dir() {
         finished.checkpoints(&checkpoints)?;
     }
@@ -178,7 +178,7 @@ impl<'a> Work<'a> {
             let bundle = bundle.ok_or_else(|| Error::internal("there are no towers"))?;
             return Frozen::of_bundle(bundle, player);
         };
-        let folder = &self.arguments.output;
+        let folder = self.arguments.output()?;
         let weights = Weights::of(folder, part::TOWERS);
         let file = weights.open()?;
         let path = folder.join(part::TOWERS).join(MERGES);
@@ -218,7 +218,7 @@ impl<'a> Work<'a> {
             configuration["comment"] = serde_json::json!(config.comment);
         }
         let description = Description::new(configuration, &self.sources, digests);
-        let own = RunFolder::open(&self.arguments.output.join(name), description)?;
+        let own = RunFolder::open(&self.arguments.output()?.join(name), description)?;
         if own.is_finished() {
             eprintln!("The part {name} is finished: {}", own.path().display());
             return Ok(());
@@ -265,7 +265,7 @@ impl OnDevice for Training<'_> {
         let (work, own) = (self.work, self.own);
         let config = work.config;
         let skipped = SkipLog::open(own.path())?;
-        let cache = work.arguments.output.join("cache");
+        let cache = work.arguments.output()?.join("cache");
         let data = &work.arguments.data;
         let data = &data.open(work.sources.clone(), skipped, &cache);
         let (name, to, threads) = (self.part.name(), self.run, data.threads);

@@ -7,6 +7,7 @@ use super::{
         print_line,
     },
     Arguments,
+    plan::Planning,
 };
 use crate::{
     Error, Result,
@@ -41,14 +42,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         ..config.material.clone()
     };
     let sources = arguments.data.sources(&material, sizes)?;
+    if arguments.plan {
+        let job = Planning {
+            arguments,
+            config: &config,
+            networks: &networks,
+            sources,
+        };
+        return with_device(arguments.device, &config.aligner.run, job);
+    }
+    let output = arguments.output()?;
     let configuration = serde_json::json!({
         "aligner": &config.aligner,
         "seconds": networks.seconds(),
     });
     let description = Description::new(configuration, &sources, networks.stage_digests());
-    let folder = RunFolder::open(&arguments.output, description)?;
+    let folder = RunFolder::open(output, description)?;
     if folder.is_finished() {
-        eprintln!("The aligner is finished: {}", arguments.output.display());
+        eprintln!("The aligner is finished: {}", output.display());
     } else {
         let job = Training {
             arguments,

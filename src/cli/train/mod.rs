@@ -2,8 +2,9 @@
 
 mod art2music;
 mod art_to_mus;
+mod plan;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{SystemName, data::DataArguments};
 use crate::{Error, Result, device::DeviceChoice, quant::Encoding};
@@ -38,8 +39,12 @@ pub(super) struct Arguments {
     part: Option<art2music::Part>,
     /// The folder of the run: final.safetensors there is the aligner; art2music's parts have folders of their own, and
     /// checkpoints has what they are published as.
-    #[arg(short, long)]
-    output: PathBuf,
+    #[arg(short, long, required_unless_present = "plan")]
+    output: Option<PathBuf>,
+    /// Of the aligner: train nothing, but encode a batch of items, take a few steps, and tell how much memory and time the
+    /// whole run takes.
+    #[arg(long, conflicts_with_all = ["output", "export"])]
+    plan: bool,
     /// Also write a bundle with what was trained here.
     #[arg(long)]
     export: Option<PathBuf>,
@@ -54,10 +59,19 @@ pub(super) struct Arguments {
     device: DeviceChoice,
 }
 
+impl Arguments {
+    /// The folder of the run.
+    fn output(&self) -> Result<&Path> {
+        let output = self.output.as_deref();
+        output.ok_or_else(|| Error::internal("the command line names no run"))
+    }
+}
+
 pub(super) fn run_command(arguments: &Arguments) -> Result<()> {
     match arguments.system {
         Some(SystemName::Art2Music) => {
             refuse(arguments.tokens.is_some(), "--tokens", "art2music")?;
+            refuse(arguments.plan, "--plan", "art2music")?;
             art2music::run(arguments)
         }
         Some(SystemName::ArtToMus) | None => {

@@ -370,6 +370,23 @@ impl<B: Kernels> ArtToMus<B> {
         Ok(conditions.into_tokens())
     }
 
+    /// The Language-of-Audio tokens of a text alone, `[1, tokens, width]`, as AudioLDM 2 itself makes them: what a caption
+    /// gives without its picture. Needs a bundle with text networks.
+    #[cfg(feature = "native")]
+    pub async fn condition_on_text(
+        &self,
+        text: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<HostTensor> {
+        let settings = Settings::from_defaults(&self.defaults, 0);
+        let mut work = self.networks.work(&settings.work(&self.defaults, true))?;
+        work.retain(|work| [stage::TEXT, stage::CONDITION].contains(&work.stage));
+        let mut run = self.run(work, observer, false)?;
+        let tokens = run.translate_text(text).await?;
+        run.finish().await?;
+        Ok(tokens)
+    }
+
     /// The sound of latents `[count, channels, rows, columns]` as a generation makes them: one piece each, as long as
     /// the latents are. The settings of the generation's result say how they were played.
     pub async fn decode(

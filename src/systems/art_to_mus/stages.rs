@@ -11,6 +11,7 @@ use super::{
     ArtToMus,
     encoder::PictureEncoder,
     names::{kind, stage},
+    networks::Networks,
     request::{ModeVectors, Settings, TextConditions, booleans},
     texts::{Texts, Wanted},
 };
@@ -22,6 +23,7 @@ use crate::{
         aligner::Aligner,
         gpt2::Gpt2,
         imagebind::{AudioTrunk, SoundInput},
+        params::Params,
         trace::Trace,
     },
     ops::Kernels,
@@ -29,6 +31,7 @@ use crate::{
     random::standard_normal,
     tensors::{HostTensor, cosine, read},
     text::{EncodedTexts, TextEncoders, Tokenizers},
+    weights::{NegativePrefix, StageWeights},
 };
 
 /// One generation under way.
@@ -61,6 +64,20 @@ struct Conditioner<B: Backend> {
     text: TextConditions,
     #[module(skip)]
     modes: Option<ModeVectors>,
+}
+
+impl<B: Kernels> Conditioner<B> {
+    fn load(params: &Params<'_, B>, weights: &StageWeights, networks: &Networks) -> Result<Self> {
+        Ok(Self {
+            aligner: Aligner::load(&params.at(kind::ALIGNER), &networks.aligner)?,
+            gpt2: Gpt2::load(&params.at(kind::GPT2), &networks.gpt2)?,
+            text: TextConditions::of_stage(weights)?,
+            modes: match networks.modes {
+                true => Some(ModeVectors::of_stage(weights)?),
+                false => None,
+            },
+        })
+    }
 }
 
 impl<B: Kernels> Stages<'_, B> {
@@ -108,14 +125,23 @@ impl<B: Kernels> Stages<'_, B> {
             Wanted::New(texts) => texts,
         };
         let system = self.system;
-        let networks = &system.networks;
-        let (Some(config), Some(own)) = (&networks.text, &networks.prompts) else {
+        let Some(own) = &system.networks.prompts else {
             return Err(Fault::NoTexts {}.into());
         };
-        let Texts { prompt, negative } = &texts;
+        let encoded = self.encode_prompts(&texts, own.negative_prefix).await?;
+        Ok(Some(system.texts.keep(texts, encoded)))
+    }
+
+    /// A prompt and a negative prompt to states.
+    async fn encode_prompts(
+        &mut self,
+        Texts { prompt, negative }: &Texts,
+        prefix: NegativePrefix,
+    ) -> Result<EncodedTexts> {
+        let system = self.system;
+        let config = system.networks.text.as_ref().ok_or(Fault::NoTexts {})?;
         let tokenizers = Tokenizers::of_bundle(system.bundle()).await?;
-        let encoded = self
-            .run
+        self.run
             .stage(
                 stage::TEXT,
                 |params, _| {
@@ -123,13 +149,34 @@ impl<B: Kernels> Stages<'_, B> {
                     TextEncoders::load(kinds.map(|kind| params.at(kind)), config)
                 },
                 async |_: &mut Run<'_, B>, encoders: &TextEncoders<B>| {
-                    encoders
-                        .encode(&tokenizers, prompt, negative, own.negative_prefix)
-                        .await
+                    encoders.encode(&tokenizers, prompt, negative, prefix).await
                 },
             )
-            .await?;
-        Ok(Some(system.texts.keep(texts, encoded)))
+            .await
+    }
+
+    /// The Language-of-Audio tokens that AudioLDM 2 itself makes of a text: the language model translates the text's own
+    /// sequence, of its own length.
+    #[cfg(feature = "native")]
+    pub async fn translate_text(&mut self, text: &str) -> Result<HostTensor> {
+        let texts = Texts {
+            prompt: text.to_string(),
+            negative: text.to_string(),
+        };
+        let EncodedTexts { prefix, .. } =
+            self.encode_prompts(&texts, NegativePrefix::Padded).await?;
+        let networks = &self.system.networks;
+        self.run
+            .stage(
+                stage::CONDITION,
+                |params, weights| Conditioner::load(params, weights, networks),
+                async |run: &mut Run<'_, B>, conditioner: &Conditioner<B>| {
+                    let states = prefix.states.upload(run.device())?;
+                    let mask = vec![booleans(&prefix.mask)];
+                    HostTensor::read(conditioner.gpt2.generate(states, Some(&mask))?).await
+                },
+            )
+            .await
     }
 
     /// Picture to embedding `[1, width]`.
@@ -173,17 +220,7 @@ impl<B: Kernels> Stages<'_, B> {
         self.run
             .stage(
                 stage::CONDITION,
-                |params, weights| {
-                    Ok(Conditioner {
-                        aligner: Aligner::load(&params.at(kind::ALIGNER), &networks.aligner)?,
-                        gpt2: Gpt2::load(&params.at(kind::GPT2), &networks.gpt2)?,
-                        text: TextConditions::of_stage(weights)?,
-                        modes: match networks.modes {
-                            true => Some(ModeVectors::of_stage(weights)?),
-                            false => None,
-                        },
-                    })
-                },
+                |params, weights| Conditioner::load(params, weights, networks),
                 async |run: &mut Run<'_, B>, conditioner: &Conditioner<B>| {
                     let device = run.device();
                     let positive: Tensor<B, 3> = match (tokens, embedding) {
