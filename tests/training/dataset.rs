@@ -131,7 +131,7 @@ fn folders_become_lists_that_can_be_trained_on() {
 fn embedding_that_is_killed_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
-    let (pictures, _) = files(folder.path(), 400);
+    let (pictures, _) = files(folder.path(), 200);
     let imagebind = fixture("imagebind-tiny.pth");
     let killed = place("killed");
     let arguments = embed("--pictures", &pictures, &imagebind, &killed);
@@ -163,7 +163,7 @@ fn embedding_that_is_killed_ends_with_the_same_bytes() {
     }
     assert!(content(&killed) == content(&shards));
     let embeddings = art2mus::dataset::Embeddings::open(&killed).unwrap();
-    assert_eq!((embeddings.len(), embeddings.width()), (400, 32));
+    assert_eq!((embeddings.len(), embeddings.width()), (200, 32));
     assert!(embeddings.get("inner/001.bmp").is_some());
 
     // Other items, and another network, are another folder.
