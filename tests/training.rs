@@ -415,7 +415,8 @@ fn the_aligner_is_trained_alone_and_its_bundle_makes_music() {
             .args(mode)
             .output()
             .unwrap();
-        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let said: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
         (said["settings"]["mode"].clone(), read_wav(&sound).1)
     };
     let [minor, major] = ["minor", "major"].map(|mode| made(&["--mode", mode]));
