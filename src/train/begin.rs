@@ -27,14 +27,14 @@ pub(super) enum Earlier {
     /// `final.safetensors`, or any checkpoint of those names.
     File(Checkpoint),
     /// A folder that `art2mus pretrain`, `train` or `convert` has written.
-    Bundle(BundleParts),
+    Bundle(Box<BundleParts>),
 }
 
 impl Earlier {
     /// Opens what is at `path`.
     pub fn open(path: &Path) -> Result<Self> {
         if path.join(MANIFEST).is_file() {
-            return Ok(Self::Bundle(BundleParts::open(path)?));
+            return Ok(Self::Bundle(Box::new(BundleParts::open(path)?)));
         }
         Checkpoint::open(path).map(Self::File)
     }
@@ -54,6 +54,9 @@ impl Earlier {
     }
 }
 
+/// Shapes and elements by full names.
+type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// The tensors of a bundle by the names that parts give them.
 #[derive(Debug)]
 pub(super) struct BundleParts {
@@ -64,7 +67,7 @@ pub(super) struct BundleParts {
     /// What the decoder's spectrograms were scaled with, where they were.
     mel_scale: Option<MelScale>,
     /// The tensors of the stage that was read last.
-    read: RefCell<(String, HashMap<String, (Vec<usize>, Vec<f32>)>)>,
+    read: RefCell<(String, Tensors)>,
 }
 
 impl BundleParts {

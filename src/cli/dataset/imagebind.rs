@@ -114,7 +114,7 @@ impl ImageBind {
             )),
             _ => {
                 let networks = self.networks(kind, device)?;
-                let preparation = Preparation::Files(networks.preprocessor.clone());
+                let preparation = Preparation::Files(Box::new(networks.preprocessor.clone()));
                 Ok((preparation, EmbeddingNetwork::Frozen(networks)))
             }
         }

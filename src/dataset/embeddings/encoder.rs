@@ -47,7 +47,7 @@ pub enum Prepared {
 #[derive(Debug, Clone)]
 pub enum Preparation {
     /// Pictures or music.
-    Files(Preprocessor),
+    Files(Box<Preprocessor>),
     /// Captions, for a network of so many positions.
     Captions(ClipTokenizer, usize),
 }
