@@ -52,6 +52,7 @@ export type {
   GenerationEvent,
   Info,
   LoadEvent,
+  Mode,
   Prompts,
   Region,
   Scheduler,

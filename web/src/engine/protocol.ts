@@ -14,6 +14,7 @@ export type {
   Event as GenerationEvent,
   GenerateSettings as Settings,
   Info,
+  Mode,
   Prompts,
   Region,
   SchedulerKind as Scheduler,
