@@ -6,7 +6,7 @@
 
 /** SHA-256 of the samples as little-endian floats. */
 export const PIECES = [
-  { picture: "01.jpg", seed: 1, sha256: "6ac81139002de32760eeb785a5cbbdd4a6b7f1239a6f421ab12bd1858528f5c6" },
-  { picture: "06.jpg", seed: 2, sha256: "0e4cbf56fed2cc2ae6bf6e86da53a0dbf85c7f6ff96523023dbee96bea72c9bb" },
-  { picture: "11.jpg", seed: 3, sha256: "fa9ac13e41a8e5ec21943db89c92b7c236f8b541006bb496d029a946e97aafc2" },
+  { picture: "01.jpg", seed: 1, sha256: "a3ba49d5c95721238fe12d068361ae479b2834571c36e1307d25c6ca60fbabe1" },
+  { picture: "06.jpg", seed: 2, sha256: "e8d221b5e7e5efc7010c4d3f55e8773ed70ec19426def1a80b6b78aa717aa2a1" },
+  { picture: "11.jpg", seed: 3, sha256: "6dafc369c3d55daaf3a868ab8b21d5d7a84ae770e95e22b19957b691b8fc569f" },
 ];

@@ -55,8 +55,8 @@ async function makeInParts({ picture, seed }) {
   const embedding = await art2mus.embed(artwork);
   const tokens = await art2mus.condition(embedding);
   // The picture's colours decide key, tempo and loudness where a model leaves them open; an embedding has no colours.
-  const { transpose, tempo, loudness } = whole.settings;
-  const decided = Object.entries({ transpose, tempo, loudness }).filter(([, value]) => value !== undefined);
+  const { transpose, mode, tempo, loudness } = whole.settings;
+  const decided = Object.entries({ transpose, mode, tempo, loudness }).filter(([, value]) => value !== undefined);
   const played = { ...settings, ...Object.fromEntries(decided) };
   const fromEmbedding = await art2mus.generate({ embedding }, { ...played, candidates: 2 }).result;
   const fromTokens = await art2mus.generate({ tokens }, played).result;
