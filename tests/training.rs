@@ -400,7 +400,7 @@ fn the_aligner_is_trained_alone_and_its_bundle_makes_music() {
 
     // The networks were told of modes: the picture decides one, or the command line.
     let made = |mode: &[&str]| {
-        let sound = folder.path().join(format!("{}.wav", mode.join("")));
+        let sound = folder.path().join(format!("made{}.wav", mode.join("")));
         let output = program()
             .args(["generate", text(&picture), "--bundle", text(&bundle)])
             .args([
