@@ -291,10 +291,7 @@ impl<'a> BundleNetworks<'a> {
             unet: Unet::load(&unet, &networks.unet)?,
             schedule: networks.schedule.clone(),
             text: TextConditions::of_stage(&condition)?,
-            modes: match networks.modes {
-                true => Some(ModeVectors::of_stage(&condition)?),
-                false => None,
-            },
+            modes: ModeVectors::of_stage(&condition, networks)?,
             shape: [
                 networks.vae.latent_channels,
                 networks.lengths(self.seconds()).rows,

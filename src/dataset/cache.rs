@@ -100,16 +100,7 @@ impl Cache {
         prepare: &(dyn Fn(usize) -> Result<P> + Sync),
         encode: &mut dyn FnMut(Vec<P>) -> Result<Vec<Record>>,
     ) -> Result<Self> {
-        let items = match (recipe.items, source.count()) {
-            (Some(wanted), Some(there)) => wanted.min(there),
-            (Some(count), None) | (None, Some(count)) => count,
-            (None, None) => {
-                return Err(Error::input(
-                    "material never ends",
-                    "say in the configuration how many items are wanted",
-                ));
-            }
-        };
+        let items = count_items(recipe.items, source)?;
         let key = serde_json::json!({
             "version": VERSION,
             "items": items,
@@ -249,6 +240,18 @@ impl Map {
             bytes,
             checked: OnceLock::new(),
         })
+    }
+}
+
+/// How many items of `source` a run takes that wants so many, or all.
+pub fn count_items(wanted: Option<usize>, source: &dyn Source) -> Result<usize> {
+    match (wanted, source.count()) {
+        (Some(wanted), Some(there)) => Ok(wanted.min(there)),
+        (Some(count), None) | (None, Some(count)) => Ok(count),
+        (None, None) => Err(Error::input(
+            "material never ends",
+            "say in the configuration how many items are wanted",
+        )),
     }
 }
 

@@ -41,7 +41,7 @@ mod split;
 
 pub use artsound::{ArtSound, Subset};
 pub use bundle::{BundleNetworks, Decoder, DiffusionPrior, Wanted, stage_digests};
-pub use cache::{Cache, Field, Recipe, Record};
+pub use cache::{Cache, Field, Recipe, Record, count_items};
 pub use comments::{Comment, CommentForm};
 pub use embeddings::Embeddings;
 pub use figures::{bars, histogram};

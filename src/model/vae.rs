@@ -337,13 +337,22 @@ impl<B: Kernels> Attention<B> {
         let [q, k, v] = [&self.to_q, &self.to_k, &self.to_v]
             .map(|layer| layer.forward(tokens.clone()).unsqueeze_dim::<4>(1));
         let scale = (channels as f64).powf(-0.5);
-        let parts = attention_parts(rows, self.rows).map(|(first, count)| {
-            let [q, k, v] =
-                [&q, &k, &v].map(|x| x.clone().narrow(2, first * columns, count * columns));
-            <B as Kernels>::attention(q, k, v, None, scale)
-        });
-        let attended = Tensor::cat(parts.collect(), 2).squeeze_dim(1);
-        let out: Tensor<B, 3> = self.to_out.forward(attended);
+        let attend = |q, k, v| <B as Kernels>::attention(q, k, v, None, scale);
+        let parts: Vec<_> = attention_parts(rows, self.rows).collect();
+        // Nothing is copied where there is one part.
+        let attended = if parts.len() == 1 {
+            attend(q, k, v)
+        } else {
+            let parts = parts.into_iter().map(|(first, count)| {
+                let part = |x: &Tensor<B, 4>| {
+                    let x = x.clone();
+                    x.narrow(2, first * columns, count * columns)
+                };
+                attend(part(&q), part(&k), part(&v))
+            });
+            Tensor::cat(parts.collect(), 2)
+        };
+        let out: Tensor<B, 3> = self.to_out.forward(attended.squeeze_dim(1));
         x + out
             .swap_dims(1, 2)
             .reshape([batch, channels, rows, columns])

@@ -12,13 +12,12 @@ use super::{
     Learner, Losses, Start, Task, TrainingBackend,
     config::{AlignerLoss, AlignerSizes, Latents, PartConfig},
     data::Data,
-    denoising::{Denoising, DiffusionBatch, spread_timesteps},
+    denoising::{Denoising, DiffusionBatch, mode_shares, spread_timesteps, told_modes},
     precision::convert,
     scalar, tensor,
 };
 use crate::{
     Result,
-    audio::Mode,
     dataset::{BundleNetworks, Cache, DiffusionPrior, Shuffled, Wanted, field},
     model::{
         aligner::{Aligner, AlignerConfig},
@@ -136,16 +135,9 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
             audio = Tensor::cat(vec![audio.narrow(0, 1, count - 1), first], 0);
         }
         if let Some(modes) = &self.frozen.modes {
-            let told = batch.modes.iter().map(|mode| {
-                let mode = if *mode > 0.5 {
-                    Mode::Major
-                } else {
-                    Mode::Minor
-                };
-                modes.get(mode).upload(&self.device)
-            });
-            let told: Vec<Tensor<C, 3>> = told.collect::<Result<_>>()?;
-            audio = audio + Tensor::cat(told, 0);
+            let shares = batch.modes.iter().flat_map(|mode| mode_shares(*mode));
+            let vectors = modes.both().upload(&self.device)?;
+            audio = audio + told_modes(shares.collect(), vectors);
         }
         let denoising = Denoising {
             unet,

@@ -17,7 +17,7 @@ use super::{
     Learner, Losses, Start, Task, TrainingBackend,
     config::SmallModel,
     data::Data,
-    denoising::{Denoising, DiffusionBatch, spread_timesteps},
+    denoising::{Denoising, DiffusionBatch, mode_shares, spread_timesteps, told_modes},
     latents::{LatentCache, PieceEncoders, Pieces},
     scalar, tensor,
 };
@@ -151,9 +151,7 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
         let mut audio =
             none + truth * share(Condition::True) + predicted * share(Condition::Predicted);
         if let Some(modes) = &model.modes {
-            let shares = tensor::<C, 2>(batch.modes.clone(), [count, 2], device);
-            let told = shares.matmul(modes.val().cast(FloatDType::F32));
-            audio = audio + told.unsqueeze_dim(1);
+            audio = audio + told_modes(batch.modes.clone(), modes.val().cast(FloatDType::F32));
         }
         if shuffled {
             let first = audio.clone().narrow(0, 0, 1);
@@ -184,7 +182,7 @@ fn batch(
     let told = pieces.modes.iter().zip(&choices).zip(is_told);
     let modes = told.flat_map(|((&mode, choice), told)| {
         let counts = f32::from(u8::from(*told && *choice != Condition::None));
-        [(1.0 - mode) * counts, mode * counts]
+        mode_shares(mode).map(|share| share * counts)
     });
     PriorBatch {
         modes: modes.collect(),

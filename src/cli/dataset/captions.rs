@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::prepare_folder;
+use super::{prepare_folder, summary_table};
 use crate::{
     Error, Result,
     checkpoint::{Checkpoint, names},
@@ -21,7 +21,7 @@ use crate::{
     device::{DeviceChoice, choose},
     files::write_file,
     image,
-    metrics::summary::{QUANTILES, Summary},
+    metrics::summary::Summary,
     model::{
         bert::{Bert, BertConfig},
         clip::{ClipText, ClipVision},
@@ -171,28 +171,11 @@ fn report(round: u8, scored: &[ScoredCaption]) -> Result<Report> {
 }
 
 fn markdown(report: &Report) -> String {
-    let quantiles: Vec<String> = QUANTILES
+    let rows = report
+        .scores
         .iter()
-        .map(|share| format!("{} %", share * 100.0))
-        .collect();
-    let mut text = format!(
-        "| score | captions | min | max | mean | deviation | {} |\n|---|{}\n",
-        quantiles.join(" | "),
-        "---|".repeat(5 + QUANTILES.len())
-    );
-    for (name, summary) in &report.scores {
-        let values = [summary.min, summary.max, summary.mean, summary.deviation];
-        let values = values
-            .iter()
-            .chain(&summary.quantiles)
-            .map(|value| format!("{value:.4}"));
-        text += &format!(
-            "| {name} | {} | {} |\n",
-            summary.count,
-            values.collect::<Vec<_>>().join(" | ")
-        );
-    }
-    text
+        .map(|(name, summary)| (&**name, summary));
+    summary_table(["score", "captions"], rows)
 }
 
 struct Job<'a> {

@@ -10,7 +10,11 @@ pub(super) mod stats;
 
 use std::path::Path;
 
-use crate::{Result, files::check_output};
+use crate::{
+    Result,
+    files::check_output,
+    metrics::summary::{QUANTILES, Summary},
+};
 
 /// What is done with lists of pairs.
 #[derive(Debug, clap::Subcommand)]
@@ -46,4 +50,25 @@ pub(super) fn prepare_folder(folder: &Path, files: &[&str]) -> Result<()> {
     files
         .iter()
         .try_for_each(|file| check_output(&folder.join(file), true))
+}
+
+/// What sets of numbers are like, as a table in Markdown: a row for each. The first two columns are called `names` and
+/// `count`.
+fn summary_table<'a>(
+    [names, count]: [&str; 2],
+    rows: impl IntoIterator<Item = (&'a str, &'a Summary)>,
+) -> String {
+    let quantiles = QUANTILES.map(|share| format!("{} %", share * 100.0));
+    let mut text = format!(
+        "| {names} | {count} | min | max | mean | deviation | {} |\n|---|{}\n",
+        quantiles.join(" | "),
+        "---|".repeat(5 + QUANTILES.len())
+    );
+    for (name, summary) in rows {
+        let values = [summary.min, summary.max, summary.mean, summary.deviation];
+        let values = values.iter().chain(&summary.quantiles);
+        let values: Vec<String> = values.map(|value| format!("{value:.4}")).collect();
+        text += &format!("| {name} | {} | {} |\n", summary.count, values.join(" | "));
+    }
+    text
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::path::PathBuf;
 
-use super::prepare_folder;
+use super::{prepare_folder, summary_table};
 use crate::{
     Error, Result,
     cli::print_line,
@@ -12,7 +12,7 @@ use crate::{
         pairing::{ListedPair, read_pairs},
     },
     files::write_file,
-    metrics::summary::{QUANTILES, Summary},
+    metrics::summary::Summary,
 };
 
 /// What may be written.
@@ -160,24 +160,11 @@ impl Arguments {
 }
 
 fn markdown(report: &Report) -> String {
-    let quantiles: Vec<String> = QUANTILES
+    let rows = report
+        .similarities
         .iter()
-        .map(|share| format!("{} %", share * 100.0))
-        .collect();
-    let mut text = format!(
-        "| pairs by | count | min | max | mean | deviation | {} |\n|---|{}\n",
-        quantiles.join(" | "),
-        "---|".repeat(5 + QUANTILES.len())
-    );
-    for (name, summary) in &report.similarities {
-        let values = [summary.min, summary.max, summary.mean, summary.deviation];
-        let values = values
-            .iter()
-            .chain(&summary.quantiles)
-            .map(|value| format!("{value:.4}"));
-        let values: Vec<String> = values.collect();
-        text += &format!("| {name} | {} | {} |\n", summary.count, values.join(" | "));
-    }
+        .map(|(name, summary)| (&**name, summary));
+    let mut text = summary_table(["pairs by", "count"], rows);
     for counts in &report.counts {
         let all: usize = counts.counts.iter().map(|(_, count)| count).sum();
         text += &format!(

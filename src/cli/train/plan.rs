@@ -6,7 +6,7 @@ use super::Arguments;
 use crate::{
     Error, Result,
     cli::{human_bytes, peak_memory, pretrain::OnDevice, print_line},
-    dataset::{BundleNetworks, SkipLog, Source, Subset},
+    dataset::{BundleNetworks, SkipLog, Source, Subset, count_items},
     train::{
         TrainingBackend,
         aligner::{AlignerTask, VALIDATION_ITEMS},
@@ -32,16 +32,7 @@ impl OnDevice for Planning<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Result<()> {
         let part = &self.config.aligner;
         let run = &part.run;
-        let all = match (part.loss.items, self.sources.training.count()) {
-            (Some(wanted), Some(there)) => wanted.min(there),
-            (Some(count), None) | (None, Some(count)) => count,
-            (None, None) => {
-                return Err(Error::input(
-                    "material never ends",
-                    "say in the configuration how many items are wanted",
-                ));
-            }
-        };
+        let all = count_items(part.loss.items, self.sources.training.as_ref())?;
         let few = ITEMS.max(run.batch).min(all);
         let place = tempfile::tempdir()
             .map_err(|e| Error::file("create a folder in", &std::env::temp_dir(), e))?;

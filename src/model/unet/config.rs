@@ -80,12 +80,12 @@ pub struct UnetConfig {
     /// weights: a small network has its channels where they cost least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch_size: Option<usize>,
-    /// The columns (frequencies) of a latent, or of its patches, each with a learnt vector that is added behind the first convolution.
-    /// Not in the published weights: convolutions do not know where they are, and a key is a matter of where.
+    /// The columns (frequencies) of a latent, or of its patches, each with a learnt vector that is added behind the first
+    /// convolution. Not in the published weights: convolutions do not know where they are, and a key is a matter of where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency_embedding: Option<usize>,
-    /// The rows of a beat (of patches, where there are patches), each with a learnt vector that is added behind the first convolution, beat after beat: for
-    /// music that all has one pulse and begins on it. Not in the published weights.
+    /// The rows of a beat (of patches, where there are patches), each with a learnt vector that is added behind the first
+    /// convolution, beat after beat: for music that all has one pulse and begins on it. Not in the published weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beat_embedding: Option<usize>,
 }

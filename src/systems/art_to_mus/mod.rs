@@ -312,14 +312,14 @@ impl<B: Kernels> ArtToMus<B> {
         if tonic.is_none() && !matches!(settings.transpose, None | Some(0)) {
             return Err(Fault::Untransposable {}.into());
         }
-        if settings.mode.is_some() && !self.networks.modes {
+        let modes = self.networks.modes;
+        if settings.mode.is_some() && !modes {
             return Err(Fault::NoSetting { setting: "mode" }.into());
         }
         if let Some(tempo) = settings.tempo {
             tempo::check(tempo, pulse)?;
         }
-        let decides =
-            self.networks.modes || tonic.is_some() || pulse.is_some() || loudness.is_some();
+        let decides = modes || tonic.is_some() || pulse.is_some() || loudness.is_some();
         let ranks = match source {
             Source::Picture(picture) if decides => Some(Statistics::measure(picture).ranks()),
             _ => None,
@@ -328,7 +328,8 @@ impl<B: Kernels> ArtToMus<B> {
             let wanted = ranks.as_ref().map(|ranks| tonic_of(ranks.hue));
             wanted.map_or(0, |wanted| semitones(tonic, wanted))
         });
-        let mode = ranks.as_ref().map(|ranks| mode_of(ranks.warmth));
+        let mode = ranks.as_ref().filter(|_| modes);
+        let mode = mode.map(|ranks| mode_of(ranks.warmth));
         let tempo = pulse
             .map(|pulse| ranks.as_ref().map_or(1.0, |ranks| tempo_of(ranks.chroma)) * 60.0 / pulse);
         let loudness = loudness.map(|[quiet, loud]| {
@@ -338,7 +339,7 @@ impl<B: Kernels> ArtToMus<B> {
         Ok(Settings {
             loudness: settings.loudness.or(loudness),
             transpose: transpose.map(|decided| settings.transpose.unwrap_or(decided)),
-            mode: settings.mode.or(mode.filter(|_| self.networks.modes)),
+            mode: settings.mode.or(mode),
             tempo: settings.tempo.or(tempo),
             ..settings.clone()
         })

@@ -274,41 +274,43 @@ impl Networks {
         let embedding = self.embedding_width();
         let factor = self.vae.factor();
         let audio = self.unet.audio_widths()?;
-        let mismatch =
-            if self.aligner.embedding != embedding {
-                Some(format!(
-                    "the aligner takes {} numbers and the image encoder gives {embedding}",
-                    self.aligner.embedding
-                ))
-            } else if self.aligner.width != self.gpt2.n_embd {
-                Some("the aligner's tokens do not have the width of the language model".into())
-            } else if audio.iter().any(|width| *width != self.gpt2.n_embd) {
-                Some("the UNet takes tokens of another width than the language model's".into())
-            } else if self.unet.in_channels != self.vae.latent_channels {
-                Some("the UNet and the VAE have different latents".into())
-            } else if !self.vocoder.mel_bins().is_multiple_of(factor) {
-                Some("the vocoder's bands do not fit the VAE".into())
-            } else if let Some(what) = self.frame_mismatch() {
-                Some(what)
-            } else if self.aligner.tokens + self.gpt2.max_new_tokens > self.gpt2.n_positions + 1 {
-                Some("the aligner gives more tokens than the language model takes".into())
-            } else if self.unet.frequency_embedding.is_some_and(|columns| {
-                columns != self.lengths(1.0).columns.div_ceil(self.unet.patch())
-            }) {
-                Some("the UNet and the VAE have different numbers of frequencies".into())
-            } else if let Some(text) = &self.text
-                && self
-                    .unet
-                    .text_widths()?
-                    .iter()
-                    .any(|width| *width != text.t5.d_model)
-            {
-                Some("the UNet takes states of another width than the text encoder's".into())
-            } else if self.ranking.as_ref().is_some_and(|trunk| !self.fits(trunk)) {
-                Some("the audio trunk takes other clips than sounds become".into())
-            } else {
-                None
-            };
+        let frequencies = self.lengths(1.0).columns.div_ceil(self.unet.patch());
+        let mismatch = if self.aligner.embedding != embedding {
+            Some(format!(
+                "the aligner takes {} numbers and the image encoder gives {embedding}",
+                self.aligner.embedding
+            ))
+        } else if self.aligner.width != self.gpt2.n_embd {
+            Some("the aligner's tokens do not have the width of the language model".into())
+        } else if audio.iter().any(|width| *width != self.gpt2.n_embd) {
+            Some("the UNet takes tokens of another width than the language model's".into())
+        } else if self.unet.in_channels != self.vae.latent_channels {
+            Some("the UNet and the VAE have different latents".into())
+        } else if !self.vocoder.mel_bins().is_multiple_of(factor) {
+            Some("the vocoder's bands do not fit the VAE".into())
+        } else if let Some(what) = self.frame_mismatch() {
+            Some(what)
+        } else if self.aligner.tokens + self.gpt2.max_new_tokens > self.gpt2.n_positions + 1 {
+            Some("the aligner gives more tokens than the language model takes".into())
+        } else if self
+            .unet
+            .frequency_embedding
+            .is_some_and(|columns| columns != frequencies)
+        {
+            Some("the UNet and the VAE have different numbers of frequencies".into())
+        } else if let Some(text) = &self.text
+            && self
+                .unet
+                .text_widths()?
+                .iter()
+                .any(|width| *width != text.t5.d_model)
+        {
+            Some("the UNet takes states of another width than the text encoder's".into())
+        } else if self.ranking.as_ref().is_some_and(|trunk| !self.fits(trunk)) {
+            Some("the audio trunk takes other clips than sounds become".into())
+        } else {
+            None
+        };
         match mismatch {
             None => Ok(()),
             Some(what) => Err(Error::format(what, "convert parts that belong together")),

@@ -8,7 +8,7 @@ use super::{
         request::{check_loudness, check_seconds, refuse},
     },
     names::kind,
-    networks::Work,
+    networks::{Networks, Work},
     transpose::SEMITONES,
 };
 use crate::{
@@ -318,10 +318,18 @@ pub(super) fn booleans(mask: &HostTensor) -> Vec<bool> {
 pub struct ModeVectors(HostTensor);
 
 impl ModeVectors {
-    /// Those of the stage `condition` of a bundle.
-    pub fn of_stage(weights: &StageWeights) -> Result<Self> {
+    /// Those of the stage `condition` of a bundle with these networks; nothing where it has none.
+    pub fn of_stage(weights: &StageWeights, networks: &Networks) -> Result<Option<Self>> {
+        if !networks.modes {
+            return Ok(None);
+        }
         let (shape, values) = weights.tensor(kind::MODES)?;
-        Ok(Self(HostTensor { shape, values }))
+        Ok(Some(Self(HostTensor { shape, values })))
+    }
+
+    /// Both, that of minor first.
+    pub fn both(&self) -> &HostTensor {
+        &self.0
     }
 
     /// That of `mode`, `[1, 1, width]`.

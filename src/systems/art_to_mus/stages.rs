@@ -72,10 +72,7 @@ impl<B: Kernels> Conditioner<B> {
             aligner: Aligner::load(&params.at(kind::ALIGNER), &networks.aligner)?,
             gpt2: Gpt2::load(&params.at(kind::GPT2), &networks.gpt2)?,
             text: TextConditions::of_stage(weights)?,
-            modes: match networks.modes {
-                true => Some(ModeVectors::of_stage(weights)?),
-                false => None,
-            },
+            modes: ModeVectors::of_stage(weights, networks)?,
         })
     }
 }
