@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Fault, Result,
-    audio::Mode,
     diffusion::SchedulerKind,
     image::Region,
     ops::Kernels,
@@ -42,9 +41,7 @@ pub struct GenerateSettings {
     pub candidates: Option<f64>,
     /// Semitones from the model's own tonic, -6 to 6; the picture's hue decides when it is left out.
     pub transpose: Option<f64>,
-    /// Major or minor, for a model that was told of modes; the warmth of the picture's colours decides when it is left out.
-    pub mode: Option<Mode>,
-    /// Beats a minute, for a model whose music has one pulse; the picture's colours decide when it is left out.
+    /// Beats a minute, for a model whose music has one pulse; the picture's edges decide when it is left out.
     pub tempo: Option<f64>,
     /// The RMS of the music in dBFS; the picture's colours decide when it is left out, or else the model.
     pub loudness: Option<f64>,
@@ -84,7 +81,6 @@ impl GenerateSettings {
                 }
                 semitones => semitones.map(|semitones| semitones as i32),
             },
-            mode: self.mode,
             tempo: self.tempo,
             loudness: self.loudness,
             prompt: self.prompt.clone(),
@@ -397,7 +393,6 @@ mod tests {
         let config = Config::default();
         let parts = [
             declaration::<SchedulerKind>(&config),
-            declaration::<Mode>(&config),
             declaration::<Region>(&config),
             declaration::<GenerateSettings>(&config),
             declaration::<Event>(&config),

@@ -65,7 +65,6 @@ fn settings(scheduler: SchedulerKind, steps: usize) -> Settings {
         seed: 0,
         candidates: 1,
         transpose: None,
-        mode: None,
         tempo: None,
         loudness: None,
         prompt: None,

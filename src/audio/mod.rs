@@ -8,15 +8,12 @@ pub mod decode;
 pub mod fbank;
 pub mod filterbank;
 pub mod mel;
-mod mode;
 pub mod resample;
 pub mod spectrogram;
 pub mod stft;
 #[cfg(feature = "native")]
 pub mod vggish;
 pub mod wav;
-
-pub use mode::Mode;
 
 use crate::{Error, Result};
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    audio::{Mode, wav},
+    audio::wav,
     checkpoint::Checkpoint,
     device::{self, Device, DeviceChoice},
     diffusion::SchedulerKind,
@@ -76,10 +76,7 @@ pub(super) struct Arguments {
     /// Semitones from the model's own tonic [default: what the picture's hue asks for].
     #[arg(long, allow_negative_numbers = true)]
     transpose: Option<i32>,
-    /// Major or minor, for a model that was told of modes [default: what the warmth of the picture asks for].
-    #[arg(long, value_enum)]
-    mode: Option<Mode>,
-    /// Beats a minute, for a model that has one pulse [default: what the picture's colours ask for].
+    /// Beats a minute, for a model that has one pulse [default: what the picture's edges ask for].
     #[arg(long)]
     tempo: Option<f64>,
     /// RMS of the music in dBFS [default: what the picture's colours ask for, or what the model makes].
@@ -259,7 +256,6 @@ fn request(
         seed: arguments.seed,
         candidates: arguments.candidates,
         transpose: arguments.transpose,
-        mode: arguments.mode,
         tempo: arguments.tempo,
         loudness: arguments.loudness,
         prompt: arguments.prompt.clone(),

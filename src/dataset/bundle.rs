@@ -18,8 +18,8 @@ use crate::{
     ops::Kernels,
     systems::{
         art_to_mus::{
-            AudioProjectionConfig, Defaults, ModeVectors, Networks, PictureEncoder, TextConditions,
-            check, kind, stage,
+            AudioProjectionConfig, Defaults, Networks, PictureEncoder, TextConditions, check, kind,
+            stage,
         },
         config as network_config, vocoder_kind,
     },
@@ -62,8 +62,6 @@ pub struct DiffusionPrior<B: Backend> {
     pub schedule: NoiseSchedule,
     /// The fixed prompts.
     pub text: TextConditions,
-    /// What is added to tokens for each mode, where the networks were told of modes.
-    pub modes: Option<ModeVectors>,
     /// Channels, rows and columns of a latent.
     pub shape: [usize; 3],
 }
@@ -167,7 +165,6 @@ impl<'a> BundleNetworks<'a> {
         let mut preprocessor = Preprocessor::new(frames, recipe, &spectrogram)?;
         preprocessor.image_size = wanted.pictures.then(|| self.image_size());
         preprocessor.mel = wanted.latents;
-        preprocessor.modes = wanted.latents && networks.modes;
         if let Some(ranking) = networks
             .ranking
             .as_ref()
@@ -291,7 +288,6 @@ impl<'a> BundleNetworks<'a> {
             unet: Unet::load(&unet, &networks.unet)?,
             schedule: networks.schedule.clone(),
             text: TextConditions::of_stage(&condition)?,
-            modes: ModeVectors::of_stage(&condition, networks)?,
             shape: [
                 networks.vae.latent_channels,
                 networks.lengths(self.seconds()).rows,

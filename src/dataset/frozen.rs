@@ -34,8 +34,6 @@ pub mod field {
     pub const LATENT_DEVIATION: &str = "latent_deviation";
     /// Language-of-Audio tokens of the music, or what they are made of.
     pub const LOA_TOKENS: &str = "loa_tokens";
-    /// The mode of the music, [`super::super::mode_number`].
-    pub const MODE: &str = "mode";
 }
 
 /// A VAE's encoder and what stands around it.
@@ -215,7 +213,6 @@ impl<B: Kernels> FrozenNetworks<B> {
             all.pixels.extend(item.pixels);
             all.mel.extend(item.mel);
             all.clips.extend(item.clips);
-            all.modes.extend(item.modes);
             ids.push(item.ids);
         }
         let mut fields = Vec::new();
@@ -244,9 +241,6 @@ impl<B: Kernels> FrozenNetworks<B> {
                 fields.push((field::LOA_TOKENS, host(tokens)?));
             }
             fields.push((field::AUDIO_EMBEDDING, host(sounds.embedding)?));
-        }
-        if self.preprocessor.modes {
-            fields.push((field::MODE, all.modes));
         }
         Ok(EncodedBatch { count, fields })
     }

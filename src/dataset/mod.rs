@@ -52,7 +52,7 @@ pub use labels::{GENRE, Labels, STYLE};
 pub use listing::{files_beneath, read_captions};
 pub use loader::{Loader, cores};
 pub use material::Rendered;
-pub use preprocess::{Features, MelRecipe, Preprocessor, TextInput, mode_number};
+pub use preprocess::{Features, MelRecipe, Preprocessor, TextInput};
 pub use shuffle::Shuffled;
 pub use skipped::{SkipLog, Skipped, first_readable, read_first};
 pub use source::{Captions, Item, Source};

@@ -4,13 +4,11 @@ use super::{CommentForm, Source};
 use crate::{
     Error, Result,
     audio::{
-        Mode,
         mel::{self, fit},
         spectrogram::{Spectrogram, SpectrogramConfig},
     },
-    image::{self, statistics::Statistics},
+    image,
     model::imagebind::SoundInput,
-    systems::art_to_mus::mode_of,
     text::ClipTokenizer,
 };
 
@@ -46,8 +44,6 @@ pub struct Preprocessor {
     pub mel: bool,
     /// What makes clips for an audio trunk, if they are wanted.
     pub clips: Option<SoundInput>,
-    /// Whether the mode of the music is wanted.
-    pub modes: bool,
     /// What makes ids of comments, if they are wanted.
     pub texts: Option<TextInput>,
     /// Frames of a piece.
@@ -66,18 +62,8 @@ pub struct Features {
     pub mel: Vec<f32>,
     /// `[clips, bands, frames]`, as the audio trunk takes them.
     pub clips: Vec<f32>,
-    /// The mode of the music, as many numbers as there are items: [`mode_number`].
-    pub modes: Vec<f32>,
     /// The ids of the comment, as a text tower takes them.
     pub ids: Vec<u32>,
-}
-
-/// How a mode stands among numbers: minor is 0, major 1.
-pub fn mode_number(mode: Mode) -> f32 {
-    match mode {
-        Mode::Minor => 0.0,
-        Mode::Major => 1.0,
-    }
 }
 
 impl TextInput {
@@ -100,7 +86,6 @@ impl Preprocessor {
             image_size: None,
             mel: false,
             clips: None,
-            modes: false,
             texts: None,
             frames,
             recipe,
@@ -128,9 +113,6 @@ impl Preprocessor {
                 features.mel = self.log_mel(&samples)?;
             }
             features.clips = self.clips(&samples)?;
-        }
-        if self.modes {
-            features.modes = vec![mode_number(mode(source, index)?)];
         }
         Ok(features)
     }
@@ -185,23 +167,10 @@ impl Preprocessor {
             "frames": self.frames,
             "recipe": self.recipe,
         });
-        // Caches of networks that are told no modes, or read no texts, keep their names.
-        if self.modes {
-            described["modes"] = true.into();
-        }
+        // Caches of networks that read no texts keep their names.
         if let Some(texts) = &self.texts {
             described["texts"] = serde_json::json!(texts.form);
         }
         described
     }
-}
-
-/// The mode of item `index` of `source`: that of its music where it is known, else the one that a model gives to music of
-/// such a picture.
-fn mode(source: &dyn Source, index: usize) -> Result<Mode> {
-    if let Some(pair) = source.factors(index) {
-        return Ok(pair.music.mode);
-    }
-    let ranks = Statistics::measure(&source.picture(index)?).ranks();
-    Ok(mode_of(ranks.warmth))
 }

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::audio::Mode;
-
 /// How well pitch classes above the tonic fit a major and a minor key: Krumhansl and Kessler, "Tracing the
 /// dynamic changes in perceived tonal organization in a spatial representation of musical keys", 1982.
 const MAJOR: [f32; 12] = [
@@ -12,6 +10,26 @@ const MAJOR: [f32; 12] = [
 const MINOR: [f32; 12] = [
     6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17,
 ];
+
+/// The mode of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Minor.
+    Minor,
+    /// Major.
+    Major,
+}
+
+impl Mode {
+    /// The name in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minor => "minor",
+            Self::Major => "major",
+        }
+    }
+}
 
 /// The key that fits best.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
 use crate::{
-    Error, Fault, Result, audio::Mode, diffusion::SchedulerKind, image::Picture, pipeline::Timing,
+    Error, Fault, Result, diffusion::SchedulerKind, image::Picture, pipeline::Timing,
     tensors::HostTensor,
 };
 
@@ -41,9 +41,6 @@ pub struct Settings {
     /// Semitones that pieces are transposed by from the tonic that the networks learnt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transpose: Option<i32>,
-    /// Major or minor.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Mode>,
     /// Beats a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tempo: Option<f64>,

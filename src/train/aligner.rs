@@ -12,7 +12,7 @@ use super::{
     Learner, Losses, Start, Task, TrainingBackend,
     config::{AlignerLoss, AlignerSizes, Latents, PartConfig},
     data::Data,
-    denoising::{Denoising, DiffusionBatch, mode_shares, spread_timesteps, told_modes},
+    denoising::{Denoising, DiffusionBatch, spread_timesteps},
     precision::convert,
     scalar, tensor,
 };
@@ -57,8 +57,6 @@ pub struct AlignerBatch {
     diffusion: DiffusionBatch,
     embeddings: Vec<f32>,
     loa_tokens: Vec<f32>,
-    /// Modes, [`crate::dataset::mode_number`], where the networks were told of them.
-    modes: Vec<f32>,
 }
 
 impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
@@ -95,13 +93,7 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
             config: part
                 .network
                 .config(bundle.embedding(), bundle.token_width()),
-            validation: batch(
-                part,
-                (&others, frozen.modes.is_some()),
-                &all,
-                timesteps,
-                u64::MAX,
-            )?,
+            validation: batch(part, &others, &all, timesteps, u64::MAX)?,
             order: Shuffled::new(items.items(), part.run.batch, part.run.seed),
             part,
             plain,
@@ -134,11 +126,6 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
             let first = audio.clone().narrow(0, 0, 1);
             audio = Tensor::cat(vec![audio.narrow(0, 1, count - 1), first], 0);
         }
-        if let Some(modes) = &self.frozen.modes {
-            let shares = batch.modes.iter().flat_map(|mode| mode_shares(*mode));
-            let vectors = modes.both().upload(&self.device)?;
-            audio = audio + told_modes(shares.collect(), vectors);
-        }
         let denoising = Denoising {
             unet,
             schedule: &self.frozen.schedule,
@@ -155,7 +142,7 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
 /// Puts some items of a cache together; `seed` decides the samples of latents and the noise.
 fn batch(
     part: &PartConfig<AlignerSizes, AlignerLoss>,
-    (cache, has_modes): (&Cache, bool),
+    cache: &Cache,
     items: &[usize],
     timesteps: Vec<usize>,
     seed: u64,
@@ -182,10 +169,6 @@ fn batch(
             true => cache.gather(items, field::LOA_TOKENS)?,
             false => Vec::new(),
         },
-        modes: match has_modes {
-            true => cache.gather(items, field::MODE)?,
-            false => Vec::new(),
-        },
     })
 }
 
@@ -206,8 +189,7 @@ impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
         let steps = self.frozen.schedule.len();
         let timesteps = (0..run.batch).map(|_| rng.random_range(0..steps)).collect();
         let items = self.order.items(number);
-        let cache = (&self.items, self.frozen.modes.is_some());
-        batch(self.part, cache, &items, timesteps, number as u64)
+        batch(self.part, &self.items, &items, timesteps, number as u64)
     }
 
     fn losses(

@@ -161,10 +161,6 @@ pub struct PriorConfig {
     pub unet: UnetConfig,
     /// How much noise there is when.
     pub schedule: ScheduleConfig,
-    /// Whether the mode of the music, major or minor, is told to the UNet: a vector for each is added to the Language of
-    /// Audio. Pieces whose mode is not known have that of their picture's warmth.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub modes: bool,
     /// Pieces whose latents are computed once and learnt from again and again; all of a list when left out.
     #[serde(default)]
     pub items: Option<usize>,

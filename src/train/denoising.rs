@@ -32,18 +32,6 @@ pub(super) fn spread_timesteps(items: usize, steps: usize) -> Vec<usize> {
     places.collect()
 }
 
-/// How much a piece of this mode, a [`crate::dataset::mode_number`], counts of the vectors for minor and major.
-pub(super) fn mode_shares(mode: f32) -> [f32; 2] {
-    [1.0 - mode, mode]
-}
-
-/// What tokens are told of modes, `[items, 1, width]`: as much as `shares [items, 2]` say of `vectors [2, width]`.
-pub(super) fn told_modes<B: Backend>(shares: Vec<f32>, vectors: Tensor<B, 2>) -> Tensor<B, 3> {
-    let count = shares.len() / 2;
-    let shares = tensor::<B, 2>(shares, [count, 2], &vectors.device());
-    shares.matmul(vectors).unsqueeze_dim(1)
-}
-
 /// What is trained to denoise, and how errors count.
 pub(super) struct Denoising<'a, B: Backend> {
     pub unet: &'a Unet<B>,

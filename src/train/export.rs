@@ -186,11 +186,6 @@ fn constants(
     write("negative_states", &[1, 1, 1], &[0.0])?;
     write("negative_mask", &[1, 1], &[1.0])?;
     write("negative_tokens", &shape, &none)?;
-    if config.prior.network.modes {
-        let shape = [2, gpt2.n_embd];
-        let modes = prior.read("modes", &shape, Init::Constant(0.0))?;
-        write("modes", &shape, &modes)?;
-    }
     writer.constants(Constants {
         prompt: String::new(),
         negative_prompt: String::new(),

@@ -22,8 +22,6 @@ const NAME: &str = "latents";
 #[derive(Debug)]
 pub struct LatentCache {
     cache: Cache,
-    /// Whether it has modes.
-    modes: bool,
     /// One over the deviation of latents.
     pub scaling_factor: f64,
     /// Mean and deviation of every channel of tokens.
@@ -51,7 +49,6 @@ impl<B: Kernels> PieceEncoders<B> {
         let spectrogram = config.spectrogram();
         let mut preprocessor = Preprocessor::new(config.frames, MelRecipe::Raw, &spectrogram)?;
         preprocessor.mel = true;
-        preprocessor.modes = config.prior.network.modes;
         preprocessor.clips = Some(SoundInput::new(audio, &spectrogram)?);
         let networks = FrozenNetworks {
             pictures: None,
@@ -84,7 +81,7 @@ impl<B: Kernels> PieceEncoders<B> {
     /// The pieces that are learnt from; those that are not in the cache are encoded now.
     pub fn training(&self, data: &Data) -> Result<LatentCache> {
         let cache = data.encoded(NAME, &self.networks, &self.weights, self.items)?;
-        LatentCache::scaled(cache, self.networks.preprocessor.modes)
+        LatentCache::scaled(cache)
     }
 
     /// The first `items` pieces to validate on.
@@ -102,13 +99,11 @@ pub struct Pieces {
     pub embeddings: Vec<f32>,
     /// LoA tokens, `[pieces, tokens, width]`.
     pub loa_tokens: Vec<f32>,
-    /// Modes, [`crate::dataset::mode_number`], where the prior is told of them.
-    pub modes: Vec<f32>,
 }
 
 impl LatentCache {
     /// Reads all records once for their scales.
-    fn scaled(cache: Cache, modes: bool) -> Result<Self> {
+    fn scaled(cache: Cache) -> Result<Self> {
         let width = cache.width(field::AUDIO_EMBEDDING)?;
         let mut latents = Moments::new(1);
         let mut tokens = Moments::new(width);
@@ -128,7 +123,6 @@ impl LatentCache {
         let (_, deviation) = latents.scales()[0];
         Ok(Self {
             cache,
-            modes,
             scaling_factor: 1.0 / f64::from(deviation),
             token_scale: tokens.scales(),
             embedding_scale: embeddings.scales(),
@@ -160,10 +154,6 @@ impl LatentCache {
                 &self.embedding_scale,
             ),
             embeddings,
-            modes: match self.modes {
-                true => cache.gather(items, field::MODE)?,
-                false => Vec::new(),
-            },
         })
     }
 }

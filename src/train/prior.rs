@@ -17,7 +17,7 @@ use super::{
     Learner, Losses, Start, Task, TrainingBackend,
     config::SmallModel,
     data::Data,
-    denoising::{Denoising, DiffusionBatch, mode_shares, spread_timesteps, told_modes},
+    denoising::{Denoising, DiffusionBatch, spread_timesteps},
     latents::{LatentCache, PieceEncoders, Pieces},
     scalar, tensor,
 };
@@ -36,9 +36,6 @@ const VALIDATION_ITEMS: usize = 32;
 /// The stream of random numbers for noise.
 const NOISE_STREAM: u64 = 2;
 
-/// How often a piece's mode is not told although its condition is, so that music can be made without one.
-const UNTOLD: f64 = 0.1;
-
 /// GPT-2 and the UNet, with what training needs beside them.
 #[derive(Module, Debug)]
 pub struct Prior<B: Backend> {
@@ -48,8 +45,6 @@ pub struct Prior<B: Backend> {
     unet: Unet<B>,
     /// What stands for no condition, `[1, tokens, width]`.
     unconditional: Param<Tensor<B, 3>>,
-    /// What is added to tokens for music in minor and in major, `[2, width]`.
-    modes: Option<Param<Tensor<B, 2>>>,
 }
 
 /// A batch of the prior.
@@ -58,8 +53,6 @@ pub struct PriorBatch {
     diffusion: DiffusionBatch,
     embeddings: Vec<f32>,
     loa_tokens: Vec<f32>,
-    /// For each item, where modes are told: what its tokens count of the vectors for minor and major, `[items, 2]`.
-    modes: Vec<f32>,
     /// For each item: is the condition left out, is it the true one?
     choices: Vec<Condition>,
 }
@@ -107,7 +100,6 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
             pieces.pieces_of(&others, &items)?,
             spread_timesteps(items.len(), schedule.len()),
             vec![Condition::Predicted; items.len()],
-            &vec![true; items.len()],
             u64::MAX,
         );
         let run = &config.prior.run;
@@ -150,9 +142,6 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
         let none = model.unconditional.val().cast(FloatDType::F32) * share(Condition::None);
         let mut audio =
             none + truth * share(Condition::True) + predicted * share(Condition::Predicted);
-        if let Some(modes) = &model.modes {
-            audio = audio + told_modes(batch.modes.clone(), modes.val().cast(FloatDType::F32));
-        }
         if shuffled {
             let first = audio.clone().narrow(0, 0, 1);
             audio = Tensor::cat(vec![audio.narrow(0, 1, count - 1), first], 0);
@@ -171,21 +160,9 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
     }
 }
 
-/// Puts pieces together; `seed` decides the noise. Of what is conditioned, `is_told` says whether modes are told.
-fn batch(
-    pieces: Pieces,
-    timesteps: Vec<usize>,
-    choices: Vec<Condition>,
-    is_told: &[bool],
-    seed: u64,
-) -> PriorBatch {
-    let told = pieces.modes.iter().zip(&choices).zip(is_told);
-    let modes = told.flat_map(|((&mode, choice), told)| {
-        let counts = f32::from(u8::from(*told && *choice != Condition::None));
-        mode_shares(mode).map(|share| share * counts)
-    });
+/// Puts pieces together; `seed` decides the noise.
+fn batch(pieces: Pieces, timesteps: Vec<usize>, choices: Vec<Condition>, seed: u64) -> PriorBatch {
     PriorBatch {
-        modes: modes.collect(),
         diffusion: DiffusionBatch {
             noise: standard_normal(seed, NOISE_STREAM, pieces.latents.len()),
             latents: pieces.latents,
@@ -223,10 +200,6 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
                     [1, config.gpt2.max_new_tokens, width],
                     Init::Uniform(0.02),
                 )?,
-                modes: match config.modes {
-                    true => Some(p.get("modes", [2, width], Init::Uniform(0.02))?),
-                    false => None,
-                },
             })
         })
     }
@@ -238,7 +211,6 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
         let count = part.run.batch;
         let mut timesteps = Vec::with_capacity(count);
         let mut choices = Vec::with_capacity(count);
-        let mut is_told = Vec::with_capacity(count);
         for i in 0..count {
             // Stratified: every step sees the whole schedule.
             let share = (i as f64 + rng.random_range(0.0..1.0)) / count as f64;
@@ -251,10 +223,9 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
             } else {
                 Condition::Predicted
             });
-            is_told.push(self.config.prior.network.modes && rng.random_range(0.0..1.0) >= UNTOLD);
         }
         let pieces = self.pieces.pieces(&self.order.items(number))?;
-        Ok(batch(pieces, timesteps, choices, &is_told, number as u64))
+        Ok(batch(pieces, timesteps, choices, number as u64))
     }
 
     fn losses(&self, learner: &Self::Learners, _: usize, batch: &PriorBatch) -> Result<Losses<B>> {

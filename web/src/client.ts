@@ -52,7 +52,6 @@ export type {
   GenerationEvent,
   Info,
   LoadEvent,
-  Mode,
   Prompts,
   Region,
   Scheduler,

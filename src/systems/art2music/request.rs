@@ -69,7 +69,6 @@ impl Settings {
         if asked.transpose.is_some() {
             return Err(Fault::Untransposable {}.into());
         }
-        refuse("mode", &asked.mode)?;
         if asked.tempo.is_some() {
             return Err(Fault::NoTempo {}.into());
         }

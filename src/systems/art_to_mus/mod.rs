@@ -27,11 +27,11 @@ pub use networks::{
 };
 pub(crate) use request::cannot_transpose;
 pub use request::{
-    Defaults, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, ModeVectors, PULSE, Settings, TextConditions,
+    Defaults, MAX_CANDIDATES, MAX_GUIDANCE, MAX_STEPS, PULSE, Settings, TextConditions,
 };
 
 pub use tempo::tempo_of;
-pub use transpose::{SEMITONES, bands_of_semitone, mode_of, semitones, tonic_of};
+pub use transpose::{SEMITONES, bands_of_semitone, semitones, tonic_of};
 
 use std::sync::Arc;
 
@@ -259,7 +259,6 @@ impl<B: Kernels> ArtToMus<B> {
                 embedding.as_ref(),
                 tokens,
                 texts.as_deref(),
-                settings.mode,
                 settings.guided(),
             )
             .await?;
@@ -301,7 +300,7 @@ impl<B: Kernels> ArtToMus<B> {
     }
 
     /// The settings with what the picture decides where they leave it out: tonic and tempo of a model that has one of
-    /// its own, the mode of one that was told of modes, and the loudness where the bundle says how.
+    /// its own, and the loudness where the bundle says how.
     fn settle(&self, source: Source<'_>, settings: &Settings) -> Result<Settings> {
         let Defaults {
             tonic,
@@ -312,26 +311,23 @@ impl<B: Kernels> ArtToMus<B> {
         if tonic.is_none() && !matches!(settings.transpose, None | Some(0)) {
             return Err(Fault::Untransposable {}.into());
         }
-        let modes = self.networks.modes;
-        if settings.mode.is_some() && !modes {
-            return Err(Fault::NoSetting { setting: "mode" }.into());
-        }
         if let Some(tempo) = settings.tempo {
             tempo::check(tempo, pulse)?;
         }
-        let decides = modes || tonic.is_some() || pulse.is_some() || loudness.is_some();
         let ranks = match source {
-            Source::Picture(picture) if decides => Some(Statistics::measure(picture).ranks()),
+            Source::Picture(picture)
+                if tonic.is_some() || pulse.is_some() || loudness.is_some() =>
+            {
+                Some(Statistics::measure(picture).ranks())
+            }
             _ => None,
         };
         let transpose = tonic.map(|tonic| {
             let wanted = ranks.as_ref().map(|ranks| tonic_of(ranks.hue));
             wanted.map_or(0, |wanted| semitones(tonic, wanted))
         });
-        let mode = ranks.as_ref().filter(|_| modes);
-        let mode = mode.map(|ranks| mode_of(ranks.warmth));
         let tempo = pulse
-            .map(|pulse| ranks.as_ref().map_or(1.0, |ranks| tempo_of(ranks.chroma)) * 60.0 / pulse);
+            .map(|pulse| ranks.as_ref().map_or(1.0, |ranks| tempo_of(ranks.edges)) * 60.0 / pulse);
         let loudness = loudness.map(|[quiet, loud]| {
             let chroma = ranks.as_ref().map_or(0.5, |ranks| f64::from(ranks.chroma));
             quiet + (loud - quiet) * chroma
@@ -339,7 +335,6 @@ impl<B: Kernels> ArtToMus<B> {
         Ok(Settings {
             loudness: settings.loudness.or(loudness),
             transpose: transpose.map(|decided| settings.transpose.unwrap_or(decided)),
-            mode: settings.mode.or(mode),
             tempo: settings.tempo.or(tempo),
             ..settings.clone()
         })
@@ -364,9 +359,7 @@ impl<B: Kernels> ArtToMus<B> {
         observer: &mut dyn Observer,
     ) -> Result<HostTensor> {
         let mut run = self.run_of(stage::CONDITION, observer)?;
-        let conditions = run
-            .condition(Some(embedding), None, None, None, false)
-            .await?;
+        let conditions = run.condition(Some(embedding), None, None, false).await?;
         run.finish().await?;
         Ok(conditions.into_tokens())
     }

@@ -67,6 +67,4 @@ pub mod kind {
     pub const AUDIO_PROJECTION: &str = "audio-projection";
     /// The prefix of the constants in the stage `condition`.
     pub const CONSTANTS: &str = "constants";
-    /// What is added to Language-of-Audio tokens for music in minor and in major, in the stage `condition` (optional).
-    pub const MODES: &str = "constants.modes";
 }

@@ -79,8 +79,6 @@ pub struct Networks {
     pub text: Option<TextEncodersConfig>,
     /// The bundle's own texts, where it names them.
     pub prompts: Option<Constants>,
-    /// Whether there is a vector for each mode, which is added to Language-of-Audio tokens.
-    pub modes: bool,
     prompt_tokens: usize,
 }
 
@@ -120,7 +118,6 @@ impl Networks {
             ranking,
             text,
             prompts: condition.constants.clone(),
-            modes: condition.tensors.iter().any(|t| t.name == kind::MODES),
             prompt_tokens: states.and_then(|t| t.shape.get(1).copied()).unwrap_or(0),
         };
         networks.check()?;
@@ -399,11 +396,7 @@ fn check_constants(condition: &StageEntry, gpt2: &Gpt2Config, unet: &UnetConfig)
         && shape("negative_states")? == states
         && shape("prompt_mask")? == &states[..2]
         && shape("negative_mask")? == &states[..2]
-        && shape("negative_tokens")? == [1, gpt2.max_new_tokens, gpt2.n_embd]
-        && condition
-            .tensors
-            .iter()
-            .all(|t| t.name != kind::MODES || t.shape == [2, gpt2.n_embd]);
+        && shape("negative_tokens")? == [1, gpt2.max_new_tokens, gpt2.n_embd];
     if fits {
         return Ok(());
     }

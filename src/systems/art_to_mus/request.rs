@@ -8,12 +8,11 @@ use super::{
         request::{check_loudness, check_seconds, refuse},
     },
     names::kind,
-    networks::{Networks, Work},
+    networks::Work,
     transpose::SEMITONES,
 };
 use crate::{
     Error, Fault, Result,
-    audio::Mode,
     diffusion::SchedulerKind,
     model::gpt2::Gpt2,
     ops::Kernels,
@@ -168,9 +167,7 @@ pub struct Settings {
     /// Semitones that pieces are transposed by from the tonic that the networks learnt. When left out, the hue of
     /// the picture decides, where the model has one tonic.
     pub transpose: Option<i32>,
-    /// Major or minor. When left out, the warmth of the picture's colours decides, where the model was told of modes.
-    pub mode: Option<Mode>,
-    /// Beats a minute. When left out, the colours of the picture decide, where the model's music has one pulse.
+    /// Beats a minute. When left out, the edges of the picture decide, where the model's music has one pulse.
     pub tempo: Option<f64>,
     /// The RMS of the music in dBFS. When left out, the colours of the picture decide, where the bundle says how, or
     /// else the networks.
@@ -193,7 +190,6 @@ impl Settings {
             seed,
             candidates: 1,
             transpose: None,
-            mode: None,
             tempo: None,
             loudness: None,
             prompt: None,
@@ -213,7 +209,6 @@ impl Settings {
             seed: asked.seed.unwrap_or(suggested.seed),
             candidates: asked.candidates.unwrap_or(suggested.candidates),
             transpose: asked.transpose,
-            mode: asked.mode,
             tempo: asked.tempo,
             loudness: asked.loudness,
             prompt: asked.prompt.clone(),
@@ -291,7 +286,6 @@ impl From<Settings> for systems::Settings {
             seed: Some(settings.seed),
             candidates: Some(settings.candidates),
             transpose: settings.transpose,
-            mode: settings.mode,
             tempo: settings.tempo,
             loudness: settings.loudness,
             prompt: settings.prompt,
@@ -310,40 +304,6 @@ pub fn cannot_transpose(value: f64) -> Error {
 /// Which tokens count, from a mask of 1 or 0.
 pub(super) fn booleans(mask: &HostTensor) -> Vec<bool> {
     mask.values.iter().map(|&value| value > 0.5).collect()
-}
-
-/// What is added to every Language-of-Audio token for music in minor and in major, `[2, width]`: what a network was told
-/// of the mode of the music that it learnt.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModeVectors(HostTensor);
-
-impl ModeVectors {
-    /// Those of the stage `condition` of a bundle with these networks; nothing where it has none.
-    pub fn of_stage(weights: &StageWeights, networks: &Networks) -> Result<Option<Self>> {
-        if !networks.modes {
-            return Ok(None);
-        }
-        let (shape, values) = weights.tensor(kind::MODES)?;
-        Ok(Some(Self(HostTensor { shape, values })))
-    }
-
-    /// Both, that of minor first.
-    pub fn both(&self) -> &HostTensor {
-        &self.0
-    }
-
-    /// That of `mode`, `[1, 1, width]`.
-    pub fn get(&self, mode: Mode) -> HostTensor {
-        let width = self.0.values.len() / 2;
-        let first = match mode {
-            Mode::Minor => 0,
-            Mode::Major => width,
-        };
-        HostTensor {
-            shape: vec![1, 1, width],
-            values: self.0.values[first..][..width].to_vec(),
-        }
-    }
 }
 
 /// The conditions that come from texts.

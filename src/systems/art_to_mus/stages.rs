@@ -12,12 +12,11 @@ use super::{
     encoder::PictureEncoder,
     names::{kind, stage},
     networks::Networks,
-    request::{ModeVectors, Settings, TextConditions, booleans},
+    request::{Settings, TextConditions, booleans},
     texts::{Texts, Wanted},
 };
 use crate::{
     Error, Fault, Result,
-    audio::Mode,
     image::{self, Picture},
     model::{
         aligner::Aligner,
@@ -62,8 +61,6 @@ struct Conditioner<B: Backend> {
     gpt2: Gpt2<B>,
     #[module(skip)]
     text: TextConditions,
-    #[module(skip)]
-    modes: Option<ModeVectors>,
 }
 
 impl<B: Kernels> Conditioner<B> {
@@ -72,7 +69,6 @@ impl<B: Kernels> Conditioner<B> {
             aligner: Aligner::load(&params.at(kind::ALIGNER), &networks.aligner)?,
             gpt2: Gpt2::load(&params.at(kind::GPT2), &networks.gpt2)?,
             text: TextConditions::of_stage(weights)?,
-            modes: ModeVectors::of_stage(weights, networks)?,
         })
     }
 }
@@ -199,14 +195,12 @@ impl<B: Kernels> Stages<'_, B> {
             .await
     }
 
-    /// An embedding, or given Language-of-Audio tokens, to what the UNet is conditioned on: for music in `mode`, where the
-    /// model has modes.
+    /// An embedding, or given Language-of-Audio tokens, to what the UNet is conditioned on.
     pub async fn condition(
         &mut self,
         embedding: Option<&HostTensor>,
         tokens: Option<&HostTensor>,
         texts: Option<&EncodedTexts>,
-        mode: Option<Mode>,
         guided: bool,
     ) -> Result<Conditions> {
         let networks = &self.system.networks;
@@ -230,10 +224,6 @@ impl<B: Kernels> Stages<'_, B> {
                             positive
                         }
                         (None, None) => return Err(Error::internal("nothing to condition on")),
-                    };
-                    let positive = match (&conditioner.modes, mode) {
-                        (Some(modes), Some(mode)) => positive + modes.get(mode).upload(device)?,
-                        _ => positive,
                     };
                     let gpt2 = &conditioner.gpt2;
                     let others = match texts {

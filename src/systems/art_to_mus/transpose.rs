@@ -6,10 +6,7 @@
 
 use crate::{
     Fault, Result,
-    audio::{
-        Mode,
-        spectrogram::{FrequencyScale, SpectrogramConfig},
-    },
+    audio::spectrogram::{FrequencyScale, SpectrogramConfig},
     tensors::HostTensor,
 };
 
@@ -24,15 +21,6 @@ const DECAY: f32 = 0.15;
 pub fn tonic_of(hue: f32) -> u8 {
     let twelfth = ((12.0 * hue) as u8).min(11);
     7 * twelfth % 12
-}
-
-/// The mode of a warmth, as its rank among paintings, 0 to 1: warm is major. Palmer et al., "Music-color associations
-/// are mediated by emotion", 2013.
-pub fn mode_of(warmth: f32) -> Mode {
-    match warmth >= 0.5 {
-        true => Mode::Major,
-        false => Mode::Minor,
-    }
 }
 
 /// The semitones from the tonic `from` to `to`, -6 to 5.
@@ -133,14 +121,6 @@ mod tests {
             (0..120).map(|i| tonic_of(i as f32 / 120.0)).collect();
         assert_eq!(tonics.len(), 12);
         assert_eq!(tonic_of(1.0), tonic_of(0.99));
-    }
-
-    #[test]
-    fn warm_is_major() {
-        assert_eq!(
-            [0.0, 0.49, 0.5, 1.0].map(mode_of),
-            [Mode::Minor, Mode::Minor, Mode::Major, Mode::Major]
-        );
     }
 
     #[test]

@@ -95,10 +95,10 @@ export async function heardInfluence(
     ...(signal && { signal }),
   };
   const { samples, sampleRate, seed, settings: used } = await art2mus.generate(cover.without(), options).result;
-  // The colours of what is left must not change the key of the music: that would change every quality at once.
-  const { transpose, mode } = used;
+  // The hue of what is left must not transpose the music: that would change every quality at once.
+  const { transpose } = used;
   const sown = seed !== undefined && { seed };
-  const same = { ...options, ...sown, ...(transpose !== undefined && { transpose }), ...(mode !== undefined && { mode }) };
+  const same = { ...options, ...sown, ...(transpose !== undefined && { transpose }) };
   const heard = qualities(samples, sampleRate);
   const parts: HeardPart[] = [];
   for (let at = 0; at < columns * rows; at += 1) {

@@ -6,11 +6,6 @@
 export type SchedulerKind = "ddim" | "dpmpp" | "unipc";
 
 /**
- * The mode of a key.
- */
-export type Mode = "minor" | "major";
-
-/**
  * A rectangle in a picture, in fractions of its width and height: the whole is `0, 0, 1, 1`.
  */
 export type Region = { 
@@ -64,11 +59,7 @@ candidates?: number,
  */
 transpose?: number, 
 /**
- * Major or minor, for a model that was told of modes; the warmth of the picture's colours decides when it is left out.
- */
-mode?: Mode, 
-/**
- * Beats a minute, for a model whose music has one pulse; the picture's colours decide when it is left out.
+ * Beats a minute, for a model whose music has one pulse; the picture's edges decide when it is left out.
  */
 tempo?: number, 
 /**
@@ -372,10 +363,6 @@ candidates?: number,
  * Semitones that pieces are transposed by from the tonic that the networks learnt.
  */
 transpose?: number, 
-/**
- * Major or minor.
- */
-mode?: Mode, 
 /**
  * Beats a minute.
  */

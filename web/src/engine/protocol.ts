@@ -14,7 +14,6 @@ export type {
   Event as GenerationEvent,
   GenerateSettings as Settings,
   Info,
-  Mode,
   Prompts,
   Region,
   SchedulerKind as Scheduler,
