@@ -122,7 +122,8 @@ impl Material {
             self.seconds, config.composed, config.painted, config.tonic
         ));
         if let Some(pulse) = config.pulse {
-            part(&format!("pulse {pulse}"));
+            // The notes of a piece follow from its tempo, which edges decide.
+            part(&format!("pulse {pulse}, tempo by edges"));
         }
         part(
             self.scores

@@ -145,7 +145,7 @@ impl Rendered {
         wish.tonic = self.material.config.tonic.unwrap_or(wish.tonic);
         if self.material.config.pulse.is_some() {
             // Music of one pulse is played at the picture's tempo later, and then has the rate that was wished for.
-            wish.rate /= tempo_of(ranks.chroma) as f32;
+            wish.rate /= tempo_of(ranks.edges) as f32;
         }
         let (performance, score) = self.music(&wish, &mut rng);
         let found = performance.statistics;

@@ -2,23 +2,22 @@
 //!
 //! A model whose pieces all have beats of one length learns where notes begin from far fewer pieces. At which tempo they
 //! are played is decided between the VAE and the vocoder, where a spectrogram is stretched in time: pitches stay. A
-//! picture decides it by its chroma ([`tempo_of`]); it can also be asked for.
+//! picture decides it by its edges ([`tempo_of`]); it can also be asked for.
 
 use std::ops::RangeInclusive;
 
 use crate::{Fault, Result, tensors::HostTensor};
 
 /// The slowest and the fastest tempo of a picture, as shares of the model's own.
-const OF_PICTURES: [f64; 2] = [0.75, 1.125];
+const OF_PICTURES: [f64; 2] = [0.75, 1.25];
 /// The slowest and the fastest tempo that can be asked for, likewise.
 const ASKED: [f64; 2] = [0.5, 2.0];
 
-/// How many times the model's own tempo the music of a picture has whose chroma is above that of such a share of
-/// paintings: colourful pictures are quick. Palmer et al.,
-/// "Music-color associations are mediated by emotion", 2013, found faster music with more saturated colours.
-pub fn tempo_of(chroma: f32) -> f64 {
+/// How many times the model's own tempo the music of a picture has which has more edges than such a share of paintings:
+/// busy pictures are quick, as they have many notes.
+pub fn tempo_of(edges: f32) -> f64 {
     let [slow, fast] = OF_PICTURES;
-    slow * (fast / slow).powf(f64::from(chroma))
+    slow * (fast / slow).powf(f64::from(edges))
 }
 
 /// The tempi, in beats a minute, that a model with beats of `pulse` seconds can be played at.
@@ -110,9 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn colourful_pictures_are_quick() {
+    fn busy_pictures_are_quick() {
         let tempi = [0.0, 0.5, 1.0].map(tempo_of);
-        assert!((tempi[0] - 0.75).abs() < 1e-9 && (tempi[2] - 1.125).abs() < 1e-9);
+        assert!((tempi[0] - 0.75).abs() < 1e-9 && (tempi[2] - 1.25).abs() < 1e-9);
         assert!(tempi[0] < tempi[1] && tempi[1] < tempi[2]);
     }
 }
