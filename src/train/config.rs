@@ -181,6 +181,11 @@ pub struct PriorLoss {
     pub true_tokens: f64,
     /// Weight of the squared error of GPT-2's tokens.
     pub tokens: f64,
+    /// The deviation of noise that is added to the condition, one vector for all tokens of a piece, so that the UNet
+    /// does not depend on small differences that an aligner cannot hit: conditioning augmentation, after Ho et al.,
+    /// "Cascaded Diffusion Models for High Fidelity Image Generation", 2022.
+    #[serde(default)]
+    pub condition_noise: f64,
     /// Whether GPT-2 and what leads to it stay as they begin, so that an aligner that was trained for them stays right; for
     /// runs that start from others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

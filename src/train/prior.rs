@@ -35,6 +35,8 @@ use crate::{
 const VALIDATION_ITEMS: usize = 32;
 /// The stream of random numbers for noise.
 const NOISE_STREAM: u64 = 2;
+/// The same for noise in conditions.
+const CONDITION_STREAM: u64 = 3;
 
 /// GPT-2 and the UNet, with what training needs beside them.
 #[derive(Module, Debug)]
@@ -55,6 +57,8 @@ pub struct PriorBatch {
     loa_tokens: Vec<f32>,
     /// For each item: is the condition left out, is it the true one?
     choices: Vec<Condition>,
+    /// What is added to all tokens of a condition, `[items, width]`; nothing when empty.
+    condition_noise: Vec<f32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,8 +144,14 @@ impl<'a, B: TrainingBackend> PriorTask<'a, B> {
             tensor::<C, 3>(chosen.collect(), [count, 1, 1], device)
         };
         let none = model.unconditional.val().cast(FloatDType::F32) * share(Condition::None);
-        let mut audio =
-            none + truth * share(Condition::True) + predicted * share(Condition::Predicted);
+        let mut conditions =
+            truth * share(Condition::True) + predicted * share(Condition::Predicted);
+        if !batch.condition_noise.is_empty() {
+            let noise = tensor::<C, 3>(batch.condition_noise.clone(), [count, 1, width], device);
+            let told = share(Condition::None).neg().add_scalar(1.0);
+            conditions = conditions + noise * told;
+        }
+        let mut audio = none + conditions;
         if shuffled {
             let first = audio.clone().narrow(0, 0, 1);
             audio = Tensor::cat(vec![audio.narrow(0, 1, count - 1), first], 0);
@@ -171,6 +181,7 @@ fn batch(pieces: Pieces, timesteps: Vec<usize>, choices: Vec<Condition>, seed: u
         embeddings: pieces.embeddings,
         loa_tokens: pieces.loa_tokens,
         choices,
+        condition_noise: Vec::new(),
     }
 }
 
@@ -225,7 +236,14 @@ impl<B: TrainingBackend> Task<B> for PriorTask<'_, B> {
             });
         }
         let pieces = self.pieces.pieces(&self.order.items(number))?;
-        Ok(batch(pieces, timesteps, choices, number as u64))
+        let mut batch = batch(pieces, timesteps, choices, number as u64);
+        if part.loss.condition_noise > 0.0 {
+            let size = count * part.network.gpt2.n_embd;
+            let noise = standard_normal(number as u64, CONDITION_STREAM, size).into_iter();
+            let deviation = part.loss.condition_noise as f32;
+            batch.condition_noise = noise.map(|x| x * deviation).collect();
+        }
+        Ok(batch)
     }
 
     fn losses(&self, learner: &Self::Learners, _: usize, batch: &PriorBatch) -> Result<Losses<B>> {

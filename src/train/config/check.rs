@@ -85,6 +85,7 @@ impl SmallModel {
         check_share("prior.loss.unconditional", prior.loss.unconditional)?;
         check_share("prior.loss.true_tokens", prior.loss.true_tokens)?;
         check_weight("prior.loss.tokens", prior.loss.tokens)?;
+        check_weight("prior.loss.condition_noise", prior.loss.condition_noise)?;
         self.defaults().check()
     }
 }
