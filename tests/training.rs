@@ -344,6 +344,54 @@ fn broken_files_are_left_out_and_listed() {
 }
 
 #[test]
+fn an_aligner_learns_prefixes_without_the_unet() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = runs().join("bundle");
+    let of = |loss: &str, tokens: &str, name: &str| {
+        let text = config_text();
+        let text = text.replace("guidance = 2.0\ntokens = 1.0\n", loss);
+        let text = text.replace("hidden = 8\ntokens = 3\n", tokens);
+        let text = text.replace(
+            "steps = 3\nbatch = 2\naccumulation = 2\n",
+            "steps = 60\nbatch = 4\nvalidate_every = 60\n",
+        );
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let prefix = "denoising = 0.0\nprefix = 1.0\n";
+    let two = "hidden = 8\ntokens = 2\n";
+    let (config, own) = (
+        of(prefix, two, "prefix.toml"),
+        folder.path().join("aligner"),
+    );
+    run(&train(&bundle, &config, &own, &[]), true);
+    let log = fs::read_to_string(own.join("log.csv")).unwrap();
+    // The loss of each step is that of prefixes alone, and falls.
+    let of_prefixes = |name: &str| -> Vec<f64> {
+        let rows = log
+            .lines()
+            .filter_map(|row| row.split_once(&format!(",{name},")));
+        rows.map(|(_, value)| value.parse().unwrap()).collect()
+    };
+    let losses = of_prefixes("loss");
+    assert_eq!(losses, of_prefixes("prefix"));
+    assert!(losses[losses.len() - 1] < losses[0], "{losses:?}");
+
+    let three = of(prefix, "hidden = 8\ntokens = 3\n", "three.toml");
+    let place = folder.path().join("three");
+    let said = run(&train(&bundle, &three, &place, &[]), false);
+    assert!(said.contains("set aligner.network.tokens to 2"), "{said}");
+    let nothing = of("denoising = 0.0\n", two, "nothing.toml");
+    let place = folder.path().join("nothing");
+    let said = run(&train(&bundle, &nothing, &place, &[]), false);
+    assert!(
+        said.contains("all weights of the aligner's loss are 0"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_aligner_is_trained_alone_and_its_bundle_makes_music() {
     let folder = tempfile::tempdir().unwrap();
     let (own, bundle) = (folder.path().join("aligner"), folder.path().join("bundle"));

@@ -127,7 +127,8 @@ impl<'a> BundleNetworks<'a> {
         self.networks.ranking.is_some() && self.audio_projection().is_some()
     }
 
-    fn audio_projection(&self) -> Option<AudioProjectionConfig> {
+    /// What makes a prefix of the embedding of music, where the bundle has it.
+    pub fn audio_projection(&self) -> Option<AudioProjectionConfig> {
         let training = self.bundle.manifest().find_stage(stage::TRAINING)?;
         network_config(training, kind::AUDIO_PROJECTION).ok()
     }
@@ -226,26 +227,31 @@ impl<'a> BundleNetworks<'a> {
         )
     }
 
-    fn translator<B: Kernels>(&self, device: &B::Device) -> Result<LoaTokens<B>> {
+    /// The layer that makes GPT-2's prefix of the embedding of music.
+    pub fn projection<B: Kernels>(&self, device: &B::Device) -> Result<Linear<B>> {
         let Some(prefix) = self.audio_projection().filter(|_| self.can_translate()) else {
             return Err(Error::input(
                 "the bundle cannot translate music to the Language of Audio",
-                "set the weight aligner.loss.tokens to 0",
+                "set the weights aligner.loss.tokens and aligner.loss.prefix to 0",
             ));
         };
         let training = self.load(stage::TRAINING)?;
-        let condition = self.load(stage::CONDITION)?;
-        let width = self.token_width();
         let projection = Params::new(&training, device).at(kind::AUDIO_PROJECTION);
+        Linear::load(
+            &projection.at("projection"),
+            prefix.embedding,
+            prefix.tokens * self.token_width(),
+        )
+    }
+
+    fn translator<B: Kernels>(&self, device: &B::Device) -> Result<LoaTokens<B>> {
+        let projection = self.projection(device)?;
+        let condition = self.load(stage::CONDITION)?;
         let gpt2 = Params::new(&condition, device).at(kind::GPT2);
         Ok(LoaTokens::Translated {
-            projection: Linear::load(
-                &projection.at("projection"),
-                prefix.embedding,
-                prefix.tokens * width,
-            )?,
+            projection,
             gpt2: Gpt2::load(&gpt2, &self.networks.gpt2)?,
-            width,
+            width: self.token_width(),
         })
     }
 

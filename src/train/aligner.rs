@@ -3,6 +3,9 @@
 //! The picture's embedding goes through the aligner and the frozen GPT-2; the frozen UNet predicts
 //! what noise was added to the latent of the paired music. The loss is that prediction's squared
 //! error under Min-SNR weights; its gradient reaches only the aligner.
+//!
+//! Two other terms compare what the aligner makes of a picture with what the paired music's own embedding becomes: the prefix
+//! that GPT-2 gets, or the tokens that it gives. The prediction's error alone also falls on tokens that no music has.
 
 use burn::tensor::{FloatDType, Tensor};
 use rand::{RngExt, SeedableRng};
@@ -17,15 +20,17 @@ use super::{
     scalar, tensor,
 };
 use crate::{
-    Result,
+    Error, Result,
     dataset::{BundleNetworks, Cache, DiffusionPrior, Shuffled, Wanted, field},
     model::{
         aligner::{Aligner, AlignerConfig},
         gpt2::Gpt2,
+        layers::Linear,
         unet::Unet,
     },
     ops::Kernels,
     random::standard_normal,
+    tensors::read,
 };
 
 /// Items of a validation.
@@ -45,6 +50,8 @@ pub struct AlignerTask<'a, B: TrainingBackend> {
     frozen: DiffusionPrior<B>,
     /// The same networks in full precision and without differentiation, for validation.
     plain: (Gpt2<B::InnerBackend>, Unet<B::InnerBackend>),
+    /// The music's own prefixes, where they are compared.
+    prefixes: Option<Prefixes<B::InnerBackend>>,
     items: Cache,
     order: Shuffled,
     validation: AlignerBatch,
@@ -54,10 +61,35 @@ pub struct AlignerTask<'a, B: TrainingBackend> {
 /// A batch of the aligner.
 #[derive(Debug)]
 pub struct AlignerBatch {
-    diffusion: DiffusionBatch,
+    count: usize,
+    /// What is denoised, where that is a part of the loss.
+    diffusion: Option<DiffusionBatch>,
     embeddings: Vec<f32>,
+    /// The music's own tokens, where they are compared.
     loa_tokens: Vec<f32>,
+    /// The music's own prefixes, where they are compared.
+    prefixes: Vec<f32>,
 }
+
+/// What makes GPT-2's prefixes of the embeddings of music.
+#[derive(Debug)]
+struct Prefixes<B: Kernels> {
+    projection: Linear<B>,
+    device: B::Device,
+}
+
+impl<B: Kernels> Prefixes<B> {
+    /// Those of some items of a cache, `[items, tokens, width]`.
+    fn of(&self, cache: &Cache, items: &[usize]) -> Result<Vec<f32>> {
+        let music = cache.gather(items, field::AUDIO_EMBEDDING)?;
+        let shape = [items.len(), music.len() / items.len().max(1)];
+        let music = tensor::<B, 2>(music, shape, &self.device);
+        pollster::block_on(read(self.projection.forward(music)))
+    }
+}
+
+/// A term of the loss: its name, its weight, and what it is.
+type Term<B> = (&'static str, f64, Tensor<B, 1>);
 
 impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
     /// Learns from what the networks of a bundle make of items: now, if it is not in the cache.
@@ -72,7 +104,24 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
             pictures: true,
             latents: true,
             sounds: false,
-            tokens: part.loss.tokens > 0.0,
+            tokens: part.loss.tokens > 0.0 || part.loss.prefix > 0.0,
+        };
+        let own = bundle.audio_projection().map(|own| own.tokens);
+        if let Some(own) = own.filter(|own| part.loss.prefix > 0.0 && *own != part.network.tokens) {
+            return Err(Error::input(
+                format!(
+                    "the aligner's {} tokens cannot be compared with the music's {own}",
+                    part.network.tokens
+                ),
+                format!("set aligner.network.tokens to {own}, or leave aligner.loss.prefix out"),
+            ));
+        }
+        let prefixes = match part.loss.prefix > 0.0 {
+            true => Some(Prefixes {
+                projection: bundle.projection(&device)?,
+                device: device.clone(),
+            }),
+            false => None,
         };
         let encoders = bundle.encoders::<B::InnerBackend>(wanted, &device)?;
         let weights = bundle.digests(wanted);
@@ -89,38 +138,53 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
         };
         let all: Vec<usize> = (0..others.items()).collect();
         let timesteps = spread_timesteps(all.len(), frozen.schedule.len());
+        let noised = diffusion(part.loss.latents, &others, &all, timesteps, u64::MAX)?;
         Ok(Self {
             config: part
                 .network
                 .config(bundle.embedding(), bundle.token_width()),
-            validation: batch(part, &others, &all, timesteps, u64::MAX)?,
+            validation: batch(&part.loss, prefixes.as_ref(), &others, &all, Some(noised))?,
             order: Shuffled::new(items.items(), part.run.batch, part.run.seed),
             part,
             plain,
+            prefixes,
             frozen,
             items,
             device,
         })
     }
 
-    /// The loss of the prediction, and the squared distance of GPT-2's tokens from the music's own.
+    /// The terms of the loss.
     fn losses_of<C: Kernels<Device = B::Device>>(
         &self,
         (gpt2, unet): (&Gpt2<C>, &Unet<C>),
         aligner: &Aligner<C>,
         batch: &AlignerBatch,
         shuffled: bool,
-    ) -> Result<[Tensor<C, 1>; 2]> {
-        let count = batch.diffusion.timesteps.len();
+    ) -> Result<Vec<Term<C>>> {
+        let count = batch.count;
         let width = batch.embeddings.len() / count;
         let embeddings = tensor::<C, 2>(batch.embeddings.clone(), [count, width], &self.device);
-        let audio = gpt2.generate(aligner.forward(embeddings), None)?;
-        let mut audio = audio.cast(FloatDType::F32);
-        let distance = if batch.loa_tokens.is_empty() {
-            Tensor::zeros([1], &self.device)
-        } else {
+        let loss = &self.part.loss;
+        let mut terms = Vec::new();
+        let made = aligner.forward(embeddings);
+        if !batch.prefixes.is_empty() {
+            let own = tensor::<C, 3>(batch.prefixes.clone(), made.dims(), &self.device);
+            let made = made.clone().cast(FloatDType::F32);
+            let distance = (made - own).powi_scalar(2).mean();
+            terms.push(("prefix", loss.prefix, distance));
+        }
+        if batch.diffusion.is_none() && batch.loa_tokens.is_empty() {
+            return Ok(terms);
+        }
+        let mut audio = gpt2.generate(made, None)?.cast(FloatDType::F32);
+        if !batch.loa_tokens.is_empty() {
             let own = tensor::<C, 3>(batch.loa_tokens.clone(), audio.dims(), &self.device);
-            (audio.clone() - own).powi_scalar(2).mean()
+            let distance = (audio.clone() - own).powi_scalar(2).mean();
+            terms.push(("tokens", loss.tokens, distance));
+        }
+        let Some(diffusion) = &batch.diffusion else {
+            return Ok(terms);
         };
         if shuffled {
             let first = audio.clone().narrow(0, 0, 1);
@@ -129,27 +193,29 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
         let denoising = Denoising {
             unet,
             schedule: &self.frozen.schedule,
-            gamma: self.part.loss.gamma,
+            gamma: loss.gamma,
             floor: 0.0,
             shape: self.frozen.shape,
             text: Some(&self.frozen.text),
-            guidance: self.part.loss.guidance,
+            guidance: loss.guidance,
         };
-        Ok([denoising.loss(&batch.diffusion, audio)?, distance])
+        let error = denoising.loss(diffusion, audio)?;
+        terms.push(("denoising", loss.denoising, error));
+        Ok(terms)
     }
 }
 
-/// Puts some items of a cache together; `seed` decides the samples of latents and the noise.
-fn batch(
-    part: &PartConfig<AlignerSizes, AlignerLoss>,
+/// The latents of some items of a cache, and noise; `seed` decides the samples of latents and the noise.
+fn diffusion(
+    latents: Latents,
     cache: &Cache,
     items: &[usize],
     timesteps: Vec<usize>,
     seed: u64,
-) -> Result<AlignerBatch> {
+) -> Result<DiffusionBatch> {
     let means = cache.gather(items, field::LATENT_MEAN)?;
     let count = means.len();
-    let latents = match part.loss.latents {
+    let latents = match latents {
         Latents::Mean => means,
         Latents::Sampled => {
             let deviations = cache.gather(items, field::LATENT_DEVIATION)?;
@@ -158,16 +224,32 @@ fn batch(
             moments.map(|((mean, sd), draw)| mean + sd * draw).collect()
         }
     };
+    Ok(DiffusionBatch {
+        latents,
+        noise: standard_normal(seed, NOISE_STREAM, count),
+        timesteps,
+    })
+}
+
+/// Puts some items of a cache together.
+fn batch<B: Kernels>(
+    loss: &AlignerLoss,
+    prefixes: Option<&Prefixes<B>>,
+    cache: &Cache,
+    items: &[usize],
+    diffusion: Option<DiffusionBatch>,
+) -> Result<AlignerBatch> {
     Ok(AlignerBatch {
-        diffusion: DiffusionBatch {
-            latents,
-            noise: standard_normal(seed, NOISE_STREAM, count),
-            timesteps,
-        },
+        count: items.len(),
+        diffusion,
         embeddings: cache.gather(items, field::IMAGE_EMBEDDING)?,
-        loa_tokens: match part.loss.tokens > 0.0 {
+        loa_tokens: match loss.tokens > 0.0 {
             true => cache.gather(items, field::LOA_TOKENS)?,
             false => Vec::new(),
+        },
+        prefixes: match prefixes {
+            Some(prefixes) => prefixes.of(cache, items)?,
+            None => Vec::new(),
         },
     })
 }
@@ -189,7 +271,16 @@ impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
         let steps = self.frozen.schedule.len();
         let timesteps = (0..run.batch).map(|_| rng.random_range(0..steps)).collect();
         let items = self.order.items(number);
-        batch(self.part, &self.items, &items, timesteps, number as u64)
+        let loss = &self.part.loss;
+        let diffusion = match loss.denoising > 0.0 {
+            true => {
+                let seed = number as u64;
+                let made = diffusion(loss.latents, &self.items, &items, timesteps, seed)?;
+                Some(made)
+            }
+            false => None,
+        };
+        batch(loss, self.prefixes.as_ref(), &self.items, &items, diffusion)
     }
 
     fn losses(
@@ -199,13 +290,12 @@ impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
         batch: &AlignerBatch,
     ) -> Result<Losses<B>> {
         let networks = (&self.frozen.gpt2, &self.frozen.unet);
-        let [denoising, distance] = self.losses_of(networks, learner.model(), batch, false)?;
-        let weight = self.part.loss.tokens;
-        let mut parts = vec![("denoising", denoising.clone())];
-        let mut total = denoising;
-        if weight > 0.0 {
-            total = total + distance.clone() * weight;
-            parts.push(("tokens", distance));
+        let terms = self.losses_of(networks, learner.model(), batch, false)?;
+        let mut total = Tensor::zeros([1], &self.device);
+        let mut parts = Vec::with_capacity(terms.len());
+        for (name, weight, term) in terms {
+            total = total + term.clone() * weight;
+            parts.push((name, term));
         }
         Ok(Losses { total, parts })
     }
@@ -214,16 +304,20 @@ impl<B: TrainingBackend> Task<B> for AlignerTask<'_, B> {
     fn validate(&self, learner: &Self::Learners) -> Result<Vec<(&'static str, f64)>> {
         let model = learner.valid();
         let networks = (&self.plain.0, &self.plain.1);
-        let [denoising, distance] = self.losses_of(networks, &model, &self.validation, false)?;
-        let denoising = scalar(denoising)?;
-        let mut figures = vec![("denoising", denoising)];
+        let losses = |shuffled| -> Result<Vec<(&'static str, f64)>> {
+            let terms = self.losses_of(networks, &model, &self.validation, shuffled)?;
+            let terms = terms.into_iter();
+            terms
+                .map(|(name, _, term)| Ok((name, scalar(term)?)))
+                .collect()
+        };
+        let mut figures = losses(false)?;
         // One item cannot be exchanged.
-        if self.validation.diffusion.timesteps.len() > 1 {
-            let [shuffled, _] = self.losses_of(networks, &model, &self.validation, true)?;
-            figures.push(("shuffled / true", scalar(shuffled)? / denoising));
-        }
-        if self.part.loss.tokens > 0.0 {
-            figures.push(("tokens", scalar(distance)?));
+        if self.validation.count > 1 {
+            // The prediction's error comes last.
+            let exchanged = losses(true)?.pop().zip(figures.last().copied());
+            figures
+                .extend(exchanged.map(|((_, other), (_, own))| ("shuffled / true", other / own)));
         }
         Ok(figures)
     }

@@ -237,12 +237,20 @@ pub struct AlignerLoss {
     pub gamma: f64,
     /// Scale of the guided objective; 1 is the plain one. Section 4.4 of the paper can be read both
     /// ways; the authors' public code compares the guided prediction, at 3.5.
-    #[serde(default = "unguided")]
+    #[serde(default = "one")]
     pub guidance: f64,
+    /// Weight of the prediction's error, the loss of the paper. With 0 the UNet is not run to train, and `tokens` or `prefix`
+    /// has to be given.
+    #[serde(default = "one")]
+    pub denoising: f64,
     /// Weight of the squared distance of GPT-2's tokens from those that the paired music has. Not
     /// in the paper; 0 is off.
     #[serde(default)]
     pub tokens: f64,
+    /// Weight of the squared distance of the aligner's tokens from the prefix that the embedding of the paired music
+    /// becomes, so that GPT-2 gets what it was trained on. Not in the paper; 0 is off.
+    #[serde(default)]
+    pub prefix: f64,
     /// Items that are encoded once and learnt from again and again; all of a list when left out.
     #[serde(default)]
     pub items: Option<usize>,
@@ -251,7 +259,7 @@ pub struct AlignerLoss {
     pub latents: Latents,
 }
 
-fn unguided() -> f64 {
+fn one() -> f64 {
     1.0
 }
 

@@ -98,7 +98,16 @@ impl PartConfig<AlignerSizes, AlignerLoss> {
         check_items("aligner.loss.items", loss.items, 1)?;
         check_positive("aligner.loss.gamma", loss.gamma)?;
         check_positive("aligner.loss.guidance", loss.guidance)?;
-        check_weight("aligner.loss.tokens", loss.tokens)
+        check_weight("aligner.loss.denoising", loss.denoising)?;
+        check_weight("aligner.loss.tokens", loss.tokens)?;
+        check_weight("aligner.loss.prefix", loss.prefix)?;
+        if loss.denoising + loss.tokens + loss.prefix > 0.0 {
+            return Ok(());
+        }
+        Err(Error::input(
+            "all weights of the aligner's loss are 0",
+            "leave aligner.loss.denoising out, or give aligner.loss.prefix",
+        ))
     }
 }
 
