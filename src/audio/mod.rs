@@ -8,6 +8,7 @@ pub mod decode;
 pub mod fbank;
 pub mod filterbank;
 pub mod mel;
+pub mod partials;
 pub mod resample;
 pub mod spectrogram;
 pub mod stft;

@@ -3,6 +3,7 @@
 use super::{FrozenNetworks, LatentEncoder, LoaTokens, Preprocessor, preprocess::MelRecipe};
 use crate::{
     Error, Result,
+    audio::partials::LowPartials,
     diffusion::NoiseSchedule,
     files::hex,
     model::{
@@ -71,6 +72,7 @@ pub struct DiffusionPrior<B: Backend> {
 pub struct Decoder<B: Backend> {
     vae: VaeDecoder<B>,
     vocoder: Vocoder<B>,
+    partials: Option<LowPartials>,
     scaling_factor: f64,
     /// Samples of a frame.
     hop: usize,
@@ -312,6 +314,7 @@ impl<'a> BundleNetworks<'a> {
         Ok(Decoder {
             vae: VaeDecoder::load(&vae, &networks.vae)?,
             vocoder: Vocoder::load(&vocoder, &networks.vocoder)?,
+            partials: networks.vocoder.partials()?,
             scaling_factor: networks.vae.scaling_factor,
             hop: networks.vocoder.hop(),
         })
@@ -346,8 +349,12 @@ impl<B: Kernels> Decoder<B> {
         let mel = self
             .vae
             .decode(latents / self.scaling_factor, &mut Trace::off());
-        let wave = self.vocoder.forward(mel.squeeze_dim(1), &mut Trace::off());
+        let mel: Tensor<B, 3> = mel.squeeze_dim(1);
+        let wave = self.vocoder.forward(mel.clone(), &mut Trace::off());
         let mut wave = pollster::block_on(read(wave))?;
+        if let Some(partials) = &self.partials {
+            partials.replace(&pollster::block_on(read(mel))?, &mut wave);
+        }
         wave.truncate(samples / self.hop * self.hop);
         Ok(wave)
     }

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Result,
     audio::{
+        partials::LowPartials,
         spectrogram::{BandInverse, FrequencyScale, SpectrogramConfig},
         stft,
     },
@@ -63,6 +64,9 @@ pub struct IstftConfig {
     /// Where the bands lie; when left out, on the mel scale, of frames of `n_fft` samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<FrequencyScale>,
+    /// In Hz: tones below it are made by [`LowPartials`], not by the network, which cannot hold them in tune.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partials_below: Option<f64>,
 }
 
 impl IstftConfig {
@@ -82,6 +86,7 @@ impl IstftConfig {
         )?;
         let spectrogram = self.spectrogram();
         spectrogram.check()?;
+        self.partials()?;
         if self.model_in_dim != spectrogram.bands() || !self.n_fft.is_multiple_of(2) {
             let what = format!("model_in_dim {}, n_fft {}", self.model_in_dim, self.n_fft);
             return Err(unusable(network, what));
@@ -104,6 +109,12 @@ impl IstftConfig {
             }),
             padding: None,
         }
+    }
+
+    /// What makes the low tones, where the network does not.
+    pub fn partials(&self) -> Result<Option<LowPartials>> {
+        let plan = |limit| LowPartials::new(&self.spectrogram(), limit);
+        self.partials_below.map(plan).transpose()
     }
 
     /// How many frames on either side a frame's samples depend on.
@@ -301,6 +312,7 @@ mod tests {
             mel_mean: -5.0,
             mel_scale: 3.0,
             scale: None,
+            partials_below: None,
         }
     }
 

@@ -13,7 +13,11 @@ use super::{
     params::Params,
     trace::Trace,
 };
-use crate::{Result, audio::spectrogram::SpectrogramConfig, ops::Kernels};
+use crate::{
+    Result,
+    audio::{partials::LowPartials, spectrogram::SpectrogramConfig},
+    ops::Kernels,
+};
 
 /// Samples of a frame of the spectrograms that AudioLDM 2's vocoder was trained on.
 const HIFIGAN_FRAME: usize = 1024;
@@ -62,6 +66,14 @@ impl VocoderConfig {
         match self {
             Self::HifiGan(config) => config.hop(),
             Self::Istft(config) => config.hop_length,
+        }
+    }
+
+    /// What makes the low tones, where the network does not.
+    pub fn partials(&self) -> Result<Option<LowPartials>> {
+        match self {
+            Self::HifiGan(_) => Ok(None),
+            Self::Istft(config) => config.partials(),
         }
     }
 
@@ -183,6 +195,7 @@ mod tests {
             mel_mean: -5.0,
             mel_scale: 3.0,
             scale: None,
+            partials_below: None,
         };
         let device = Default::default();
         for config in [VocoderConfig::HifiGan(hifigan), VocoderConfig::Istft(istft)] {

@@ -40,6 +40,7 @@ pub(super) async fn vocode<B: Kernels>(
     length: usize,
     level: Level,
 ) -> Result<Vec<Vec<f32>>> {
+    let partials = config.partials()?;
     run.stage(
         stage,
         |params, _| Vocoder::load(&params.at(vocoder_kind(config)), config),
@@ -47,6 +48,14 @@ pub(super) async fn vocode<B: Kernels>(
             let mut sounds = Vec::new();
             for mel in mels {
                 let waveform = in_chunks(run, stage, vocoder, config, mel).await?;
+                let waveform = match &partials {
+                    Some(partials) => {
+                        let mut made = HostTensor::read(waveform).await?;
+                        partials.replace(&mel.values, &mut made.values);
+                        made.upload(run.device())?
+                    }
+                    None => waveform,
+                };
                 // Of all that was made: however much of it is kept, it is raised alike.
                 let gain = match level {
                     Level::Rms(wanted) => {
