@@ -6,7 +6,7 @@
 
 /** SHA-256 of the samples as little-endian floats. */
 export const PIECES = [
-  { picture: "01.jpg", seed: 1, sha256: "a3ba49d5c95721238fe12d068361ae479b2834571c36e1307d25c6ca60fbabe1" },
-  { picture: "06.jpg", seed: 2, sha256: "e8d221b5e7e5efc7010c4d3f55e8773ed70ec19426def1a80b6b78aa717aa2a1" },
-  { picture: "11.jpg", seed: 3, sha256: "6dafc369c3d55daaf3a868ab8b21d5d7a84ae770e95e22b19957b691b8fc569f" },
+  { picture: "01.jpg", seed: 1, sha256: "36aad73061d5f4746a98fa514b8ce03b68241a8c18a782aa8a98030970e45730" },
+  { picture: "06.jpg", seed: 2, sha256: "cb6da8acbbcd13084845c5243d8fe76d9ca1f0e5f4865f0aad1c6f940f33e52e" },
+  { picture: "11.jpg", seed: 3, sha256: "f91aefc312151a4356efbf963c2386e54e1eae4688941dece272c9e387f781ea" },
 ];
