@@ -20,8 +20,14 @@ after(async () => {
 
 /** Loads a picture, makes music from it and returns the saved file. */
 async function makeMusic(page) {
+  // The piece may be ready before anybody has looked whether it is being made.
+  const began = page.evaluate(() => {
+    const { promise, resolve } = Promise.withResolvers();
+    new MutationObserver(resolve).observe(document.querySelector("#progress"), { attributeFilter: ["hidden"] });
+    return promise.then(() => undefined);
+  });
   await page.click("#make");
-  await page.locator("#progress").waitFor();
+  await began;
   await finished(page);
   const { name, bytes } = await saved(page);
   return { name, ...parseWav(bytes) };

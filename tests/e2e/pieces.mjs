@@ -6,7 +6,7 @@
 
 /** SHA-256 of the samples as little-endian floats. */
 export const PIECES = [
-  { picture: "01.jpg", seed: 1, sha256: "36aad73061d5f4746a98fa514b8ce03b68241a8c18a782aa8a98030970e45730" },
-  { picture: "06.jpg", seed: 2, sha256: "cb6da8acbbcd13084845c5243d8fe76d9ca1f0e5f4865f0aad1c6f940f33e52e" },
-  { picture: "11.jpg", seed: 3, sha256: "f91aefc312151a4356efbf963c2386e54e1eae4688941dece272c9e387f781ea" },
+  { picture: "01.jpg", seed: 1, sha256: "06f7e57fae3d834d96588f8a0b3aedacb8c5e2b92b9b079a095751141ee5803a" },
+  { picture: "06.jpg", seed: 2, sha256: "a99fbb741d014a1bbec0d42c023e31773cf1e1f042e630a271e3f577f09dd970" },
+  { picture: "11.jpg", seed: 3, sha256: "5ea13dc95c9a71a0b2d31564bfbfb4791d2302a33b9e00b5a972b938b9ccf381" },
 ];
