@@ -19,6 +19,8 @@ const SILENCE: f32 = -7.5;
 const NEIGHBOURS: usize = 2;
 /// How many bands a partial may move from a frame to the next.
 const STEP: f64 = 1.2;
+/// Hz between the entries of the table of the filter's response.
+const TABLE: f64 = 4.0;
 /// What phases of new partials differ by, in turns: the golden ratio spreads them.
 const PHASE: f64 = 0.618_033_988_749_895;
 
@@ -33,6 +35,16 @@ struct Peak {
     amplitude: f64,
 }
 
+impl Peak {
+    /// What a partial begins from and ends in.
+    fn silent(self) -> Self {
+        Self {
+            amplitude: 0.0,
+            ..self
+        }
+    }
+}
+
 /// The plan of making the tones below a frequency.
 #[derive(Debug, Clone)]
 pub struct LowPartials {
@@ -45,6 +57,8 @@ pub struct LowPartials {
     searched: usize,
     /// The low-pass filter, from its middle on.
     taps: Vec<f64>,
+    /// Its response at multiples of [`TABLE`], as far as partials lie.
+    responses: Vec<f64>,
 }
 
 impl LowPartials {
@@ -83,14 +97,21 @@ impl LowPartials {
         let sum = taps[0] + 2.0 * taps[1..].iter().sum::<f64>();
         taps.iter_mut().for_each(|tap| *tap /= sum);
         // The filter lets a little through above the limit.
-        let last = (1.25 * limit / lowest).log2() * per_octave as f64;
+        let per_octave = per_octave as f64;
+        let last = ((1.25 * limit / lowest).log2() * per_octave).ceil();
+        // A peak lies up to half a band above its own.
+        let highest = lowest * ((last + 1.0) / per_octave).exp2();
+        let entries = (highest / TABLE).ceil() as usize + 2;
         Ok(Self {
             rate,
             hop: config.hop,
             bands,
             lowest,
-            per_octave: per_octave as f64,
-            searched: bands.min(last.ceil() as usize + 1),
+            per_octave,
+            searched: bands.min(last as usize + 1),
+            responses: (0..entries)
+                .map(|entry| response(&taps, TABLE * entry as f64 / rate))
+                .collect(),
             taps,
         })
     }
@@ -114,34 +135,25 @@ impl LowPartials {
                     .min_by(|a, b| distance(&peaks[*a]).total_cmp(&distance(&peaks[*b])));
                 let to = nearest.filter(|place| distance(&peaks[*place]) < STEP);
                 let to = to.and_then(|place| peaks[place].take());
-                let silent = Peak {
-                    amplitude: 0.0,
-                    ..from
-                };
-                let end = self.add(samples, start, from, to.unwrap_or(silent), phase);
+                let target = to.unwrap_or(from.silent());
+                let end = self.add(samples, start, from, target, phase);
                 next.extend(to.map(|to| (to, end)));
             }
             for to in peaks.into_iter().flatten() {
                 let phase = TAU * (f64::from(begun) * PHASE).fract();
                 begun += 1;
-                let silent = Peak {
-                    amplitude: 0.0,
-                    ..to
-                };
-                next.push((to, self.add(samples, start, silent, to, phase)));
+                next.push((to, self.add(samples, start, to.silent(), to, phase)));
             }
             partials = next;
         }
     }
 
-    /// The response of the low-pass filter at `frequency` Hz.
+    /// The response of the low-pass filter at `frequency` Hz, between two entries of its table.
     fn response(&self, frequency: f64) -> f64 {
-        let angle = TAU * frequency / self.rate;
-        let taps = self.taps[1..].iter().enumerate();
-        let sides: f64 = taps
-            .map(|(n, tap)| tap * (angle * (n + 1) as f64).cos())
-            .sum();
-        self.taps[0] + 2.0 * sides
+        let place = frequency / TABLE;
+        let below = (place as usize).min(self.responses.len() - 2);
+        let [low, high] = [self.responses[below], self.responses[below + 1]];
+        low + (high - low) * (place - below as f64)
     }
 
     /// The peaks of a frame, with the amplitudes of what is below.
@@ -215,6 +227,13 @@ impl LowPartials {
             *sample -= low + taps[0] * padded[middle];
         }
     }
+}
+
+/// The response of a symmetric filter, whose taps are given from its middle on, at `frequency` in turns a sample.
+fn response(taps: &[f64], frequency: f64) -> f64 {
+    let sides = taps[1..].iter().enumerate();
+    let sides = sides.map(|(n, tap)| tap * (TAU * frequency * (n + 1) as f64).cos());
+    taps[0] + 2.0 * sides.sum::<f64>()
 }
 
 #[cfg(test)]
@@ -292,8 +311,13 @@ mod tests {
             assert!((plan.response(hz) - 1.0).abs() < 0.02, "{hz}");
         }
         assert!((plan.response(LIMIT) - 0.5).abs() < 0.02);
-        for hz in [660.0, 1000.0, 4000.0] {
-            assert!(plan.response(hz).abs() < 0.02, "{hz}");
+        assert!(plan.response(660.0).abs() < 0.02);
+        for hz in [1000.0, 4000.0] {
+            assert!(response(&plan.taps, hz / plan.rate).abs() < 0.02, "{hz}");
+        }
+        for hz in [101.0, 403.7, 530.3, 660.1] {
+            let exact = response(&plan.taps, hz / plan.rate);
+            assert!((plan.response(hz) - exact).abs() < 1e-3, "{hz}");
         }
     }
 
