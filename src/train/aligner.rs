@@ -79,6 +79,29 @@ struct Prefixes<B: Kernels> {
 }
 
 impl<B: Kernels> Prefixes<B> {
+    /// Those of a bundle, if the loss compares them.
+    fn of_bundle(
+        part: &PartConfig<AlignerSizes, AlignerLoss>,
+        bundle: &BundleNetworks,
+        device: &B::Device,
+    ) -> Result<Option<Self>> {
+        if part.loss.prefix <= 0.0 {
+            return Ok(None);
+        }
+        let made = part.network.tokens;
+        if let Some(own) = bundle.audio_projection().filter(|own| own.tokens != made) {
+            let own = own.tokens;
+            return Err(Error::input(
+                format!("the aligner's {made} tokens cannot be compared with the music's {own}"),
+                format!("set aligner.network.tokens to {own}, or leave aligner.loss.prefix out"),
+            ));
+        }
+        Ok(Some(Self {
+            projection: bundle.projection(device)?,
+            device: device.clone(),
+        }))
+    }
+
     /// Those of some items of a cache, `[items, tokens, width]`.
     fn of(&self, cache: &Cache, items: &[usize]) -> Result<Vec<f32>> {
         let music = cache.gather(items, field::AUDIO_EMBEDDING)?;
@@ -100,28 +123,12 @@ impl<'a, B: TrainingBackend> AlignerTask<'a, B> {
         device: B::Device,
     ) -> Result<Self> {
         use burn::module::{AutodiffModule, Module};
+        let prefixes = Prefixes::of_bundle(part, bundle, &device)?;
         let wanted = Wanted {
             pictures: true,
             latents: true,
             sounds: false,
-            tokens: part.loss.tokens > 0.0 || part.loss.prefix > 0.0,
-        };
-        let own = bundle.audio_projection().map(|own| own.tokens);
-        if let Some(own) = own.filter(|own| part.loss.prefix > 0.0 && *own != part.network.tokens) {
-            return Err(Error::input(
-                format!(
-                    "the aligner's {} tokens cannot be compared with the music's {own}",
-                    part.network.tokens
-                ),
-                format!("set aligner.network.tokens to {own}, or leave aligner.loss.prefix out"),
-            ));
-        }
-        let prefixes = match part.loss.prefix > 0.0 {
-            true => Some(Prefixes {
-                projection: bundle.projection(&device)?,
-                device: device.clone(),
-            }),
-            false => None,
+            tokens: part.loss.tokens > 0.0 || prefixes.is_some(),
         };
         let encoders = bundle.encoders::<B::InnerBackend>(wanted, &device)?;
         let weights = bundle.digests(wanted);
