@@ -1,15 +1,22 @@
-//! Prints the table of `src/image/statistics/quantiles.rs`: how the statistics of training paintings are
-//! distributed.
+//! Prints the table of `src/image/statistics/quantiles.rs`: how the statistics of training paintings, and the
+//! warmth of pictures of any hue, are distributed.
 //!
 //! ```sh
 //! cargo run --features train --example quantiles -- FOLDER
 //! ```
 
 use art2mus::{
-    dataset::{Split, material::Paintings},
-    image::statistics::{Quantiles, Statistics},
+    dataset::{
+        Split,
+        material::Paintings,
+        paint::{PictureFactors, Style, paint},
+    },
+    image::{
+        Picture,
+        statistics::{Quantiles, Statistics, VIEW, WARMTH},
+    },
 };
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use std::path::PathBuf;
 
 /// Crops of a painting.
@@ -29,6 +36,10 @@ fn main() -> art2mus::Result<()> {
             column.push(value);
         }
     }
+    for picture in 0..columns[WARMTH].len() {
+        let picture = of_any_hue(&mut rng, picture)?;
+        columns[WARMTH].push(Statistics::measure(&picture).warmth);
+    }
     println!(
         "// {} crops of {} paintings",
         columns[0].len(),
@@ -44,4 +55,22 @@ fn main() -> art2mus::Result<()> {
         );
     }
     Ok(())
+}
+
+/// A picture painted here, anywhere between the coolest and the warmest.
+fn of_any_hue(rng: &mut impl rand::Rng, number: usize) -> art2mus::Result<Picture> {
+    let mut unit = || rng.random_range(0.0..1.0);
+    let factors = PictureFactors {
+        style: Style::ALL[number % Style::ALL.len()],
+        brightness: unit(),
+        contrast: unit(),
+        saturation: unit(),
+        warmth: unit(),
+        density: unit(),
+        hardness: unit(),
+        regularity: unit(),
+        composition: unit(),
+    };
+    let painted = paint(&factors, number as u64, VIEW as u32);
+    Picture::from_rgb(painted.into_raw(), VIEW, VIEW)
 }

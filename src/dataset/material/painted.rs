@@ -1,4 +1,4 @@
-//! What is painted here: as light, as colourful and as detailed as real paintings are.
+//! What is painted here: as light, as colourful and as detailed as real paintings are, of any hue.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -11,8 +11,7 @@ use crate::{
 /// Chroma in CIELAB of one unit of chroma in Oklab, about.
 const CHROMA: f32 = 340.0;
 
-/// Draws what to paint: each statistic of the picture is to have any rank among real paintings alike, and none
-/// is to depend on another.
+/// Draws what to paint: each statistic of the picture is to have any rank alike, and none is to depend on another.
 ///
 /// The painter's factors are ends of its own scales (`paint::grade`), in Oklab. For greys Oklab's lightness is
 /// `(L* + 16) / 116`.

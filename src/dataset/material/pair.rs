@@ -1,7 +1,7 @@
 //! How music follows a picture.
 //!
-//! What a picture is like is measured on its pixels, and counted by the share of real paintings that have
-//! less of it ([`Ranks`]). The correspondences are our choice; the sources found that people choose likewise,
+//! What a picture is like is measured on its pixels, and counted by the share of pictures that have less of it
+//! ([`Ranks`]). The correspondences are our choice; the sources found that people choose likewise,
 //! or nearly.
 //!
 //! | picture | music | range | after |
@@ -56,7 +56,7 @@ pub struct Pair {
 pub struct PictureFactors {
     /// The values.
     pub statistics: Statistics,
-    /// The shares of real paintings that have less.
+    /// The shares of pictures that have less.
     pub ranks: Ranks,
 }
 
