@@ -1,6 +1,8 @@
 //! Training as a person runs it, on a model that is far too small to be of use.
 #![cfg(all(feature = "train", not(target_family = "wasm")))]
 
+#[path = "training/aligner.rs"]
+mod aligner;
 #[path = "training/art2music.rs"]
 mod art2music;
 mod common;
@@ -344,119 +346,18 @@ fn broken_files_are_left_out_and_listed() {
 }
 
 #[test]
-fn an_aligner_learns_prefixes_without_the_unet() {
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = runs().join("bundle");
-    let of = |loss: &str, tokens: &str, name: &str| {
-        let text = config_text();
-        let text = text.replace("guidance = 2.0\ntokens = 1.0\n", loss);
-        let text = text.replace("hidden = 8\ntokens = 3\n", tokens);
-        let text = text.replace(
-            "steps = 3\nbatch = 2\naccumulation = 2\n",
-            "steps = 60\nbatch = 4\nvalidate_every = 60\n",
-        );
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        path
-    };
-    let prefix = "denoising = 0.0\nprefix = 1.0\n";
-    let two = "hidden = 8\ntokens = 2\n";
-    let (config, own) = (
-        of(prefix, two, "prefix.toml"),
-        folder.path().join("aligner"),
-    );
-    run(&train(&bundle, &config, &own, &[]), true);
-    let log = fs::read_to_string(own.join("log.csv")).unwrap();
-    // The loss of each step is that of prefixes alone, and falls.
-    let of_prefixes = |name: &str| -> Vec<f64> {
-        let rows = log
-            .lines()
-            .filter_map(|row| row.split_once(&format!(",{name},")));
-        rows.map(|(_, value)| value.parse().unwrap()).collect()
-    };
-    let losses = of_prefixes("loss");
-    assert_eq!(losses, of_prefixes("prefix"));
-    assert!(losses[losses.len() - 1] < losses[0], "{losses:?}");
-
-    let three = of(prefix, "hidden = 8\ntokens = 3\n", "three.toml");
-    let place = folder.path().join("three");
-    let said = run(&train(&bundle, &three, &place, &[]), false);
-    assert!(said.contains("set aligner.network.tokens to 2"), "{said}");
-    let nothing = of("denoising = 0.0\n", two, "nothing.toml");
-    let place = folder.path().join("nothing");
-    let said = run(&train(&bundle, &nothing, &place, &[]), false);
-    assert!(
-        said.contains("all weights of the aligner's loss are 0"),
-        "{said}"
-    );
-}
-
-#[test]
-fn the_aligner_is_trained_alone_and_its_bundle_makes_music() {
-    let folder = tempfile::tempdir().unwrap();
-    let (own, bundle) = (folder.path().join("aligner"), folder.path().join("bundle"));
-    let source = runs().join("bundle");
-    let config = config();
-    let arguments = [
-        "train",
-        "--device",
-        "cpu",
-        "--bundle",
-        text(&source),
-        "--config",
-        text(&config),
-        "-o",
-        text(&own),
-        "--export",
-        text(&bundle),
-        "--name",
-        "trained",
-    ];
-    run(&arguments, true);
-    // What could not be written in the end is refused at the beginning.
-    let said = run(&arguments, false);
-    assert!(said.contains("already there"), "{said}");
-    let shapes = art2mus::checkpoint::Checkpoint::open(&own.join("final.safetensors")).unwrap();
-    let mut names: Vec<&str> = shapes.names().collect();
-    names.sort_unstable();
-    let expected = [
-        "projection1.bias",
-        "projection1.weight",
-        "projection2.bias",
-        "projection2.weight",
-    ];
-    assert_eq!(names, expected);
-
-    let manifest = fs::read_to_string(bundle.join("manifest.json")).unwrap();
-    assert!(manifest.contains("\"trained\":true") && manifest.contains("\"q8\""));
-    run(&["verify", text(&bundle)], true);
-    let (picture, sound) = (fixture("picture.png"), folder.path().join("a.wav"));
-    let arguments = [
-        "generate",
-        text(&picture),
-        "--bundle",
-        text(&bundle),
-        "-o",
-        text(&sound),
-        "--device",
-        "cpu",
-    ];
-    run(&arguments, true);
-    let (_, samples) = read_wav(&sound);
-    assert_eq!(samples.len(), 128 * 160);
-    assert!(samples.iter().all(|x| x.abs() < 0.99));
-}
-
-#[test]
 fn a_bundle_is_measured() {
     let bundle = runs().join("bundle");
     let soundfont = fixture("tiny.sf2");
     let folder = tempfile::tempdir().unwrap();
     let openings = folder.path().join("openings.jsonl");
     fs::write(&openings, "{\"number\":1}\n").unwrap();
+    let sounds = folder.path().join("sounds");
     let arguments = [
         "evaluate",
         "--final",
+        "--sounds",
+        text(&sounds),
         "--openings",
         text(&openings),
         "--variations",
@@ -479,6 +380,27 @@ fn a_bundle_is_measured() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // All that was heard can be heard by others, and a folder with something in it is refused before it is opened anew.
+    for (set, count, first) in [
+        ("generated", 8, "000@0.wav"),
+        ("untrained", 4, "000@0.wav"),
+        ("from-music", 8, "000@0.wav"),
+        ("by-rule", 8, "000.wav"),
+        ("paired", 8, "000.wav"),
+        ("resynthesised", 8, "000.wav"),
+        ("other", 8, "000.wav"),
+        ("other-seeds", 4, "000@1000000.wav"),
+        ("next-picture", 4, "001@0.wav"),
+        ("cool", 4, "000@0.wav"),
+        ("warm", 4, "003@3.wav"),
+    ] {
+        let set = sounds.join(set);
+        assert_eq!(fs::read_dir(&set).unwrap().count(), count, "{set:?}");
+        assert_eq!(read_wav(&set.join(first)).1.len(), 128 * 160, "{set:?}");
+    }
+    let again = program().args(arguments).output().unwrap();
+    assert!(!again.status.success());
+    assert!(String::from_utf8_lossy(&again.stderr).contains("already there"));
     let factors = report["conditioning"]["factors"].as_array().unwrap();
     assert_eq!(factors.len(), 5);
     // The music that belongs to the pictures follows them, whatever the model does.

@@ -3,7 +3,10 @@
 mod openings;
 mod table;
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     bundle_location,
@@ -13,9 +16,11 @@ use super::{
 };
 use crate::{
     Error, Result,
+    audio::{SAMPLE_RATE, wav},
     dataset::{BundleNetworks, Rendered, Split},
     device::{DeviceChoice, choose},
-    evaluate::{Difference, Extent, PICTURE, evaluate},
+    evaluate::{Difference, Extent, Listener, PICTURE, evaluate},
+    files::{self, UnfinishedFolder},
     ops::Kernels,
     weights::{Bundle, Location},
 };
@@ -61,6 +66,10 @@ pub(super) struct Arguments {
     /// Measure on the pairs that training is watched with.
     #[arg(long, conflicts_with = "last")]
     validation: bool,
+    /// A new folder for all sounds that are measured, a folder for each set, so that other judges can hear them: WAV files
+    /// named by picture and, where a network made them, seed.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "against")]
+    sounds: Option<PathBuf>,
     /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
@@ -142,6 +151,10 @@ impl Computation for Job<'_> {
             (_, true) => Split::Validation,
             _ => Split::Test,
         };
+        let folder = match &self.arguments.sounds {
+            Some(target) => Some(files::unfinished_folder(target)?),
+            None => None,
+        };
         if split == Split::Final {
             let openings = openings::note(&self.arguments.openings, self.bundle, self.extent)?;
             (self.note)(&format!(
@@ -149,10 +162,43 @@ impl Computation for Job<'_> {
             ));
         }
         let source = Rendered::new(material, split, PICTURE);
-        let report = evaluate::<B>(self.bundle, &source, &device, self.extent, self.note)?;
+        let listener = Ears {
+            note: self.note,
+            folder: folder.as_ref().map(UnfinishedFolder::path),
+        };
+        let report = evaluate::<B>(self.bundle, &source, &device, self.extent, &listener)?;
+        if let (Some(folder), Some(target)) = (folder, &self.arguments.sounds) {
+            files::finish_folder(folder, target, "generated")?;
+        }
         if self.json {
             return print_json(&report);
         }
         print_line(&table::table(&report))
+    }
+}
+
+/// Says what is being done, and keeps what is heard.
+struct Ears<'a> {
+    note: &'a dyn Fn(&str),
+    folder: Option<&'a Path>,
+}
+
+impl Listener for Ears<'_> {
+    fn note(&self, text: &str) {
+        (self.note)(text);
+    }
+
+    fn sound(&self, set: &str, number: usize, seed: Option<u64>, samples: &[f32]) -> Result<()> {
+        let Some(folder) = self.folder else {
+            return Ok(());
+        };
+        let folder = folder.join(set);
+        fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
+        let name = match seed {
+            Some(seed) => format!("{number:03}@{seed}.wav"),
+            None => format!("{number:03}.wav"),
+        };
+        let bytes = wav::encode(samples, SAMPLE_RATE, wav::Sample::Float, &[])?;
+        files::write_file(&folder.join(name), &bytes)
     }
 }

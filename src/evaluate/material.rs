@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use std::time::Instant;
 
-use super::Extent;
+use super::{Extent, Listener};
 use crate::{
     Error, Result,
     audio::{SAMPLE_RATE, spectrogram::SpectrogramConfig},
@@ -154,6 +154,25 @@ impl Material {
             milliseconds,
             spectrogram: encoders.preprocessor.spectrogram().clone(),
         })
+    }
+
+    /// Gives all sets of sounds to `listener`.
+    pub fn tell(&self, listener: &dyn Listener) -> Result<()> {
+        for (set, sounds, has_seeds) in [
+            ("generated", &self.made.samples, true),
+            ("untrained", &self.untrained.samples, true),
+            ("from-music", &self.retold, true),
+            ("by-rule", &self.ruled.samples, false),
+            ("paired", &self.paired.samples, false),
+            ("resynthesised", &self.resynthesised.samples, false),
+            ("other", &self.reference.samples, false),
+        ] {
+            for (number, samples) in sounds.iter().enumerate() {
+                let seed = has_seeds.then_some(number as u64);
+                listener.sound(set, number, seed, samples)?;
+            }
+        }
+        Ok(())
     }
 }
 

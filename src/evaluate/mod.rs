@@ -105,20 +105,42 @@ pub struct Report {
     pub milliseconds: f64,
 }
 
-/// Measures `bundle` on the items of `source`, whose pieces are as long as the bundle's; `note` hears what is
-/// being done.
+/// What hears of a measurement while it goes on.
+pub trait Listener {
+    /// What is being done.
+    fn note(&self, _text: &str) {}
+
+    /// Samples that are measured, at 16 kHz: piece `number` of `set`. Pieces that a network makes of a picture have a seed.
+    fn sound(
+        &self,
+        _set: &str,
+        _number: usize,
+        _seed: Option<u64>,
+        _samples: &[f32],
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Nobody listens.
+impl Listener for () {}
+
+/// Measures `bundle` on the items of `source`, whose pieces are as long as the bundle's.
 pub fn evaluate<B: Kernels>(
     bundle: &Bundle,
     source: &Rendered,
     device: &B::Device,
     extent: Extent,
-    note: &dyn Fn(&str),
+    listener: &dyn Listener,
 ) -> Result<Report> {
-    let material = Material::make::<B>(bundle, source, device, extent, note)?;
+    let note = |text: &str| listener.note(text);
+    let material = Material::make::<B>(bundle, source, device, extent, &note)?;
+    material.tell(listener)?;
     note("Resynthesis");
     let resynthesis = Resynthesis::measure(&material, extent.tracks)?;
     note("Other seeds, minimal pairs");
-    let variation = Variation::measure::<B>(&material, bundle, device, extent.variations)?;
+    let variation =
+        Variation::measure::<B>(&material, bundle, device, extent.variations, listener)?;
     note("Conditioning, tonality, matching, quality");
     let conditioning = Conditioning::measure(&material);
     let tonality = Tonality::measure(&material);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Estimate, PICTURE,
+    Estimate, Listener, PICTURE,
     material::{Material, generate},
 };
 use crate::{
@@ -57,6 +57,7 @@ impl Variation {
         bundle: &Bundle,
         device: &B::Device,
         count: usize,
+        listener: &dyn Listener,
     ) -> Result<Self> {
         let count = count.min(material.painted.len());
         let painted = &material.painted[..count];
@@ -64,13 +65,25 @@ impl Variation {
         let mut exchanged = painted.to_vec();
         exchanged.rotate_left(1.min(count));
         let exchanged = generate::<B>(bundle, &exchanged, None, 0, device)?.0;
-        let [cool, warm] = COOL_AND_WARM.map(|warmth| -> Result<Vec<f64>> {
+        let [cool, warm] = COOL_AND_WARM.map(|warmth| -> Result<Vec<Vec<f32>>> {
             let pictures = (0..count).map(|pair| minimal(pair, warmth));
             let pictures = pictures.collect::<Result<Vec<_>>>()?;
-            Ok(modes(&generate::<B>(bundle, &pictures, None, 0, device)?.0))
+            Ok(generate::<B>(bundle, &pictures, None, 0, device)?.0)
         });
         let (cool, warm) = (cool?, warm?);
-        let area = auc(&warm, &cool);
+        for number in 0..count {
+            let seed = number as u64;
+            let next = (number + 1) % count;
+            for (set, picture, seed, made) in [
+                ("other-seeds", number, OTHER_SEED + seed, &others),
+                ("next-picture", next, seed, &exchanged),
+                ("cool", number, seed, &cool),
+                ("warm", number, seed, &warm),
+            ] {
+                listener.sound(set, picture, Some(seed), &made[number])?;
+            }
+        }
+        let area = auc(&modes(&warm), &modes(&cool));
         let first = &material.made.samples[..count];
         let agreement = spearman(&modes(first), &modes(&others));
         let real = &material.paired.samples[..count];
