@@ -6,7 +6,8 @@ plain signal processing.
 Prints a table with a row for each folder: means over its files with standard errors. With --reference also the Fréchet
 distance of musicnn's embeddings to that folder's; compare sets of one size, and print held-out renders and noise
 beside what was generated. Files whose names are NAME@SEED.wav also give how far pieces of two names with one seed are
-apart, and those of two seeds with one name.
+apart, and those of two seeds with one name. Files of more than twenty seconds also give how far their first and last
+ten seconds are apart.
 """
 
 import argparse
@@ -136,6 +137,20 @@ def repeated_bars(notes, frames=86 * 4):
     return max(shares)
 
 
+def ends(samples, rate, tagger):
+    """How far the first and the last ten seconds are apart."""
+    first, last = samples[: 10 * rate], samples[-10 * rate :]
+    embeddings = [tagger(end, rate)[0] for end in (first, last)]
+    classes = [pitch_classes(end, rate) for end in (first, last)]
+    levels = [10 * np.log10((end**2).mean() + 1e-12) for end in (first, last)]
+    return {
+        "ends: distance": np.linalg.norm(embeddings[0] - embeddings[1]),
+        "ends: pitch classes": np.corrcoef(*classes)[0, 1],
+        "ends: best key": best_key(classes[1]) - best_key(classes[0]),
+        "ends: dB": abs(levels[1] - levels[0]),
+    }
+
+
 class Judges:
     def __init__(self, data):
         self.notes = BasicPitch(data / "basic_pitch")
@@ -164,6 +179,8 @@ class Judges:
             "dBFS": 20 * np.log10(np.sqrt((samples**2).mean()) + 1e-9),
             "repeated": repeated_bars(notes),
         }
+        if seconds > 20:
+            figures |= ends(samples, rate, self.tagger)
         return figures, embedding, envelope
 
 
@@ -218,7 +235,7 @@ def main():
     reference = all_of(arguments.reference)[2] if arguments.reference else None
     for folder in arguments.folders:
         files, figures, embeddings, envelopes = all_of(folder)
-        row = {name: estimate([one[name] for one in figures]) for name in figures[0]}
+        row = {name: estimate([one.get(name, np.nan) for one in figures]) for name in figures[0]}
         row |= {name: estimate(values) for name, values in compare(files, embeddings, envelopes).items()}
         if reference is not None:
             row["Fréchet"] = [float(frechet(embeddings, reference)), 0.0]
