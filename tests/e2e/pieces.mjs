@@ -6,7 +6,7 @@
 
 /** SHA-256 of the samples as little-endian floats. */
 export const PIECES = [
-  { picture: "01.jpg", seed: 1, sha256: "06f7e57fae3d834d96588f8a0b3aedacb8c5e2b92b9b079a095751141ee5803a" },
-  { picture: "06.jpg", seed: 2, sha256: "a99fbb741d014a1bbec0d42c023e31773cf1e1f042e630a271e3f577f09dd970" },
-  { picture: "11.jpg", seed: 3, sha256: "5ea13dc95c9a71a0b2d31564bfbfb4791d2302a33b9e00b5a972b938b9ccf381" },
+  { picture: "01.jpg", seed: 1, sha256: "ecae1da1185a65ba98a10349f65559ffed1e2f8b4c95d994e476e6c66a4d71be" },
+  { picture: "06.jpg", seed: 2, sha256: "72dd667bd6e040575cc01b4c6578d9a660899cd3dcf4b1ae6a99f88d4022ab76" },
+  { picture: "11.jpg", seed: 3, sha256: "dfd06de23a37381db28caae2e50f219be6181fef8ecae23dce1da67d2b1e966a" },
 ];
