@@ -7,7 +7,7 @@ Prints a table with a row for each folder: means over its files with standard er
 distance of musicnn's embeddings to that folder's; compare sets of one size, and print held-out renders and noise
 beside what was generated. Files whose names are NAME@SEED.wav also give how far pieces of two names with one seed are
 apart, and those of two seeds with one name. Files of more than twenty seconds also give how far their first and last
-ten seconds are apart.
+ten seconds are apart. With --over, how often a folder's pieces are more major than those of another, of all pairs.
 """
 
 import argparse
@@ -218,10 +218,17 @@ def estimate(values):
     return [float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))] if len(values) > 1 else None
 
 
+def area(values, others):
+    """How often one of `values` exceeds one of `others`: the area under the curve of receiver operating characteristics."""
+    above = np.subtract.outer(values, others)
+    return ((above > 0) + 0.5 * (above == 0)).mean()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--reference", type=Path)
+    parser.add_argument("--over", type=Path, help="such as pieces of cool pictures beside those of warm ones")
     parser.add_argument("--data", type=Path, default=Path(__file__).parent / "data", help="the unpacked packages")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -233,10 +240,14 @@ def main():
         return files, figures, np.array(embeddings), envelopes
 
     reference = all_of(arguments.reference)[2] if arguments.reference else None
+    others = [one["majorness"] for one in all_of(arguments.over)[1]] if arguments.over else None
     for folder in arguments.folders:
         files, figures, embeddings, envelopes = all_of(folder)
-        row = {name: estimate([one.get(name, np.nan) for one in figures]) for name in figures[0]}
+        names = dict.fromkeys(name for one in figures for name in one)
+        row = {name: estimate([one.get(name, np.nan) for one in figures]) for name in names}
         row |= {name: estimate(values) for name, values in compare(files, embeddings, envelopes).items()}
+        if others is not None:
+            row["more major"] = [float(area([one["majorness"] for one in figures], others)), 0.0]
         if reference is not None:
             row["Fréchet"] = [float(frechet(embeddings, reference)), 0.0]
         if arguments.json:
