@@ -96,8 +96,8 @@ impl LowPartials {
             .collect();
         let sum = taps[0] + 2.0 * taps[1..].iter().sum::<f64>();
         taps.iter_mut().for_each(|tap| *tap /= sum);
-        // The filter lets a little through above the limit.
         let per_octave = per_octave as f64;
+        // The filter lets a little through above the limit.
         let last = ((1.25 * limit / lowest).log2() * per_octave).ceil();
         // A peak lies up to half a band above its own.
         let highest = lowest * ((last + 1.0) / per_octave).exp2();

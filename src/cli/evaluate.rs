@@ -67,7 +67,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "last")]
     validation: bool,
     /// A new folder for all sounds that are measured, a folder for each set, so that other judges can hear them: WAV files
-    /// named by picture and, where a network made them, seed.
+    /// named by picture and, where they were generated, seed.
     #[arg(long, value_name = "FOLDER", conflicts_with = "against")]
     sounds: Option<PathBuf>,
     /// Print the figures as JSON.
@@ -94,12 +94,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     let location = bundle_location(arguments.bundle.as_deref())?;
     let bundle = pollster::block_on(Bundle::open(location))?;
-    let json = arguments.json;
-    let note = |text: &str| {
-        if !json {
-            eprintln!("{text}");
-        }
-    };
     let other = match &arguments.against {
         Some(other) => Some(pollster::block_on(Bundle::open(Location::parse(other)?))?),
         None => None,
@@ -109,8 +103,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         bundle: &bundle,
         other: other.as_ref(),
         extent,
-        note: &note,
-        json,
     };
     on_device(&choose(arguments.device)?, job)
 }
@@ -121,8 +113,6 @@ struct Job<'a> {
     bundle: &'a Bundle,
     other: Option<&'a Bundle>,
     extent: Extent,
-    note: &'a dyn Fn(&str),
-    json: bool,
 }
 
 impl Computation for Job<'_> {
@@ -132,7 +122,7 @@ impl Computation for Job<'_> {
         if let Some(other) = self.other {
             let pictures = self.extent.pictures;
             let difference = Difference::measure::<B>(self.bundle, other, &device, pictures)?;
-            if self.json {
+            if self.arguments.json {
                 return print_json(&difference);
             }
             return print_line(&format!(
@@ -155,22 +145,22 @@ impl Computation for Job<'_> {
             Some(target) => Some(files::unfinished_folder(target)?),
             None => None,
         };
+        let listener = Ears {
+            is_silent: self.arguments.json,
+            folder: folder.as_ref().map(UnfinishedFolder::path),
+        };
         if split == Split::Final {
             let openings = openings::note(&self.arguments.openings, self.bundle, self.extent)?;
-            (self.note)(&format!(
+            listener.note(&format!(
                 "The final pairs have been opened {openings} times"
             ));
         }
         let source = Rendered::new(material, split, PICTURE);
-        let listener = Ears {
-            note: self.note,
-            folder: folder.as_ref().map(UnfinishedFolder::path),
-        };
         let report = evaluate::<B>(self.bundle, &source, &device, self.extent, &listener)?;
         if let (Some(folder), Some(target)) = (folder, &self.arguments.sounds) {
             files::finish_folder(folder, target, "generated")?;
         }
-        if self.json {
+        if self.arguments.json {
             return print_json(&report);
         }
         print_line(&table::table(&report))
@@ -179,13 +169,15 @@ impl Computation for Job<'_> {
 
 /// Says what is being done, and keeps what is heard.
 struct Ears<'a> {
-    note: &'a dyn Fn(&str),
+    is_silent: bool,
     folder: Option<&'a Path>,
 }
 
 impl Listener for Ears<'_> {
     fn note(&self, text: &str) {
-        (self.note)(text);
+        if !self.is_silent {
+            eprintln!("{text}");
+        }
     }
 
     fn sound(&self, set: &str, number: usize, seed: Option<u64>, samples: &[f32]) -> Result<()> {

@@ -73,7 +73,7 @@ impl Material {
         source: &Rendered,
         device: &B::Device,
         extent: Extent,
-        note: &dyn Fn(&str),
+        listener: &dyn Listener,
     ) -> Result<Self> {
         let networks = BundleNetworks::new(bundle)?;
         let seconds = networks.seconds();
@@ -84,7 +84,7 @@ impl Material {
             tokens: networks.can_translate(),
         };
         let encoders = networks.encoders::<B>(wanted, device)?;
-        note("Preparing pictures and music");
+        listener.note("Preparing pictures and music");
         let pairs = in_order(0..extent.pictures, &|index| source.pair(index))?;
         let painted = in_order(0..extent.pictures, &|index| source.picture(index))?;
         let pictures = embed_images(&encoders, &painted)?;
@@ -99,7 +99,7 @@ impl Material {
         })?;
         let ruled = embed_sounds(&encoders, ruled)?;
 
-        note("Resynthesising");
+        listener.note("Resynthesising");
         let decoder = networks.decoder::<B>(device)?;
         let resynthesised = paired.samples.iter().map(|samples| {
             let mel = encoders.preprocessor.log_mel(samples)?;
@@ -109,15 +109,15 @@ impl Material {
         let resynthesised = embed_sounds(&encoders, resynthesised.collect::<Result<_>>()?)?;
         drop(decoder);
 
-        note("Making music of the pictures");
+        listener.note("Making music of the pictures");
         let (made, milliseconds) = generate::<B>(bundle, &painted, None, 0, device)?;
         let made = embed_sounds(&encoders, made)?;
-        note("Making music of music");
+        listener.note("Making music of music");
         let retold = match translations(&encoders, &paired.samples)? {
             Some(tokens) => generate::<B>(bundle, &painted, Some(&tokens), 0, device)?.0,
             None => Vec::new(),
         };
-        note("Making music with an untrained aligner");
+        listener.note("Making music with an untrained aligner");
         let folder = tempfile::tempdir()
             .map_err(|e| Error::file("create a folder in", &std::env::temp_dir(), e))?;
         let place = folder.path().join("untrained");

@@ -108,22 +108,11 @@ pub struct Report {
 /// What hears of a measurement while it goes on.
 pub trait Listener {
     /// What is being done.
-    fn note(&self, _text: &str) {}
+    fn note(&self, text: &str);
 
-    /// Samples that are measured, at 16 kHz: piece `number` of `set`. Pieces that a network makes of a picture have a seed.
-    fn sound(
-        &self,
-        _set: &str,
-        _number: usize,
-        _seed: Option<u64>,
-        _samples: &[f32],
-    ) -> Result<()> {
-        Ok(())
-    }
+    /// Samples that are measured, at 16 kHz: piece `number` of `set`. Pieces that were generated have a seed.
+    fn sound(&self, set: &str, number: usize, seed: Option<u64>, samples: &[f32]) -> Result<()>;
 }
-
-/// Nobody listens.
-impl Listener for () {}
 
 /// Measures `bundle` on the items of `source`, whose pieces are as long as the bundle's.
 pub fn evaluate<B: Kernels>(
@@ -133,20 +122,19 @@ pub fn evaluate<B: Kernels>(
     extent: Extent,
     listener: &dyn Listener,
 ) -> Result<Report> {
-    let note = |text: &str| listener.note(text);
-    let material = Material::make::<B>(bundle, source, device, extent, &note)?;
+    let material = Material::make::<B>(bundle, source, device, extent, listener)?;
     material.tell(listener)?;
-    note("Resynthesis");
+    listener.note("Resynthesis");
     let resynthesis = Resynthesis::measure(&material, extent.tracks)?;
-    note("Other seeds, minimal pairs");
+    listener.note("Other seeds, minimal pairs");
     let variation =
         Variation::measure::<B>(&material, bundle, device, extent.variations, listener)?;
-    note("Conditioning, tonality, matching, quality");
+    listener.note("Conditioning, tonality, matching, quality");
     let conditioning = Conditioning::measure(&material);
     let tonality = Tonality::measure(&material);
     let matching = Matching::measure(&material, extent.triplets);
     let quality = Quality::measure(&material)?;
-    note("Other pictures");
+    listener.note("Other pictures");
     let robustness = Robustness::measure::<B>(bundle, device)?;
     Ok(Report {
         model: bundle.manifest().model.name.clone(),

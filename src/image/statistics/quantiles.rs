@@ -51,8 +51,8 @@ pub struct Table(pub [Quantiles; 8]);
 
 /// Measured on 736 crops of 92 paintings of the Metropolitan Museum of Art (those of the training split) by
 /// `cargo run --features train --example quantiles -- FOLDER`; warmth also on as many pictures painted here
-/// whose hues are anywhere between the coolest and the warmest. Nine of ten paintings are brown and yellow, and
-/// among them alone a picture in orange and red would count as cool.
+/// whose hues are anywhere between the coolest and the warmest. Nine of ten of the crops have a warmth above 0.4
+/// (brown and yellow), and among them alone a picture in orange and red would count as cool.
 #[rustfmt::skip]
 pub const QUANTILES: Table = Table([
     Quantiles {
